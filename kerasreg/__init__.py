@@ -4,7 +4,7 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-# Public name -> module, imported on first use: TensorFlow takes seconds, `kerasreg --help` must not.
+# Public name -> module, imported on first use: TensorFlow takes seconds, `--help` must not.
 _PUBLIC = {
     "StackConfig": "stacks",
     "build_stack": "stacks",

@@ -280,6 +280,58 @@ class StackConfig:
         return cls.from_dict(values)
 
 
+@dataclass(frozen=True)
+class LayerSpec:
+    """One layer of a stack without its numbers: what a builder or a population needs to make it.
+
+    Attributes:
+        kind: `"dense"`, `"batch"`, `"layer"`, `"group"`, `"activation"`, `"dropout"` or
+            `"rescaling"`.
+        name: The Keras layer's name.
+        index: Which hidden layer it belongs to, from 1; 0 for the input, n + 1 for the output.
+        units: Width of a dense layer.
+        use_bias: Whether a dense layer has a bias.
+        activation: Name of an activation.
+        groups: Number of groups of a group normalisation.
+        center, scale: Whether a normalisation has beta and gamma.
+        rescaling: Factor and offset of a rescaling.
+    """
+
+    kind: str
+    name: str
+    index: int = 0
+    units: int = 0
+    use_bias: bool = True
+    activation: str = ""
+    groups: int = 0
+    center: bool = True
+    scale: bool = True
+    rescaling: tuple[float, float] = (1.0, 0.0)
+
+
+def layer_plan(config: StackConfig, outputs: int) -> tuple[LayerSpec, ...]:
+    """The layers of a stack in order, every dropout site included.
+
+    No dense layer has a bias where a normalisation follows: it would be subtracted again.
+    """
+    plan = [LayerSpec("dropout", "input_dropout")]
+    normalized = config.normalization != "none"
+    before = normalized and config.norm_position == "before"
+    for index, units in enumerate(config.units, 1):
+        plan.append(LayerSpec("dense", f"dense_{index}", index, units, use_bias=not before))
+        norm = LayerSpec(config.normalization, f"norm_{index}", index, groups=config.groups)
+        if before:
+            plan.append(norm)
+        if config.activation != "linear":
+            name = f"activation_{index}"
+            plan.append(LayerSpec("activation", name, index, activation=config.activation))
+        if normalized and not before:
+            plan.append(norm)
+        plan.append(LayerSpec("dropout", f"dropout_{index}", index))
+    plan.append(LayerSpec("dense", "output", len(config.units) + 1, outputs))
+    return tuple(plan)
+
+
 def build_stack(
     config: StackConfig,
     input_shape: int | tuple[int, ...],
@@ -302,26 +354,12 @@ def build_stack(
     import keras
 
     shape = check_geometry(input_shape, outputs, task)
-    layers = keras.layers
     inputs = keras.Input(shape, name="inputs")
-    x = layers.Flatten(name="flatten")(inputs) if len(shape) > 1 else inputs
-    if config.input_dropout:
-        x = layers.Dropout(
-            config.input_dropout, seed=derive(seed, "dropout", 0), name="input_dropout"
-        )(x)
-    for layer, (units, rate) in enumerate(zip(config.units, config.dropout_rates, strict=True), 1):
-        x = _dense(config, layer, x.shape[-1], units, seed)(x)
-        if config.normalization != "none" and config.norm_position == "before":
-            x = _normalization(config, layer)(x)
-        if config.activation != "linear":
-            x = layers.Activation(config.activation, name=f"activation_{layer}")(x)
-        if config.normalization != "none" and config.norm_position == "after":
-            x = _normalization(config, layer)(x)
-        if rate:
-            x = layers.Dropout(rate, seed=derive(seed, "dropout", layer), name=f"dropout_{layer}")(
-                x
-            )
-    x = _dense(config, len(config.units) + 1, x.shape[-1], outputs, seed)(x)
+    x = keras.layers.Flatten(name="flatten")(inputs) if len(shape) > 1 else inputs
+    for spec in layer_plan(config, outputs):
+        layer = _keras_layer(spec, config, x.shape[-1], seed)
+        if layer is not None:
+            x = layer(x)
     model = keras.Model(inputs, x, name="stack")
     compile_stack(model, config, outputs, task)
     return model
@@ -376,37 +414,40 @@ def build_optimizer(config: StackConfig) -> keras.optimizers.Optimizer:
     return optimizer
 
 
-def _dense(config: StackConfig, layer: int, fan_in: int, units: int, seed: int):
+def _keras_layer(spec: LayerSpec, config: StackConfig, fan_in: int, seed: int):
+    """The Keras layer of `spec`, or None for a dropout of rate 0."""
     from keras import initializers, layers, regularizers
 
-    output = layer > len(config.units)
-    l1, l2 = config.kernel_l1[layer - 1], config.kernel_l2[layer - 1]
-    # A bias that a normalisation subtracts again has no effect and a zero gradient.
-    before_norm = config.normalization != "none" and config.norm_position == "before"
-    return layers.Dense(
-        units,
-        use_bias=output or not before_norm,
-        kernel_initializer=initializers.RandomNormal(
-            0.0, config.kernel_stddev(fan_in, units), seed=derive(seed, "kernel", layer)
-        ),
-        kernel_regularizer=regularizers.L1L2(l1, l2) if l1 or l2 else None,
-        name="output" if output else f"dense_{layer}",
-    )
-
-
-def _normalization(config: StackConfig, layer: int):
-    from keras import layers
-
-    name, epsilon = f"norm_{layer}", config.norm_epsilon
-    match config.normalization:
+    match spec.kind:
+        case "dense":
+            l1, l2 = config.kernel_l1[spec.index - 1], config.kernel_l2[spec.index - 1]
+            return layers.Dense(
+                spec.units,
+                use_bias=spec.use_bias,
+                kernel_initializer=initializers.RandomNormal(
+                    stddev=config.kernel_stddev(fan_in, spec.units),
+                    seed=derive(seed, "kernel", spec.index),
+                ),
+                kernel_regularizer=regularizers.L1L2(l1, l2) if l1 or l2 else None,
+                name=spec.name,
+            )
         case "batch":
             return layers.BatchNormalization(
-                momentum=config.norm_momentum, epsilon=epsilon, name=name
+                momentum=config.norm_momentum, epsilon=config.norm_epsilon, name=spec.name
             )
         case "layer":
-            return layers.LayerNormalization(epsilon=epsilon, name=name)
+            return layers.LayerNormalization(epsilon=config.norm_epsilon, name=spec.name)
         case "group":
-            return layers.GroupNormalization(config.groups, epsilon=epsilon, name=name)
+            return layers.GroupNormalization(
+                spec.groups, epsilon=config.norm_epsilon, name=spec.name
+            )
+        case "activation":
+            return layers.Activation(spec.activation, name=spec.name)
+        case "dropout":
+            rate = config.dropout_rates[spec.index - 1] if spec.index else config.input_dropout
+            if not rate:
+                return None
+            return layers.Dropout(rate, seed=derive(seed, "dropout", spec.index), name=spec.name)
 
 
 def _loss_and_metrics(config: StackConfig, outputs: int, task: str):
