@@ -1,0 +1,23 @@
+"""The study folder: append-only trials, resume, table, result; whole files or none.
+
+The contract of the folder and of a trial record is in the docstrings of `Study` and `trial_record`.
+"""
+
+from kerasreg.study._files import atomic_write
+from kerasreg.study._folder import Study
+from kerasreg.study._json import read_json, write_json
+from kerasreg.study._npz import atomic_save_npz, load_npz
+from kerasreg.study._records import EPOCH_RULES, OBJECTIVES, failed_record, trial_record
+
+__all__ = [
+    "EPOCH_RULES",
+    "OBJECTIVES",
+    "Study",
+    "atomic_save_npz",
+    "atomic_write",
+    "failed_record",
+    "load_npz",
+    "read_json",
+    "trial_record",
+    "write_json",
+]

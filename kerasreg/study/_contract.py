@@ -1,0 +1,137 @@
+"""What a trial record must be, whoever wrote it."""
+
+import re
+from typing import Any
+
+from kerasreg.study._json import plain
+
+STATUSES = ("completed", "stopped", "diverged", "failed")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_KEYS = {
+    "trial": "string",
+    "hyperparameters": "object",
+    "status": "string",
+    "seeds": "list",
+    "score": "number or null",
+    "score_std": "number or null",
+    "metrics": "object",
+    "chosen_epoch": "integer or null",
+    "epochs": "integer",
+    "curves": "object",
+    "members": "list",
+    "seconds": "number",
+    "engine": "string",
+}
+_MEMBER_KEYS = {
+    "seed": "integer",
+    "fold": "integer or null",
+    "score": "number or null",
+    "curves": "object",
+    "status": "string",
+}
+_KINDS = {
+    "string": (str,),
+    "object": (dict,),
+    "list": (list,),
+    "integer": (int,),
+    "integer or null": (int, type(None)),
+    "number": (int, float),
+    "number or null": (int, float, type(None)),
+}
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _check_keys(value: dict[str, Any], keys: dict[str, str], of: str = "") -> None:
+    for key, kind in keys.items():
+        if key not in value:
+            raise ValueError(f"{key!r}{of} is missing")
+        # `type`, because True is an int in Python and no number in JSON.
+        if type(value[key]) not in _KINDS[kind]:
+            raise ValueError(f"{key!r}{of} should be a {kind}, got {_short(value[key])}")
+
+
+def _check_curves(curves: dict[str, Any], epochs: int | None, finite: bool, of: str) -> int:
+    """Check name -> list of numbers, one an epoch; return how many numbers there are."""
+    number = _KINDS["number" if finite else "number or null"]
+    for name, curve in curves.items():
+        if type(curve) is not list or not {type(value) for value in curve} <= set(number):
+            what = "numbers" if finite else "numbers or nulls"
+            raise ValueError(f"the curve {_short(name)}{of} should be a list of {what}")
+        epochs = len(curve) if epochs is None else epochs
+        if len(curve) != epochs:
+            raise ValueError(
+                f"the curve {_short(name)}{of} should have {epochs} epochs, got {len(curve)}"
+            )
+    return (epochs or 0) * len(curves)
+
+
+def check(record: Any) -> int:
+    """Check one record that came from JSON; return how many numbers its curves hold.
+
+    Raises:
+        ValueError: With what is wrong, in words that fit after "FILE, line N: ".
+    """
+    if type(record) is not dict:
+        raise ValueError(f"a trial should be an object, got {_short(record)}")
+    _check_keys(record, _KEYS)
+    status = record["status"]
+    # An id names folders below tensorboard/, so nothing that a path gives a meaning to.
+    if not _ID.fullmatch(record["trial"]):
+        raise ValueError(
+            "'trial' should be 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter "
+            f"or digit, got {_short(record['trial'])}"
+        )
+    if status not in STATUSES:
+        raise ValueError(f"'status' should be one of {STATUSES}, got {_short(status)}")
+    for name, value in record["hyperparameters"].items():
+        if type(value) in (list, dict):
+            raise ValueError(
+                f"the hyperparameter {_short(name)} should be flat, got {_short(value)}"
+            )
+    if any(type(seed) is not int for seed in record["seeds"]):
+        raise ValueError(f"'seeds' should be integers, got {_short(record['seeds'])}")
+    if record["seconds"] < 0 or record["epochs"] < 0:
+        raise ValueError("'seconds' and 'epochs' should not be negative")
+    if (record["score_std"] or 0) < 0:
+        raise ValueError(f"'score_std' should not be negative, got {record['score_std']}")
+    chosen = record["chosen_epoch"]
+    if chosen is not None and not 1 <= chosen <= record["epochs"]:
+        raise ValueError(f"'chosen_epoch' should be in 1..{record['epochs']}, got {chosen}")
+    if status == "completed" and (record["score"] is None or chosen is None):
+        raise ValueError("a completed trial should have a score and a chosen epoch")
+    if status in ("diverged", "failed") and record["score"] is not None:
+        raise ValueError(f"a {status} trial has no score, got {record['score']}")
+    if (type(record.get("error")) is str) != (status == "failed"):
+        raise ValueError("'error' should be a string when the status is failed, and only then")
+    finite = status in ("completed", "stopped")
+    metrics = record["metrics"]
+    empty = chosen is None  # stopped before its first epoch ended
+    _check_curves({name: [value] for name, value in metrics.items()}, 1, finite and not empty, "")
+    numbers = _check_curves(record["curves"], record["epochs"], finite, "")
+    for member in record["members"]:
+        if type(member) is not dict:
+            raise ValueError(f"a member should be an object, got {_short(member)}")
+        _check_keys(member, _MEMBER_KEYS, of=" of a member")
+        if member["status"] not in STATUSES:
+            raise ValueError(f"a member's status should be one of {STATUSES}")
+        numbers += _check_curves(member["curves"], None, finite, " of a member")
+    return numbers
+
+
+def checked(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the record as plain JSON values, checked.
+
+    Raises:
+        ValueError: It breaks the contract; a fault of the caller, not of the user.
+        TypeError: It holds what JSON has no word for.
+    """
+    record = plain(record)
+    try:
+        check(record)
+    except ValueError as error:
+        raise ValueError(f"Expected a trial record, but {error}.") from None
+    return record

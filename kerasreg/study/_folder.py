@@ -1,0 +1,402 @@
+"""The study folder: what was asked, every finished trial, the result, and one writer at a time."""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kerasreg.errors import UserError
+from kerasreg.study import _lock, _table, _trials
+from kerasreg.study._asked import differences
+from kerasreg.study._files import is_temporary, writing
+from kerasreg.study._json import plain, read_json, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FORMAT = "kerasreg study"
+_FORMAT_VERSION = 1
+_ENTRIES = (
+    "study.json",
+    "trials.jsonl",
+    "result.json",
+    "best.keras",
+    "report.html",
+    "tensorboard",
+    "figures",
+    "checkpoints",
+    ".lock",
+)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide a study's numbers, without importing any of them."""
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for name in ("tensorflow", "keras", "keras-tuner", "kerasreg"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _refuse_links(root: Path) -> None:
+    """Raise UserError for a symbolic link among the entries of a study or below them."""
+    waiting = [root / name for name in _ENTRIES]
+    while waiting:
+        path = waiting.pop()
+        if path.is_symlink():
+            raise UserError(
+                f"Expected no symbolic link in a study, got {path}: kerasreg neither reads nor "
+                "writes outside the folder. Replace the link by what it points to."
+            )
+        if path.is_dir():
+            waiting.extend(Path(entry.path) for entry in os.scandir(path))
+
+
+class Study:
+    """A folder that holds one search or comparison; made by `create`, found again by `open`.
+
+    Attributes:
+        folder: Its absolute path.
+    """
+
+    def __init__(self, folder: Path, info: dict[str, Any]) -> None:
+        self.folder = folder
+        self._info = info
+        self._file = _trials.TrialsFile(folder / "trials.jsonl")
+        self._mutex = threading.RLock()
+        self._token: str | None = None
+        self._owner = 0  # pid: a forked child does not own its parent's lock
+        self._depth = 0
+
+    def __repr__(self) -> str:
+        return f"Study({str(self.folder)!r})"
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path | str,
+        asked: Mapping[str, Any],
+        command: Sequence[str] | None = None,
+    ) -> "Study":
+        """Make a study in a new or empty folder and write its study.json.
+
+        Args:
+            folder: Made with its parents when absent.
+            asked: What decides the study's numbers (data, space, searcher, seeds, `trials`):
+                plain values, string keys. `extend` compares with it.
+            command: The command line to remember; by default this process's.
+
+        Raises:
+            UserError: The folder holds a study or other files, or cannot be written.
+        """
+        root = Path(os.path.abspath(folder))
+        info = {
+            "format": _FORMAT,
+            "format_version": _FORMAT_VERSION,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": list(sys.argv if command is None else command),
+            "versions": versions(),
+            "asked": dict(asked),
+            "extended": [],
+        }
+        study = cls(root, plain(info))
+        fresh = not root.exists()
+        with writing(root):
+            root.mkdir(parents=True, exist_ok=True)
+        try:
+            study._refuse_unless_empty()
+            with study.lock():
+                study._refuse_unless_empty()
+                write_json(root / "study.json", study._info)
+        except BaseException:
+            if fresh:
+                with suppress(OSError):
+                    root.rmdir()
+            raise
+        return study
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "Study":
+        """Open the study in `folder`, for reading or to go on with it.
+
+        Raises:
+            UserError: There is no study, its study.json is broken or of another program, or the
+                folder holds symbolic links where a study has files.
+        """
+        root = Path(os.path.abspath(folder))
+        if not root.is_dir():
+            raise UserError(f"Expected a study folder, got {root}, which is none; check the path.")
+        if not os.path.lexists(root / "study.json"):
+            raise UserError(
+                f"Expected a study in {root}, but it has no study.json; check the path."
+            )
+        _refuse_links(root)
+        info = read_json(root / "study.json")
+        if info.get("format") != _FORMAT:
+            raise UserError(
+                f'Expected "format": "{_FORMAT}" in {root / "study.json"}, got '
+                f"{str(info.get('format'))[:60]!r}; another program wrote it."
+            )
+        version = info.get("format_version")
+        if version != _FORMAT_VERSION or type(version) is not int:
+            raise UserError(
+                f"Expected format version {_FORMAT_VERSION} in {root / 'study.json'}, got "
+                f"{str(version)[:60]}; open the study with the kerasreg that wrote it."
+            )
+        kinds = {"created": str, "command": list, "versions": dict, "asked": dict, "extended": list}
+        for key, kind in kinds.items():
+            if type(info.get(key)) is not kind:
+                raise UserError(
+                    f"Expected {key!r} of type {kind.__name__} in {root / 'study.json'}, got "
+                    f"{str(info.get(key))[:60]!r}; restore the file from a copy."
+                )
+        return cls(root, info)
+
+    def _refuse_unless_empty(self) -> None:
+        names = sorted(os.listdir(self.folder))
+        if "study.json" in names:
+            raise UserError(
+                f"{self.folder} already holds a study; resume that one or choose another folder."
+            )
+        # What a creation that was killed leaves behind is no reason to refuse.
+        others = [name for name in names if name != ".lock" and not is_temporary(name)]
+        if others:
+            raise UserError(
+                f"Expected a new or empty folder, but {self.folder} holds {others[0]!r}"
+                f"{f' and {len(others) - 1} more' if len(others) > 1 else ''}; choose another."
+            )
+
+    # What was asked
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What was asked, as plain JSON values (a copy; `extend` changes it)."""
+        return plain(self._info["asked"])
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """All of study.json: `asked`, `versions`, `command`, `created`, `extended` (a copy)."""
+        return plain(self._info)
+
+    def extend(self, asked: Mapping[str, Any], reread_test: bool = False) -> bool:
+        """Go on with this study as asked again; only the number of trials may have grown.
+
+        Args:
+            asked: What is asked now; keys left out are as before.
+            reread_test: Allow more trials although the test rows have been read.
+
+        Returns:
+            Whether the number of trials grew. study.json is replaced atomically when it did, and a
+            result there was moves to the `previous` of result.json.
+
+        Raises:
+            UserError: Listing every difference as `key: old → new`; or the test rows were read.
+        """
+        with self.lock():
+            new = plain(dict(asked))
+            found = differences(self._info["asked"], new)
+            grown = found.pop("trials", None)
+            old = self._info["asked"].get("trials")
+            if grown and not (type(old) is type(new["trials"]) is int and new["trials"] > old):
+                found["trials"] = f"{grown} (it may only grow)"
+            if found:
+                listed = "; ".join(f"{key}: {change}" for key, change in found.items())
+                raise UserError(
+                    f"{self.folder} was begun with other arguments ({listed}); give the same again "
+                    "or choose another folder."
+                )
+            if not grown:
+                return False
+            if self.test_reads and not reread_test:
+                raise UserError(
+                    f"The test rows of {self.folder} have been read {self.test_reads} time(s), so "
+                    f"more trials (trials: {grown}) would choose with the answer known; begin "
+                    "a new study, or pass --reread-test and the report says so."
+                )
+            info = self.info
+            info["asked"]["trials"] = new["trials"]
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            info["extended"].append({"from": old, "to": new["trials"], "at": now})
+            # The result first: a crash between the two leaves a study that is not extended and
+            # whose last step runs again, never an old result under more trials.
+            stored = self._stored_result()
+            if self._is_finished(stored):
+                previous = [*stored.pop("previous", []), stored]
+                reads = stored["test_reads"]
+                write_json(self._result_path, {"test_reads": reads, "previous": previous})
+            write_json(self.folder / "study.json", info)
+            self._info = info
+            return True
+
+    def version_changes(self) -> list[str]:
+        """Return `name: then → now` for what has another version than when the study began."""
+        now = versions()
+        then = self._info["versions"]
+        return [
+            f"{name}: {then.get(name)} → {now[name]}" for name in now if then.get(name) != now[name]
+        ]
+
+    # Trials
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Append a finished trial; when this returns, it survives a power cut.
+
+        Raises:
+            UserError: Another process uses the study, or the disk refuses; what was recorded before
+                is kept and the file is as before.
+            ValueError: The record breaks the contract, or its trial is recorded already.
+        """
+        with self.lock(), self._mutex:
+            self._file.append(dict(record))
+
+    def trials(self) -> list[dict[str, Any]]:
+        """Return the records of all finished trials, in the order they were appended.
+
+        Reads the file anew. A torn last line (a crash in the middle of an append) is left out.
+
+        Raises:
+            UserError: Naming the line that is no valid record.
+        """
+        return list(_trials.read(self._file.path))
+
+    def dataframe(self) -> "pd.DataFrame":
+        """Return the tidy table: a row a trial, hyperparameters and metrics as columns."""
+        return _table.dataframe(_trials.read(self._file.path))
+
+    def best(self, objective: str | None = None) -> dict[str, Any] | None:
+        """Return the best completed trial, the first of equals; None when there is none.
+
+        Args:
+            objective: `val_data_loss`, `val_accuracy` or `val_mae`, taken at each trial's chosen
+                epoch; by default the study's own.
+
+        Raises:
+            UserError: An objective that is unknown or was not measured.
+        """
+        objective = self._info["asked"].get("objective") if objective is None else objective
+        return _table.best(_trials.read(self._file.path), objective)
+
+    # The result and the test rows
+
+    @property
+    def _result_path(self) -> Path:
+        return self.folder / "result.json"
+
+    def _stored_result(self) -> dict[str, Any]:
+        if not os.path.lexists(self._result_path):
+            return {"test_reads": 0}
+        stored = read_json(self._result_path)
+        reads = stored.get("test_reads")
+        if type(reads) is not int or reads < 0 or type(stored.get("previous", [])) is not list:
+            raise UserError(
+                f"Expected the count 'test_reads' in {self._result_path}, got {str(reads)[:60]!r}; "
+                "restore the file from a copy."
+            )
+        return stored
+
+    @staticmethod
+    def _is_finished(stored: Mapping[str, Any]) -> bool:
+        return not set(stored) <= {"test_reads", "previous"}
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What `write_result` wrote, with `test_reads`; None while there is no result."""
+        stored = self._stored_result()
+        return stored if self._is_finished(stored) else None
+
+    @property
+    def test_reads(self) -> int:
+        """How often the test rows have been read, interrupted readings included."""
+        return self._stored_result()["test_reads"]
+
+    def count_test_read(self, reread_test: bool = False) -> int:
+        """Count a reading of the test rows, durably, before it happens; return the new count.
+
+        A reading that was interrupted before its result was written may be repeated, and counts.
+
+        Raises:
+            UserError: There is a result already, unless `reread_test`.
+        """
+        with self.lock():
+            stored = self._stored_result()
+            if self._is_finished(stored) and not reread_test:
+                raise UserError(
+                    f"The test rows of {self.folder} have been read and its result written; pass "
+                    "--reread-test to read them again, and the report says so."
+                )
+            stored["test_reads"] += 1
+            write_json(self._result_path, stored)
+            return stored["test_reads"]
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Write result.json atomically; `test_reads` and `previous` are kept by the study.
+
+        Raises:
+            UserError: It cannot be written; the result there was is kept.
+            ValueError: `result` is empty or sets what the study keeps.
+        """
+        if not result or {"test_reads", "previous"} & set(result):
+            raise ValueError("Expected a result without 'test_reads' and 'previous', not empty.")
+        with self.lock():
+            stored = self._stored_result()
+            kept = {key: stored[key] for key in ("test_reads", "previous") if key in stored}
+            write_json(self._result_path, {**result, **kept})
+
+    # One writer
+
+    @contextmanager
+    def lock(self) -> Iterator["Study"]:
+        """Hold the study while the block runs; may be nested. Every writing method takes it.
+
+        Raises:
+            UserError: Another process holds it (named by pid and host), or another Study object.
+        """
+        with self._mutex:
+            if self._owner != os.getpid():
+                self._depth = 0
+            if self._depth == 0:
+                self._token = _lock.acquire(self.folder / ".lock")
+                self._owner = os.getpid()
+            self._depth += 1
+        try:
+            yield self
+        finally:
+            with self._mutex:
+                if self._owner == os.getpid():
+                    self._depth -= 1
+                    if self._depth == 0:
+                        _lock.release(self.folder / ".lock", self._token)
+
+    # Where things are; the writers make the folders
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of event files."""
+        return self.folder / "tensorboard"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of PNG and SVG figures."""
+        return self.folder / "figures"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of unfinished work: what may be deleted when the study is finished."""
+        return self.folder / "checkpoints"
+
+    @property
+    def best_model(self) -> Path:
+        """The best model, a .keras file."""
+        return self.folder / "best.keras"
+
+    @property
+    def report(self) -> Path:
+        """The report page."""
+        return self.folder / "report.html"

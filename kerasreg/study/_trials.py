@@ -1,0 +1,166 @@
+"""trials.jsonl: one line a finished trial, appended durably, read with suspicion."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kerasreg.errors import UserError
+from kerasreg.study import _contract, _json
+from kerasreg.study._files import open_regular, sync_folder, writing
+
+MAX_LINE = 16 * 2**20
+MAX_FILE = 2**30
+# Numbers in memory are about 32 bytes each; this keeps the longest table below 1.5 GB.
+MAX_NUMBERS = 48_000_000
+
+
+def _parse(line: bytes, where: str) -> tuple[dict[str, Any], int]:
+    try:
+        record = _json.loads(line)
+        return record, _contract.check(record)
+    except ValueError as error:
+        raise UserError(
+            f"Expected a finished trial in {where}, but {error}; restore the file from a copy or "
+            "delete that line, and the trial runs again."
+        ) from None
+
+
+def _is_whole(line: bytes) -> bool:
+    """Tell whether the last line, which has no newline, is a record all the same.
+
+    A record cut short is never valid JSON, because its last byte closes it. So this is true only
+    for a line that lost (or never had, after editing by hand) nothing but its newline.
+    """
+    try:
+        _contract.check(_json.loads(line))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_torn(line: bytes) -> bool:
+    """Tell whether the last line of a file is one that a crash cut short.
+
+    Zero bytes are blocks that a power cut left unwritten; JSON text never holds any.
+    """
+    if b"\0" in line:
+        return True
+    return not line.endswith(b"\n") and not _is_whole(line)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (line number, offset of its first byte, line) but for a torn last line."""
+    try:
+        descriptor = open_regular(path)
+    except FileNotFoundError:
+        return
+    with open(descriptor, "rb") as file:
+        size = os.fstat(descriptor).st_size
+        if size > MAX_FILE:
+            raise UserError(f"Expected at most {MAX_FILE:,} bytes in {path}, found {size:,}.")
+        offset = 0
+        for number in range(1, size + 2):
+            line = file.readline(MAX_LINE + 1)
+            if not line:
+                return
+            if len(line) > MAX_LINE:
+                raise UserError(
+                    f"Expected at most {MAX_LINE:,} bytes a line in {path}, line {number} has more."
+                )
+            last = not line.endswith(b"\n") or not file.peek(1)
+            if last and _is_torn(line):
+                return
+            yield number, offset, line
+            offset += len(line)
+
+
+def read(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the finished trials in the order they were appended; one line in memory at a time.
+
+    Raises:
+        UserError: Naming the line that is no valid record or repeats a trial.
+    """
+    seen: dict[str, int] = {}
+    numbers = 0
+    for number, _, line in _lines(path):
+        record, count = _parse(line, f"{path}, line {number}")
+        trial = record["trial"]
+        if trial in seen:
+            raise UserError(
+                f"Expected a trial once in {path}, but line {number} repeats trial {trial!r} of "
+                f"line {seen[trial]}; delete one of them."
+            )
+        seen[trial] = number
+        numbers += count
+        if numbers > MAX_NUMBERS:
+            raise UserError(f"Expected at most {MAX_NUMBERS:,} numbers in the curves of {path}.")
+        yield record
+
+
+class TrialsFile:
+    """The writer's side: knows which trials are there, repairs a torn tail, appends."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._ids: set[str] = set()
+        self._size: int | None = None  # of the file when `_ids` was right
+
+    def _load(self, descriptor: int) -> None:
+        """Learn the ids and repair the tail: a lost newline is added, a torn line cut off."""
+        self._ids = {record["trial"] for record in read(self.path)}
+        end, newline = 0, True
+        for _, offset, line in _lines(self.path):
+            end, newline = offset + len(line), line.endswith(b"\n")
+        os.ftruncate(descriptor, end)
+        if not newline:
+            os.write(descriptor, b"\n")
+            end += 1
+        os.fsync(descriptor)
+        self._size = end
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Append one record with a single write and fsync it; return when it is on the disk.
+
+        Raises:
+            UserError: The disk refuses; the finished trials are kept and the file is as before.
+            ValueError: The record breaks the contract, or its trial is there already.
+        """
+        record = _contract.checked(record)
+        line = _json.dumps(record) + b"\n"
+        if len(line) > MAX_LINE:
+            raise UserError(
+                f"Trial {record['trial']!r} takes {len(line):,} bytes, more than the {MAX_LINE:,} "
+                "of one line; use fewer epochs, seeds or folds."
+            )
+        new = not self.path.exists()
+        with writing(self.path, "the finished trials in it are kept"):
+            descriptor = open_regular(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+            try:
+                if new:
+                    sync_folder(self.path.parent)
+                if os.fstat(descriptor).st_size != self._size:
+                    self._load(descriptor)
+                if record["trial"] in self._ids:
+                    raise ValueError(
+                        f"Expected a new trial, but {record['trial']!r} is already in {self.path}."
+                    )
+                if self._size + len(line) > MAX_FILE:
+                    raise UserError(f"{self.path} is full ({MAX_FILE:,} bytes); begin a new study.")
+                self._write(descriptor, line)
+            finally:
+                os.close(descriptor)
+        self._ids.add(record["trial"])
+
+    def _write(self, descriptor: int, line: bytes) -> None:
+        before, self._size = self._size, None  # until it is known to be on the disk
+        try:
+            written = os.write(descriptor, line)
+            if written < len(line):
+                # The disk filled up in the middle; writing the rest says how (or succeeds).
+                os.write(descriptor, line[written:])
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, before)
+            raise
+        self._size = before + len(line)
