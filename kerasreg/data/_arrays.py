@@ -1,0 +1,176 @@
+"""Preprocessing of arrays: one tensor of numbers a row, scaled by what the training rows show."""
+
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from kerasreg.errors import UserError
+
+SCALINGS = ("auto", "standard", "unit", "none")
+_CHUNK_VALUES = 1 << 22
+
+
+@dataclass(frozen=True)
+class ArrayPreprocessing:
+    """`(x - offset) * gain`, then flattened; fitted on training rows.
+
+    Attributes:
+        raw_shape: Shape of one raw row, e.g. `(28, 28)`.
+        scaling: `"standard"` (each feature to mean 0 and standard deviation 1), `"unit"` (all
+            values by one number: 255 for uint8, else the largest magnitude of the training rows)
+            or `"none"`.
+        offset: Subtracted; shape (features,) or a scalar array.
+        gain: Multiplied; 0 for a feature that is constant in the training rows, because what it
+            does elsewhere was never learned.
+        feature_names: One name a flattened feature.
+    """
+
+    raw_shape: tuple[int, ...]
+    scaling: str
+    offset: np.ndarray
+    gain: np.ndarray
+    feature_names: tuple[str, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        x: np.ndarray,
+        rows: np.ndarray,
+        scaling: str = "auto",
+        feature_names: tuple[str, ...] | None = None,
+    ) -> "ArrayPreprocessing":
+        """Fit on `x[rows]`; the other rows are not looked at.
+
+        Raises:
+            UserError: For an unknown scaling or a wrong number of feature names.
+        """
+        if scaling not in SCALINGS:
+            raise UserError(f"scaling: expected one of {', '.join(SCALINGS)}, got {scaling!r}")
+        if scaling == "auto":
+            scaling = "unit" if x.dtype == np.uint8 or x.ndim > 2 else "standard"
+        features = prod(x.shape[1:])
+        names = feature_names or tuple(f"x{index}" for index in range(features))
+        if len(names) != features:
+            raise UserError(f"feature_names: expected {features} names, got {len(names)}")
+        offset, gain = _statistics(x, rows, scaling)
+        return cls(tuple(x.shape[1:]), scaling, offset, gain, tuple(names))
+
+    def refit(self, x: np.ndarray, rows: np.ndarray) -> "ArrayPreprocessing":
+        """The same scaling and features with the statistics of other rows (a fold's)."""
+        offset, gain = _statistics(x, rows, self.scaling)
+        return replace(self, offset=offset, gain=gain)
+
+    def transform(self, x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return float32 features of `x[rows]`, shape (rows, features).
+
+        Raises:
+            UserError: When a scaled value is beyond float32.
+        """
+        features = prod(self.raw_shape)
+        result = np.empty((len(rows), features), dtype=np.float32)
+        step = max(1, _CHUNK_VALUES // features)
+        for start in range(0, len(rows), step):
+            raw = x[rows[start : start + step]].reshape(-1, features)
+            with np.errstate(over="ignore"):
+                scaled = (as_float32(raw).astype(np.float64) - self.offset) * self.gain
+                result[start : start + step] = scaled
+            if not np.isfinite(result[start : start + step]).all():
+                row, column = np.argwhere(~np.isfinite(result[start : start + step]))[0]
+                raise UserError(
+                    f"x: {self.feature_names[column]} is {raw[row, column]} in one row, too far "
+                    "from the training rows for float32; remove the outlier or rescale"
+                )
+        return result
+
+    def keras_graph(self):
+        """Return (Keras input of raw rows, features as a symbolic tensor) of Keras' own parts."""
+        import keras
+        from keras import ops
+
+        inputs = keras.Input(shape=self.raw_shape, dtype="float32", name="x")
+        flat = inputs
+        if len(self.raw_shape) != 1:
+            flat = keras.layers.Reshape((prod(self.raw_shape),), name="flatten")(inputs)
+        if self.scaling == "none":
+            return inputs, flat
+        # float64 inside: a feature of mean 1e6 and deviation 1 keeps its digits.
+        wide = ops.cast(flat, "float64")
+        return inputs, ops.cast((wide - self.offset) * self.gain, "float32")
+
+    def describe(self) -> dict:
+        """What was done to the raw rows, for `study.json`."""
+        return {"kind": "array", "raw_shape": list(self.raw_shape), "scaling": self.scaling}
+
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what the user may not expect."""
+        constant = int(np.sum(self.gain == 0)) if self.gain.ndim else 0
+        if not constant:
+            return ()
+        return (f"{constant} of {len(self.gain)} features are constant in the training rows",)
+
+
+def check_array(x, name: str = "x") -> np.ndarray:
+    """Return `x` as an array of finite numbers with at least one row and one feature.
+
+    Raises:
+        UserError: Object arrays, text, complex numbers, fewer than two dimensions, no rows, NaN
+            or infinite values, values beyond float32.
+    """
+    try:
+        x = np.asarray(x)
+    except ValueError:  # rows of different lengths
+        raise UserError(f"{name}: rows have different lengths; expected one shape a row") from None
+    if x.dtype.kind == "O":
+        raise UserError(
+            f"{name}: expected numbers, got an object array; convert it, e.g. x.astype('float32')"
+        )
+    if x.dtype.kind not in "biuf":
+        raise UserError(f"{name}: expected numbers, got dtype {x.dtype}")
+    if x.ndim < 2:
+        raise UserError(f"{name}: expected (rows, features) or more axes, got shape {x.shape}")
+    if 0 in x.shape:
+        raise UserError(f"{name}: expected rows and features, got the empty shape {x.shape}")
+    if x.dtype.kind == "f":
+        limit = np.finfo(np.float32).max
+        step = max(1, _CHUNK_VALUES // prod(x.shape[1:]))
+        for start in range(0, len(x), step):
+            part = x[start : start + step].reshape(-1, prod(x.shape[1:]))
+            bad = ~(np.abs(part) <= limit)
+            if bad.any():
+                row, column = np.argwhere(bad)[0]
+                value = part[row, column]
+                kind = "not finite" if not np.isfinite(value) else "beyond float32"
+                raise UserError(
+                    f"{name}: row {start + row}, feature {column} is {value}, which is {kind}; "
+                    "remove the row or fill the value in"
+                )
+    return x
+
+
+def as_float32(x: np.ndarray) -> np.ndarray:
+    """Round to float32, numbers below its normal range to 0.
+
+    An exported model receives float32 (`predict` casts to it), and TensorFlow flushes subnormal
+    numbers to 0: training must see the same.
+    """
+    with np.errstate(under="ignore", over="ignore"):
+        x = np.asarray(x).astype(np.float32)
+    tiny = np.finfo(np.float32).tiny
+    return np.where(np.abs(x) < tiny, np.float32(0), x)
+
+
+def _statistics(x: np.ndarray, rows: np.ndarray, scaling: str) -> tuple[np.ndarray, np.ndarray]:
+    if scaling == "none":
+        return np.zeros(()), np.ones(())
+    if scaling == "unit":
+        if x.dtype == np.uint8:
+            return np.zeros(()), np.array(1 / 255)
+        largest = float(np.abs(as_float32(x[rows])).max())
+        return np.zeros(()), np.array(1 / largest if largest else 0.0)
+    from sklearn.preprocessing import StandardScaler
+
+    flat = as_float32(x[rows]).reshape(len(rows), -1).astype(np.float64)
+    scaler = StandardScaler().fit(flat)
+    constant = flat.max(axis=0) == flat.min(axis=0)
+    return scaler.mean_, np.where(constant, 0.0, 1 / scaler.scale_)
