@@ -6,11 +6,16 @@ from typing import Any
 _ABSENT = object()
 
 
+def printable(text: str) -> str:
+    """Return at most 80 characters of `text` that a terminal shows and does not obey."""
+    text = text if len(text) <= 80 else text[:77] + "..."
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def _shown(value: Any) -> str:
     if value is _ABSENT:
         return "not given"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return printable(json.dumps(value, ensure_ascii=False))
 
 
 def _equal(old: Any, new: Any) -> bool:
@@ -37,4 +42,4 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, str]:
     found = {}
     for key, value in new.items():
         found.update(_differences(old.get(key, _ABSENT), value, key))
-    return found
+    return {printable(key): change for key, change in found.items()}

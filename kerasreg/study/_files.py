@@ -34,6 +34,23 @@ def writing(path: Path | str, kept: str = "nothing was changed") -> Iterator[Non
         ) from error
 
 
+@contextmanager
+def reading(path: Path | str) -> Iterator[None]:
+    """Turn an OSError in the block into a UserError that names the path; a missing file stays one.
+
+    Raises:
+        FileNotFoundError: As raised in the block; NotADirectoryError too.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise UserError(
+            f"Cannot open {path}: {error.strerror or error}; check its kind and permissions."
+        ) from error
+
+
 def temporary(path: Path) -> Path:
     """Return a fresh hidden name beside `path`, with its suffix and the writer's process id."""
     return path.with_name(f".kerasreg-{os.getpid()}-{secrets.token_hex(8)}-{path.name}")
@@ -124,19 +141,13 @@ def open_regular(path: Path | str, flags: int = os.O_RDONLY) -> int:
         FileNotFoundError: There is none.
         UserError: It is a link, folder, pipe or device, or may not be opened.
     """
-    try:
+    with reading(path):
         if Path(path).is_symlink():  # O_NOFOLLOW is not everywhere, and its errno varies
             raise UserError(
                 f"Expected a regular file at {path}, got a symbolic link: a study keeps its files "
                 "in its own folder. Replace the link by the file."
             )
         descriptor = os.open(path, flags | _SAFE, 0o666)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise UserError(
-            f"Cannot open {path}: {error.strerror or error}; check its kind and permissions."
-        ) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise UserError(
@@ -155,7 +166,7 @@ def read_bytes(path: Path | str, limit: int) -> bytes:
         descriptor = open_regular(path)
     except FileNotFoundError:
         raise UserError(f"Expected a file at {path}, found none; check the folder.") from None
-    with open(descriptor, "rb") as file:
+    with reading(path), open(descriptor, "rb") as file:
         data = file.read(limit + 1)
     if len(data) > limit:
         raise UserError(

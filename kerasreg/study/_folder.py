@@ -1,26 +1,22 @@
 """The study folder: what was asked, every finished trial, the result, and one writer at a time."""
 
 import os
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasreg.errors import UserError
-from kerasreg.study import _lock, _table, _trials
-from kerasreg.study._asked import differences
-from kerasreg.study._files import is_temporary, writing
-from kerasreg.study._json import plain, read_json, write_json
+from kerasreg.study import _info, _lock, _table, _trials
+from kerasreg.study._asked import differences, printable
+from kerasreg.study._files import is_temporary, reading, writing
+from kerasreg.study._json import plain, write_json
+from kerasreg.study._result import ResultFile
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_FORMAT = "kerasreg study"
-_FORMAT_VERSION = 1
 _ENTRIES = (
     "study.json",
     "trials.jsonl",
@@ -34,17 +30,6 @@ _ENTRIES = (
 )
 
 
-def versions() -> dict[str, str]:
-    """Return the versions that decide a study's numbers, without importing any of them."""
-    found = {"python": ".".join(map(str, sys.version_info[:3]))}
-    for name in ("tensorflow", "keras", "keras-tuner", "kerasreg"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
 def _refuse_links(root: Path) -> None:
     """Raise UserError for a symbolic link among the entries of a study or below them."""
     waiting = [root / name for name in _ENTRIES]
@@ -55,7 +40,8 @@ def _refuse_links(root: Path) -> None:
                 f"Expected no symbolic link in a study, got {path}: kerasreg neither reads nor "
                 "writes outside the folder. Replace the link by what it points to."
             )
-        if path.is_dir():
+        # A running search may delete what was just listed.
+        with reading(path), suppress(FileNotFoundError, NotADirectoryError):
             waiting.extend(Path(entry.path) for entry in os.scandir(path))
 
 
@@ -69,6 +55,7 @@ class Study:
     def __init__(self, folder: Path, info: dict[str, Any]) -> None:
         self.folder = folder
         self._info = info
+        self._result = ResultFile(folder / "result.json")
         self._file = _trials.TrialsFile(folder / "trials.jsonl")
         self._mutex = threading.RLock()
         self._token: str | None = None
@@ -97,16 +84,7 @@ class Study:
             UserError: The folder holds a study or other files, or cannot be written.
         """
         root = Path(os.path.abspath(folder))
-        info = {
-            "format": _FORMAT,
-            "format_version": _FORMAT_VERSION,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": list(sys.argv if command is None else command),
-            "versions": versions(),
-            "asked": dict(asked),
-            "extended": [],
-        }
-        study = cls(root, plain(info))
+        study = cls(root, _info.new(asked, command))
         fresh = not root.exists()
         with writing(root):
             root.mkdir(parents=True, exist_ok=True)
@@ -138,26 +116,7 @@ class Study:
                 f"Expected a study in {root}, but it has no study.json; check the path."
             )
         _refuse_links(root)
-        info = read_json(root / "study.json")
-        if info.get("format") != _FORMAT:
-            raise UserError(
-                f'Expected "format": "{_FORMAT}" in {root / "study.json"}, got '
-                f"{str(info.get('format'))[:60]!r}; another program wrote it."
-            )
-        version = info.get("format_version")
-        if version != _FORMAT_VERSION or type(version) is not int:
-            raise UserError(
-                f"Expected format version {_FORMAT_VERSION} in {root / 'study.json'}, got "
-                f"{str(version)[:60]}; open the study with the kerasreg that wrote it."
-            )
-        kinds = {"created": str, "command": list, "versions": dict, "asked": dict, "extended": list}
-        for key, kind in kinds.items():
-            if type(info.get(key)) is not kind:
-                raise UserError(
-                    f"Expected {key!r} of type {kind.__name__} in {root / 'study.json'}, got "
-                    f"{str(info.get(key))[:60]!r}; restore the file from a copy."
-                )
-        return cls(root, info)
+        return cls(root, _info.read(root / "study.json"))
 
     def _refuse_unless_empty(self) -> None:
         names = sorted(os.listdir(self.folder))
@@ -200,6 +159,8 @@ class Study:
             UserError: Listing every difference as `key: old → new`; or the test rows were read.
         """
         with self.lock():
+            # Another process may have extended the study since it was opened here.
+            self._info = _info.read(self.folder / "study.json")
             new = plain(dict(asked))
             found = differences(self._info["asked"], new)
             grown = found.pop("trials", None)
@@ -222,25 +183,21 @@ class Study:
                 )
             info = self.info
             info["asked"]["trials"] = new["trials"]
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            info["extended"].append({"from": old, "to": new["trials"], "at": now})
+            info["extended"].append({"from": old, "to": new["trials"], "at": _info.now()})
             # The result first: a crash between the two leaves a study that is not extended and
             # whose last step runs again, never an old result under more trials.
-            stored = self._stored_result()
-            if self._is_finished(stored):
-                previous = [*stored.pop("previous", []), stored]
-                reads = stored["test_reads"]
-                write_json(self._result_path, {"test_reads": reads, "previous": previous})
+            self._result.retire()
             write_json(self.folder / "study.json", info)
             self._info = info
             return True
 
     def version_changes(self) -> list[str]:
         """Return `name: then → now` for what has another version than when the study began."""
-        now = versions()
-        then = self._info["versions"]
+        now, then = _info.versions(), self._info["versions"]
         return [
-            f"{name}: {then.get(name)} → {now[name]}" for name in now if then.get(name) != now[name]
+            printable(f"{name}: {then.get(name)} → {now[name]}")
+            for name in now
+            if then.get(name) != now[name]
         ]
 
     # Trials
@@ -280,41 +237,21 @@ class Study:
         Raises:
             UserError: An objective that is unknown or was not measured.
         """
-        objective = self._info["asked"].get("objective") if objective is None else objective
+        if objective is None:
+            objective = self._info["asked"].get("objective", "val_data_loss")
         return _table.best(_trials.read(self._file.path), objective)
 
     # The result and the test rows
 
     @property
-    def _result_path(self) -> Path:
-        return self.folder / "result.json"
-
-    def _stored_result(self) -> dict[str, Any]:
-        if not os.path.lexists(self._result_path):
-            return {"test_reads": 0}
-        stored = read_json(self._result_path)
-        reads = stored.get("test_reads")
-        if type(reads) is not int or reads < 0 or type(stored.get("previous", [])) is not list:
-            raise UserError(
-                f"Expected the count 'test_reads' in {self._result_path}, got {str(reads)[:60]!r}; "
-                "restore the file from a copy."
-            )
-        return stored
-
-    @staticmethod
-    def _is_finished(stored: Mapping[str, Any]) -> bool:
-        return not set(stored) <= {"test_reads", "previous"}
-
-    @property
     def result(self) -> dict[str, Any] | None:
         """What `write_result` wrote, with `test_reads`; None while there is no result."""
-        stored = self._stored_result()
-        return stored if self._is_finished(stored) else None
+        return self._result.read()
 
     @property
     def test_reads(self) -> int:
         """How often the test rows have been read, interrupted readings included."""
-        return self._stored_result()["test_reads"]
+        return self._result.test_reads
 
     def count_test_read(self, reread_test: bool = False) -> int:
         """Count a reading of the test rows, durably, before it happens; return the new count.
@@ -325,15 +262,7 @@ class Study:
             UserError: There is a result already, unless `reread_test`.
         """
         with self.lock():
-            stored = self._stored_result()
-            if self._is_finished(stored) and not reread_test:
-                raise UserError(
-                    f"The test rows of {self.folder} have been read and its result written; pass "
-                    "--reread-test to read them again, and the report says so."
-                )
-            stored["test_reads"] += 1
-            write_json(self._result_path, stored)
-            return stored["test_reads"]
+            return self._result.count(reread_test)
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write result.json atomically; `test_reads` and `previous` are kept by the study.
@@ -342,12 +271,8 @@ class Study:
             UserError: It cannot be written; the result there was is kept.
             ValueError: `result` is empty or sets what the study keeps.
         """
-        if not result or {"test_reads", "previous"} & set(result):
-            raise ValueError("Expected a result without 'test_reads' and 'previous', not empty.")
         with self.lock():
-            stored = self._stored_result()
-            kept = {key: stored[key] for key in ("test_reads", "previous") if key in stored}
-            write_json(self._result_path, {**result, **kept})
+            self._result.write(result)
 
     # One writer
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from kerasreg.errors import UserError
 from kerasreg.study import _json
-from kerasreg.study._files import open_regular, read_bytes, sweep, temporary, write_all, writing
+from kerasreg.study._files import read_bytes, sweep, temporary, write_all, writing
 from kerasreg.study._process import identity, is_gone
 
 try:
@@ -45,6 +45,8 @@ def _guard(folder: Path) -> Iterator[None]:
                         "end it, then run again."
                     ) from None
                 time.sleep(0.01)
+            except OSError:
+                break  # a file system without flock: exclusive creation alone decides
         yield
     finally:
         os.close(descriptor)
@@ -62,6 +64,8 @@ def _owner(path: Path) -> dict[str, Any] | None:
         for key, kind in kinds.items():
             if not isinstance(owner[key], kind) or isinstance(owner[key], bool):
                 raise ValueError(f"{key} is {owner[key]!r}")
+        if owner["pid"] <= 0 or not owner["host"].isprintable():
+            raise ValueError(f"it names process {owner['pid']} on {owner['host']!r}")
     except ValueError as error:
         if not os.path.lexists(path):  # released between the look and the reading
             return None
@@ -100,7 +104,7 @@ def _publish(path: Path, content: bytes) -> None:
     hidden = temporary(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
-        descriptor = open_regular(hidden, flags)
+        descriptor = os.open(hidden, flags, 0o666)
         try:
             write_all(descriptor, content)
             os.fsync(descriptor)
@@ -135,7 +139,7 @@ def acquire(path: Path) -> str:
     """
     token = secrets.token_hex(16)
     content = _json.dumps({**identity(), "token": token})
-    with writing(path), _guard(path.parent):
+    with writing(path.parent), _guard(path.parent):
         owner = _owner(path)
         if owner is not None:
             _refuse_unless_stale(path, owner)
@@ -159,7 +163,7 @@ def acquire(path: Path) -> str:
 def release(path: Path, token: str) -> None:
     """Remove the lock file if it is still the one with this token."""
     _held.discard(token)
-    with suppress(FileNotFoundError), _guard(path.parent):
+    with writing(path.parent), suppress(FileNotFoundError), _guard(path.parent):
         owner = _owner(path)
         if owner is not None and owner["token"] == token:
             os.unlink(path)

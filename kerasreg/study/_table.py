@@ -16,7 +16,20 @@ _METRICS = tuple(
     for twin in ("", "val_")
     for name in ("loss", "data_loss", "penalty", "accuracy", "mae")
 )
-_OURS = frozenset((*_FIRST, *_LAST, *_METRICS))
+_IDENTITY = frozenset((*_FIRST, *_LAST))
+_OURS = _IDENTITY | frozenset(_METRICS)
+
+
+def _column_names(parameters: Iterable[str], taken: set[str]) -> dict[str, str]:
+    """Return hyperparameter -> column, none of them in `taken` and none twice."""
+    names = {name: name for name in parameters if name not in taken}
+    for name in parameters:
+        if name in taken:
+            column = f"hyperparameter_{name}"
+            while column in taken or column in names.values():
+                column = f"hyperparameter_{column}"
+            names[name] = column
+    return {name: names[name] for name in parameters}
 
 
 def dataframe(trials: Iterable[dict[str, Any]]) -> "pd.DataFrame":
@@ -27,24 +40,22 @@ def dataframe(trials: Iterable[dict[str, Any]]) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     parameters: dict[str, None] = {}  # ordered sets
     metrics: dict[str, None] = {}
-    for record in trials:
-        row = {key: record[key] for key in _FIRST}
-        for name, value in record["hyperparameters"].items():
-            column = name
-            while column in _OURS or column in record["metrics"]:
-                column = f"hyperparameter_{column}"
-            parameters[column] = None
-            row[column] = value
-        metrics.update(dict.fromkeys(record["metrics"]))
-        row.update(record["metrics"])
+    for record in trials:  # without curves: the table of a large study is small
+        row = {key: record[key] for key in (*_FIRST, "hyperparameters", "metrics")}
         row.update(members=len(record["members"]), seconds=record["seconds"])
         row.update(engine=record["engine"], error=record.get("error"))
         rows.append(row)
-    columns = [*_FIRST, *parameters, *metrics, *_LAST]
-    table = pd.DataFrame(rows, columns=columns)
+        parameters.update(dict.fromkeys(record["hyperparameters"]))
+        metrics.update(dict.fromkeys(name for name in record["metrics"] if name not in _IDENTITY))
+    names = _column_names(parameters, {*_OURS, *metrics})
+    for row in rows:
+        measured = row.pop("metrics")
+        row.update({name: measured[name] for name in metrics if name in measured})
+        row.update({names[name]: value for name, value in row.pop("hyperparameters").items()})
+    table = pd.DataFrame(rows, columns=[*_FIRST, *names.values(), *metrics, *_LAST])
     numbers = {name: "float64" for name in ("score", "score_std", "seconds", *metrics)}
     counts = {name: "Int64" for name in ("chosen_epoch", "epochs", "members")}
     return table.astype({**numbers, **counts})
@@ -58,8 +69,9 @@ def best(trials: Iterable[dict[str, Any]], objective: str) -> dict[str, Any] | N
     Raises:
         UserError: An objective kerasreg does not know, or that no completed trial measured.
     """
-    if objective not in OBJECTIVES:
-        raise UserError(f"Expected an objective of {', '.join(OBJECTIVES)}, got {objective!r}.")
+    if not isinstance(objective, str) or objective not in OBJECTIVES:
+        got = repr(objective)[:80]
+        raise UserError(f"Expected an objective of {', '.join(OBJECTIVES)}, got {got}.")
     sign = OBJECTIVES[objective]
     winner, value = None, None
     for record in trials:
@@ -68,7 +80,7 @@ def best(trials: Iterable[dict[str, Any]], objective: str) -> dict[str, Any] | N
         if record["metrics"].get(objective) is None:
             raise UserError(
                 f"Expected {objective} among the metrics of trial {record['trial']!r}, got "
-                f"{', '.join(record['metrics'])}; choose one that was measured."
+                f"{str(list(record['metrics']))[:80]}; choose one that was measured."
             )
         if value is None or sign * record["metrics"][objective] < value:
             winner, value = record, sign * record["metrics"][objective]

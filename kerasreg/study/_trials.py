@@ -7,7 +7,7 @@ from typing import Any
 
 from kerasreg.errors import UserError
 from kerasreg.study import _contract, _json
-from kerasreg.study._files import open_regular, sync_folder, writing
+from kerasreg.study._files import open_regular, sync_folder, write_all, writing
 
 MAX_LINE = 16 * 2**20
 MAX_FILE = 2**30
@@ -155,10 +155,7 @@ class TrialsFile:
     def _write(self, descriptor: int, line: bytes) -> None:
         before, self._size = self._size, None  # until it is known to be on the disk
         try:
-            written = os.write(descriptor, line)
-            if written < len(line):
-                # The disk filled up in the middle; writing the rest says how (or succeeds).
-                os.write(descriptor, line[written:])
+            write_all(descriptor, line)  # one write, unless the disk fills up in the middle
             os.fsync(descriptor)
         except OSError:
             os.ftruncate(descriptor, before)

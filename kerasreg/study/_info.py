@@ -1,0 +1,73 @@
+"""study.json: what was asked, when, by which command, with which versions."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from kerasreg.errors import UserError
+from kerasreg.study._json import plain, read_json
+
+FORMAT = "kerasreg study"
+FORMAT_VERSION = 1
+
+
+def now() -> str:
+    """Return the time in UTC, for people to read; nothing is decided by it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide a study's numbers, without importing any of them."""
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for name in ("tensorflow", "keras", "keras-tuner", "kerasreg"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def new(asked: Mapping[str, Any], command: Sequence[str] | None) -> dict[str, Any]:
+    """Return the content of study.json for a new study."""
+    return plain(
+        {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "created": now(),
+            "command": list(sys.argv if command is None else command),
+            "versions": versions(),
+            "asked": dict(asked),
+            "extended": [],
+        }
+    )
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read study.json.
+
+    Raises:
+        UserError: It is broken, of another program, of another version, or has wrong types.
+    """
+    info = read_json(path)
+    if info.get("format") != FORMAT:
+        raise UserError(
+            f'Expected "format": "{FORMAT}" in {path}, got {repr(info.get("format"))[:60]}; '
+            "another program wrote it, so choose another folder."
+        )
+    version = info.get("format_version")
+    if type(version) is not int or version != FORMAT_VERSION:
+        raise UserError(
+            f"Expected format version {FORMAT_VERSION} in {path}, got {repr(version)[:60]}; open "
+            "the study with the kerasreg that wrote it."
+        )
+    kinds = {"created": str, "command": list, "versions": dict, "asked": dict, "extended": list}
+    for key, kind in kinds.items():
+        if type(info.get(key)) is not kind:
+            raise UserError(
+                f"Expected {key!r} of type {kind.__name__} in {path}, got "
+                f"{repr(info.get(key))[:60]}; restore the file from a copy."
+            )
+    return info

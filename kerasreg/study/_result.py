@@ -1,0 +1,83 @@
+"""result.json: what came out at the end, and how often the test rows were read for it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kerasreg.errors import UserError
+from kerasreg.study._json import read_json, write_json
+
+_KEPT = ("test_reads", "previous")
+
+
+class ResultFile:
+    """Keeps the result of a study beside the count that no later result may reset."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def _stored(self) -> dict[str, Any]:
+        if not os.path.lexists(self.path):
+            return {"test_reads": 0}
+        stored = read_json(self.path)
+        reads = stored.get("test_reads")
+        if type(reads) is not int or not 0 <= reads < 2**31:
+            raise UserError(
+                f"Expected the count 'test_reads' in {self.path}, got {repr(reads)[:60]}; restore "
+                "the file from a copy."
+            )
+        if type(stored.get("previous", [])) is not list:
+            raise UserError(
+                f"Expected a list 'previous' in {self.path}; restore the file from a copy."
+            )
+        return stored
+
+    @staticmethod
+    def _finished(stored: Mapping[str, Any]) -> bool:
+        return not set(stored) <= set(_KEPT)
+
+    def read(self) -> dict[str, Any] | None:
+        """Return the result with its `test_reads`; None while there is none."""
+        stored = self._stored()
+        return stored if self._finished(stored) else None
+
+    @property
+    def test_reads(self) -> int:
+        """How often the test rows were read, interrupted readings included."""
+        return self._stored()["test_reads"]
+
+    def count(self, reread_test: bool) -> int:
+        """Count one reading of the test rows before it happens; return the new count.
+
+        Raises:
+            UserError: There is a result already, unless `reread_test`.
+        """
+        stored = self._stored()
+        if self._finished(stored) and not reread_test:
+            raise UserError(
+                f"The test rows were read and the result is in {self.path}; pass --reread-test to "
+                "read them again, and the report says so."
+            )
+        stored["test_reads"] += 1
+        write_json(self.path, stored)
+        return stored["test_reads"]
+
+    def write(self, result: Mapping[str, Any]) -> None:
+        """Replace the result and keep the count and the results before an extension.
+
+        Raises:
+            ValueError: `result` is empty or sets what is kept here.
+        """
+        if not result or set(_KEPT) & set(result):
+            raise ValueError(f"Expected a result without the keys {_KEPT}, not empty.")
+        stored = self._stored()
+        write_json(self.path, {**result, **{key: stored[key] for key in _KEPT if key in stored}})
+
+    def retire(self) -> None:
+        """Move a result there is to the list `previous`, because more trials are coming."""
+        stored = self._stored()
+        if not self._finished(stored):
+            return
+        previous = [*stored.pop("previous", []), stored]
+        write_json(self.path, {"test_reads": stored["test_reads"], "previous": previous})
