@@ -1,6 +1,7 @@
 """What a trial record must be, whoever wrote it."""
 
 import re
+import reprlib
 from typing import Any
 
 from kerasreg.study._json import plain
@@ -8,41 +9,45 @@ from kerasreg.study._json import plain
 STATUSES = ("completed", "stopped", "diverged", "failed")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _KEYS = {
-    "trial": "string",
-    "hyperparameters": "object",
-    "status": "string",
-    "seeds": "list",
-    "score": "number or null",
-    "score_std": "number or null",
-    "metrics": "object",
-    "chosen_epoch": "integer or null",
-    "epochs": "integer",
-    "curves": "object",
-    "members": "list",
-    "seconds": "number",
-    "engine": "string",
+    "trial": "a string",
+    "hyperparameters": "an object",
+    "status": "a string",
+    "seeds": "a list",
+    "score": "a number or null",
+    "score_std": "a number or null",
+    "metrics": "an object",
+    "chosen_epoch": "an integer or null",
+    "epochs": "an integer",
+    "curves": "an object",
+    "members": "a list",
+    "seconds": "a number",
+    "engine": "a string",
 }
 _MEMBER_KEYS = {
-    "seed": "integer",
-    "fold": "integer or null",
-    "score": "number or null",
-    "curves": "object",
-    "status": "string",
+    "seed": "an integer",
+    "fold": "an integer or null",
+    "score": "a number or null",
+    "curves": "an object",
+    "status": "a string",
 }
 _KINDS = {
-    "string": (str,),
-    "object": (dict,),
-    "list": (list,),
-    "integer": (int,),
-    "integer or null": (int, type(None)),
-    "number": (int, float),
-    "number or null": (int, float, type(None)),
+    "a string": (str,),
+    "an object": (dict,),
+    "a list": (list,),
+    "an integer": (int,),
+    "an integer or null": (int, type(None)),
+    "a number": (int, float),
+    "a number or null": (int, float, type(None)),
 }
+
+
+_REPR = reprlib.Repr(maxlevel=2, maxlist=3, maxdict=3, maxstring=60, maxother=60)
+# Whether it must be finite -> its kind.
+_NUMBER = {True: "a number", False: "a number or null"}
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return _REPR.repr(value)
 
 
 def _check_keys(value: dict[str, Any], keys: dict[str, str], of: str = "") -> None:
@@ -51,12 +56,12 @@ def _check_keys(value: dict[str, Any], keys: dict[str, str], of: str = "") -> No
             raise ValueError(f"{key!r}{of} is missing")
         # `type`, because True is an int in Python and no number in JSON.
         if type(value[key]) not in _KINDS[kind]:
-            raise ValueError(f"{key!r}{of} should be a {kind}, got {_short(value[key])}")
+            raise ValueError(f"{key!r}{of} should be {kind}, got {_short(value[key])}")
 
 
 def _check_curves(curves: dict[str, Any], epochs: int | None, finite: bool, of: str) -> int:
     """Check name -> list of numbers, one an epoch; return how many numbers there are."""
-    number = _KINDS["number" if finite else "number or null"]
+    number = _KINDS[_NUMBER[finite]]
     for name, curve in curves.items():
         if type(curve) is not list or not {type(value) for value in curve} <= set(number):
             what = "numbers" if finite else "numbers or nulls"
@@ -110,7 +115,9 @@ def check(record: Any) -> int:
     finite = status in ("completed", "stopped")
     metrics = record["metrics"]
     empty = chosen is None  # stopped before its first epoch ended
-    _check_curves({name: [value] for name, value in metrics.items()}, 1, finite and not empty, "")
+    _check_keys(
+        metrics, dict.fromkeys(metrics, _NUMBER[finite and not empty]), of=" of the metrics"
+    )
     numbers = _check_curves(record["curves"], record["epochs"], finite, "")
     for member in record["members"]:
         if type(member) is not dict:
