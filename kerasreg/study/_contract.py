@@ -41,7 +41,8 @@ _KINDS = {
 }
 
 
-_REPR = reprlib.Repr(maxlevel=2, maxlist=3, maxdict=3, maxstring=60, maxother=60)
+_REPR = reprlib.Repr()  # its arguments came with Python 3.12
+_REPR.maxlevel, _REPR.maxlist, _REPR.maxdict, _REPR.maxstring = 2, 3, 3, 60
 # Whether it must be finite -> its kind.
 _NUMBER = {True: "a number", False: "a number or null"}
 
