@@ -1,0 +1,365 @@
+"""A search from the question to the answer: what to try, train, record, compare, refit, test."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kerasreg.data import Dataset, from_arrays, load
+from kerasreg.errors import UserError
+from kerasreg.search import tensorboard
+from kerasreg.search.conclude import Work, conclude
+from kerasreg.search.engines import engine_named
+from kerasreg.search.events import Counter, Progress
+from kerasreg.search.oracles import make_oracle
+from kerasreg.search.proposer import Proposal, Proposer
+from kerasreg.search.request import Request, check_minutes, locate
+from kerasreg.search.space import Space
+from kerasreg.stacks import StackConfig
+from kerasreg.study import Study, read_json, trial_record, write_json
+
+# How many settings are proposed together. Fixed, so that neither speed nor chunking can change
+# what is proposed. Bayesian proposals learn from finished trials, hence the smaller rounds.
+_ROUND = {"random": 64, "grid": 64, "bayesian": 8}
+
+# What `train` records as hyperparameters, where it is one value and not one a layer.
+_TRAINED = (
+    "dropout",
+    "input_dropout",
+    "l1",
+    "l2",
+    "weight_decay",
+    "label_smoothing",
+    "normalization",
+    "learning_rate",
+)
+
+
+class _OutOfTime(Exception):
+    """The time budget is spent; what is finished is recorded."""
+
+
+def search(
+    data: Dataset | str | Path | tuple,
+    *,
+    space: Space | None = None,
+    searcher: str = "random",
+    trials: int = 64,
+    epochs: int = 50,
+    seeds: int = 1,
+    folds: int | None = None,
+    engine: str = "keras-tuner",
+    objective: str = "val_data_loss",
+    base: StackConfig | None = None,
+    patience: int | None = 10,
+    batch_size: int | None = None,
+    seed: int = 0,
+    out: str | Path,
+    resume: bool = False,
+    minutes: float | None = None,
+    try_first: Sequence[Mapping[str, Any]] = (),
+    epoch_rule: str = "best",
+    progress: Progress | None = None,
+    reread_test: bool = False,
+) -> Study:
+    """Search for the regularisation that a data set needs.
+
+    Trials are trained and recorded; then the unregularised baseline is trained at the best of 8
+    learning rates, both sides are refitted on training and validation rows, and the test rows are
+    read, once. Finished trials survive any interruption: call again with `resume=True`.
+
+    Args:
+        data: A `Dataset`, a name or file for `kerasreg.load`, or arrays `(x, y)`.
+        space: What may vary; by default `Space.default()`.
+        searcher: `"random"`, `"bayesian"` or `"grid"`.
+        trials: Settings to try.
+        epochs: Most epochs a member trains.
+        seeds: Members a setting, with seeds `seed`, `seed + 1`, ...
+        folds: Cross-validation folds, each a member; None for the data's validation rows.
+        engine: `"population"` or `"keras-tuner"`.
+        objective: `"val_data_loss"`, `"val_accuracy"` or `"val_mae"`.
+        base: The stack that the space leaves alone; by default `StackConfig()`.
+        patience: Epochs without improvement before a member stops; None for never.
+        batch_size: Rows a step; by default the data set's.
+        seed: Fixes every draw.
+        out: The study folder.
+        resume: Continue the study in `out`, which must have been asked for the same; `trials` may
+            have grown.
+        minutes: Start no more trials after this long.
+        try_first: Settings (names of the space to values) to try before the searcher's own.
+        epoch_rule: Which epoch counts: `"best"` of the mean curve, or `"last"`.
+        progress: Called with an `Event` at every step.
+        reread_test: Allow a study that has read its test rows to be extended, reading them again.
+
+    Returns:
+        The finished study: trials, result and files.
+
+    Raises:
+        UserError: The arguments, the data or the folder do not fit; the message says what to do.
+    """
+    request = Request(
+        data=_source(data),
+        space=(space or Space.default()).to_dict(),
+        searcher=searcher,
+        trials=trials,
+        epochs=epochs,
+        seeds=seeds,
+        folds=folds or 0,
+        engine=engine,
+        objective=objective,
+        base=(base or StackConfig()).to_dict(),
+        patience=patience,
+        batch_size=batch_size,
+        epoch_rule=epoch_rule,
+        seed=seed,
+        try_first=tuple(dict(setting) for setting in try_first),
+    )
+    return run_request(
+        request,
+        out,
+        dataset=_dataset(data),
+        resume=resume,
+        minutes=minutes,
+        progress=progress,
+        reread_test=reread_test,
+    )
+
+
+def train(
+    data: Dataset | str | Path | tuple,
+    config: StackConfig,
+    *,
+    epochs: int = 50,
+    seeds: int = 1,
+    folds: int | None = None,
+    engine: str = "keras-tuner",
+    objective: str = "val_data_loss",
+    patience: int | None = 10,
+    batch_size: int | None = None,
+    seed: int = 0,
+    out: str | Path,
+    resume: bool = False,
+    epoch_rule: str = "best",
+    progress: Progress | None = None,
+    reread_test: bool = False,
+) -> Study:
+    """Train one stack, beside the same stack without regularisation: a study of one trial.
+
+    With the values and the seed of a search's trial it repeats that trial. The baseline has the
+    config's own learning rate. Arguments, result and errors are those of `search`.
+    """
+    request = Request(
+        command="train",
+        data=_source(data),
+        space=Space().to_dict(),
+        trials=1,
+        epochs=epochs,
+        seeds=seeds,
+        folds=folds or 0,
+        engine=engine,
+        objective=objective,
+        base=config.to_dict(),
+        patience=patience,
+        batch_size=batch_size,
+        epoch_rule=epoch_rule,
+        seed=seed,
+    )
+    return run_request(
+        request,
+        out,
+        dataset=_dataset(data),
+        resume=resume,
+        progress=progress,
+        reread_test=reread_test,
+    )
+
+
+def run_request(
+    request: Request,
+    out: str | Path,
+    *,
+    dataset: Dataset | None = None,
+    resume: bool = False,
+    minutes: float | None = None,
+    progress: Progress | None = None,
+    reread_test: bool = False,
+) -> Study:
+    """Do what a request asks for, in the study folder `out`; see `search`.
+
+    Args:
+        dataset: The data; loaded as `request.data` says when not given.
+    """
+    started = time.monotonic()
+    check_minutes(minutes)
+    if dataset is None:
+        dataset = load_requested(request)
+    request.check_task(dataset.task)
+    asked = {**request.to_dict(), "dataset": dataset.describe()}
+    engine = engine_named(request.engine)
+    proposer = None if request.command == "train" else _proposer(request)
+    if resume:
+        study = Study.open(out)
+        study.extend(asked, reread_test=reread_test)
+    else:
+        study = Study.create(out, asked)
+    work = Work(request, dataset, study, engine, progress)
+    deadline = None if minutes is None else started + 60 * minutes
+    with study.lock():
+        trained = _run_trials(work, proposer, deadline, reread_test)
+        if trained or study.result is None:
+            conclude(work)
+    return study
+
+
+def load_requested(request: Request) -> Dataset:
+    """Load the data that a request names.
+
+    Raises:
+        UserError: It was made from arrays, or the data cannot be loaded.
+    """
+    if request.data is None:
+        raise UserError(
+            "--resume: the study was made from arrays in Python; resume it there, with the arrays."
+        )
+    return load(**request.data)
+
+
+def _source(data: Dataset | str | Path | tuple) -> dict[str, Any] | None:
+    return {"name_or_path": locate(data)} if isinstance(data, str | Path) else None
+
+
+def _dataset(data: Dataset | str | Path | tuple) -> Dataset | None:
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return from_arrays(*data)
+    if isinstance(data, str | Path):
+        return None
+    raise UserError(
+        f"data: expected a name, a file, a Dataset or arrays (x, y), got {type(data).__name__}."
+    )
+
+
+def _proposer(request: Request) -> Proposer:
+    space, base = request.parsed_space, StackConfig.from_dict(request.base)
+    if not len(space):
+        raise UserError("--space: expected at least one name that varies, got none.")
+    queue = [space.setting(values, base) for values in request.try_first]
+    hyperparameters = space.hyperparameters(base)
+    return Proposer(
+        make_oracle(request.searcher, hyperparameters, request.objective, request.seed), queue
+    )
+
+
+def _run_trials(
+    work: Work, proposer: Proposer | None, deadline: float | None, reread_test: bool
+) -> bool:
+    """Propose, record the proposals, train, record the results, tell; until enough or no time.
+
+    Returns:
+        Whether any trial was trained.
+    """
+    study, request = work.study, work.request
+    path = study.folder / "proposals.json"
+    rounds = _read_rounds(path)
+    records = study.trials()
+    counter = work.counter("searching", request.trials)
+    for record in records:
+        counter.setting(record, new=False)
+        # A kill between the two writes leaves a trial without its event file.
+        if not tensorboard.trial_folder(study.tensorboard, record).exists():
+            tensorboard.write_trial(study.tensorboard, record)
+    if proposer:
+        pending = proposer.replay(rounds, records)
+    else:
+        pending = [] if records else [("0000", _hyperparameters(request))]
+    answered = study.result is not None
+    while True:
+        if not pending:
+            size = min(_ROUND[request.searcher], request.trials - sum(map(len, rounds)))
+            pending = proposer.propose(size) if proposer and size > 0 else []
+            if not pending:
+                break
+            _refuse_if(answered and not reread_test, study)
+            rounds.append(pending)
+            write_json(path, {"rounds": rounds})
+        _refuse_if(answered and not reread_test, study)
+        if not _train_round(work, pending, proposer, counter, deadline):
+            counter.notice(f"Time is up: {counter.done} of {request.trials} trials are finished.")
+            return True
+        pending = []
+    if counter.done < request.trials:
+        counter.notice(f"The space has no more than {counter.done} different settings.")
+    return counter.done > len(records)
+
+
+def _refuse_if(refused: bool, study: Study) -> None:
+    if refused:
+        raise UserError(
+            f"{study.folder} has its result and its test rows were read, so more trials would "
+            "choose with the answer known; begin a new study, or pass --reread-test."
+        )
+
+
+def _train_round(
+    work: Work,
+    pending: list[Proposal],
+    proposer: Proposer | None,
+    counter: Counter,
+    deadline: float | None,
+) -> bool:
+    """Train and record settings, each as soon as it is finished; False if time ran out."""
+    study, request = work.study, work.request
+    records = {}
+
+    def finished(index: int, members: list) -> None:
+        trial, values = pending[index]
+        record = trial_record(
+            trial, values, members, request.objective, request.epoch_rule, work.engine.name
+        )
+        study.append(record)
+        if not any(study.tensorboard.glob("events.*")):
+            tensorboard.write_study(study.tensorboard, study.asked, record)
+        tensorboard.write_trial(study.tensorboard, record)
+        records[trial] = record
+        counter.setting(record)
+        if deadline is not None and time.monotonic() > deadline and len(records) < len(pending):
+            raise _OutOfTime
+
+    settings = tuple(request.config(values) for _, values in pending)
+    try:
+        work.engine.train(work.task(settings), work.dataset, counter.epochs, finished)
+    except _OutOfTime:
+        return False
+    # Told in the order of the proposals, whatever the order they were finished in.
+    for trial, _ in pending:
+        if proposer:
+            proposer.tell(records[trial])
+    return deadline is None or time.monotonic() <= deadline
+
+
+def _hyperparameters(request: Request) -> dict[str, Any]:
+    values = {name: request.base[name] for name in _TRAINED}
+    return {name: value for name, value in values.items() if not isinstance(value, list)}
+
+
+def _read_rounds(path: Path) -> list[list[Proposal]]:
+    """The rounds of proposals recorded so far.
+
+    Raises:
+        UserError: The file is not what kerasreg writes.
+    """
+    if not path.exists():
+        return []
+    try:
+        rounds = read_json(path)["rounds"]
+        return [[(str(trial), dict(values)) for trial, values in proposals] for proposals in rounds]
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"{path}: expected the rounds of proposals that kerasreg writes; it was edited or "
+            "damaged. Restore it from a copy, or begin a new study."
+        ) from None

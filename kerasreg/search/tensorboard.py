@@ -1,0 +1,96 @@
+"""What of a study goes to TensorBoard, and where.
+
+    DIR/tensorboard                    names of the HParams columns, text
+    DIR/tensorboard/trials/0007        curves of a trial (mean over its members), HParams session
+    DIR/tensorboard/trials/0007/s1-f0  one member's session, when a trial has several
+    DIR/tensorboard/baseline, .../best curves, activations, gradients: one click compares the two
+
+The dashboards show a tag's last value; HParams therefore get the chosen epoch's under names of
+their own. Every run has the same tags.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kerasreg.monitors.events import EventWriter
+
+Record = Mapping[str, Any]
+
+
+def write_study(folder: Path, asked: Mapping[str, Any], record: Record) -> None:
+    """Name the columns of the HParams dashboard after the first record, and say what was asked."""
+    settings = "\n".join(f"    {key}: {json.dumps(value)}" for key, value in asked.items())
+    with EventWriter(folder) as writer:
+        writer.hparams_experiment(
+            {name: type(value) for name, value in _plain(record).items()},
+            tuple(record["metrics"]) or (asked["objective"],),
+        )
+        writer.text("study", settings)
+
+
+def write_trial(folder: Path, record: Record) -> None:
+    """Write one finished trial below `folder`; it can be read while the search goes on."""
+    run = trial_folder(folder, record)
+    members = record["members"]
+    with EventWriter(run) as writer:
+        write_curves(writer, record["curves"])
+        if record.get("error"):
+            writer.text("error", record["error"])
+        if len(members) < 2:
+            _session(writer, record, record["metrics"], record["seconds"])
+    if len(members) < 2:
+        return
+    for member in members:
+        fold = "" if member["fold"] is None else f"-f{member['fold']}"
+        chosen = record["chosen_epoch"]
+        metrics = {
+            name: curve[chosen - 1]
+            for name, curve in member["curves"].items()
+            if chosen and chosen <= len(curve)
+        }
+        with EventWriter(run / f"s{member['seed']}{fold}") as writer:
+            _session(writer, record, metrics, record["seconds"] / len(members))
+
+
+def trial_folder(folder: Path, record: Record) -> Path:
+    """Where a trial's event files are."""
+    return folder / "trials" / record["trial"]
+
+
+def write_curves(writer: EventWriter, curves: Mapping[str, list[float | None]]) -> None:
+    """Write training, validation and gap of every metric, one event an epoch."""
+    names = [name for name in curves if not name.startswith("val_")]
+    for epoch in range(len(next(iter(curves.values()), ()))):
+        scalars = {}
+        for name in names:
+            ours, theirs = curves[name][epoch], curves.get(f"val_{name}", curves[name])[epoch]
+            if name == "penalty":
+                scalars["penalty/penalty"] = ours
+                continue
+            scalars |= {f"{name}/train": ours, f"{name}/validation": theirs}
+            if name != "loss" and ours is not None and theirs is not None:
+                scalars[f"{name}/gap"] = ours - theirs
+        known = {tag: value for tag, value in scalars.items() if value is not None}
+        writer.scalars(epoch + 1, known)
+
+
+def _session(
+    writer: EventWriter, record: Record, metrics: Mapping[str, float | None], seconds: float
+) -> None:
+    failed = record["status"] in ("diverged", "failed")
+    writer.hparams(
+        _plain(record),
+        {name: value for name, value in metrics.items() if value is not None},
+        group=record["trial"],
+        step=record["chosen_epoch"] or 0,
+        status="failure" if failed else "success",
+        seconds=seconds,
+    )
+
+
+def _plain(record: Record) -> dict[str, Any]:
+    return {k: v for k, v in record["hyperparameters"].items() if v is not None}
