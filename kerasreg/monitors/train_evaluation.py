@@ -1,0 +1,154 @@
+"""Metrics of the training rows in inference mode, so that the gap to validation is honest."""
+
+import itertools
+import os
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasreg.errors import UserError
+from kerasreg.monitors._layers import trainable_values
+from kerasreg.monitors._monitor import Monitor, Rows, compiled
+
+
+class TrainEvaluation(Monitor):
+    """Adds the model's metrics on the training rows, in inference mode, to the logs.
+
+    What `fit` logs for training is a running mean over the epoch, with dropout on and weights that
+    still move; validation is measured with dropout off and the final weights. The difference of
+    the two is no gap. At the end of an epoch this callback evaluates the training rows as
+    `model.evaluate` would and adds to the logs, for every metric of the model,
+
+    - `train_eval_METRIC`, among them `train_eval_loss`;
+    - `train_eval_penalty`, what `loss` contains beside the data loss (weight and activity
+      penalties, `add_loss`), and `train_eval_data_loss = train_eval_loss - train_eval_penalty`;
+    - `gap_METRIC = train_eval_METRIC - val_METRIC`, for each `val_METRIC` in the logs
+      but the penalty. For `gap_data_loss`, put a `PenaltyMonitor` before this callback.
+
+    It uses the model's `test_step`, its metrics and its loss, but not their state, and class
+    weights given to `fit` are not known to it.
+
+    Args:
+        x: Training inputs as `model.evaluate` takes them: an array, a list, tuple or dict of
+            arrays, or a batched `tf.data.Dataset` of `(x, y)` or `(x, y, sample_weight)`.
+        y: Targets, unless `x` is a data set.
+        sample_weight: Weight of each row, optional.
+        log_dir: TensorBoard folder for the scalars `train_eval/METRIC` and `gap/METRIC`.
+        every: Evaluate in epochs 0, every, 2 every, … In the others the logs lack these keys.
+        batch_size: Most rows in one pass. Larger than that of training, since no gradients are
+            kept; the result does not depend on it.
+
+    Attributes:
+        records: Name in the logs -> array `(records,)`.
+        epochs: Epochs of the records, `(records,)`.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        log_dir: str | os.PathLike | None = None,
+        every: int = 1,
+        batch_size: int = 1024,
+    ) -> None:
+        super().__init__(log_dir, every)
+        if batch_size < 1:
+            raise UserError(f"batch_size: expected at least 1 row, received {batch_size!r}.")
+        self.batch_size = batch_size
+        if isinstance(x, tf.data.Dataset):
+            if y is not None or sample_weight is not None:
+                raise UserError(
+                    "y: expected None when x is a tf.data.Dataset, received targets or weights; "
+                    "let the data set yield (x, y) or (x, y, sample_weight)."
+                )
+            self._data: Rows | _Stream = _Stream(x)
+        else:
+            self._data = Rows("x, y, sample_weight", (x, y, sample_weight))
+
+    @property
+    def records(self) -> dict[str, np.ndarray]:
+        """Name in the logs -> array with one entry per record, NaN where it was not logged."""
+        names = dict.fromkeys(key for _, record in self._kept for key in record)
+        return {
+            key: np.array([record.get(key, np.nan) for _, record in self._kept]) for key in names
+        }
+
+    def _prepare(self) -> Any:
+        model = self.model
+        by_id = {id(v): v for metric in model.metrics for v in metric.variables}
+        variables = list(by_id.values())
+
+        def step(state: list[tf.Tensor], x: Any, y: Any, sample_weight: Any) -> Any:
+            mapping = [*trainable_values(model), *zip(variables, state, strict=True)]
+            with keras.StatelessScope(mapping, collect_losses=True) as scope:
+                logs = model.test_step((x, y, sample_weight))
+                penalty = sum(tf.reduce_sum(tf.cast(p, tf.float32)) for p in model.losses)
+            state = [scope.get_current_value(v) for v in variables]
+            return logs, tf.convert_to_tensor(penalty, tf.float32), state
+
+        with keras.StatelessScope() as scope:
+            model.reset_metrics()
+        # A metric may keep something through a reset.
+        state = [
+            tf.convert_to_tensor(v.value if (new := scope.get_current_value(v)) is None else new)
+            for v in variables
+        ]
+        return compiled(model, step), state
+
+    def _record(self, step: int, logs: dict[str, float]) -> dict[str, float]:
+        run, state = self._compiled
+        penalties, rows = [], []
+        for batch in self._batches():
+            metrics, penalty, state = run(state, *batch)
+            penalties.append(float(penalty))
+            rows.append(keras.tree.flatten(batch[0])[0].shape[0])
+        if not rows:
+            raise UserError(
+                "x: expected a data set with at least one batch, received an empty one."
+            )
+        values = {name: float(value) for name, value in metrics.items() if np.ndim(value) == 0}
+        if "loss" in values:
+            values["penalty"] = float(np.average(penalties, weights=rows))
+            values["data_loss"] = values["loss"] - values["penalty"]
+        record = {f"train_eval_{name}": value for name, value in values.items()}
+        record |= {
+            f"gap_{name}": value - float(logs[f"val_{name}"])
+            for name, value in values.items()
+            if name != "penalty" and f"val_{name}" in logs
+        }
+        logs.update(record)
+        self._write(
+            step,
+            {
+                key.replace("train_eval_", "train_eval/", 1).replace("gap_", "gap/", 1): value
+                for key, value in record.items()
+            },
+        )
+        return record
+
+    def _batches(self) -> Any:
+        if isinstance(self._data, _Stream):
+            for batch in self._data.dataset:
+                yield keras.utils.unpack_x_y_sample_weight(batch)
+            return
+        count = self._data.count
+        parts = -(-count // self.batch_size)
+        bounds = [count * part // parts for part in range(parts + 1)]
+        for start, stop in itertools.pairwise(bounds):
+            yield keras.tree.map_structure(
+                lambda a, rows=slice(start, stop): None if a is None else a[rows],
+                self._data.arrays,
+            )
+
+
+class _Stream:
+    """A data set that copies of a monitor share."""
+
+    def __init__(self, dataset: tf.data.Dataset) -> None:
+        self.dataset = dataset
+
+    def __deepcopy__(self, memo: dict) -> "_Stream":
+        return self
