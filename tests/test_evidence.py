@@ -205,6 +205,8 @@ WIDE = np.tile([6.0, -6.0], 6)
         ("equivalent", WOBBLE + 1.5, True, "contradicted"),
         ("equivalent", WOBBLE - 1.5, True, "contradicted"),
         ("equivalent", WIDE, True, "undecided"),
+        ("equivalent", 60 * WOBBLE + 0.8, True, "undecided"),  # sure, but not that it matters
+        ("greater", 60 * WOBBLE + 0.8, True, "undecided"),
     ],
 )
 @pytest.mark.parametrize("null", [0.0, 7.0])

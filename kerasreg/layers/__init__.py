@@ -1,0 +1,32 @@
+"""What Keras lacks for the study of regularisation: layers, and functions on ordinary models.
+
+`ClassicDropout` and `MonteCarloDropout` are Keras layers, registered under "kerasreg". The
+functions take a Sequential or functional Keras model and leave it as it is: those that give a
+model back give a new one.
+"""
+
+from kerasreg.layers._batch_normalization import (
+    fold_batch_normalization,
+    recalibrate_batch_normalization,
+)
+from kerasreg.layers._cost_check import CostCheck, check_cost_decreases
+from kerasreg.layers._dropout import (
+    ClassicDropout,
+    MonteCarloDropout,
+    mc_dropout_predict,
+    suggest_keep_rates,
+)
+from kerasreg.layers._dropout_ridge import dropout_penalty, dropout_ridge
+
+__all__ = [
+    "ClassicDropout",
+    "CostCheck",
+    "MonteCarloDropout",
+    "check_cost_decreases",
+    "dropout_penalty",
+    "dropout_ridge",
+    "fold_batch_normalization",
+    "mc_dropout_predict",
+    "recalibrate_batch_normalization",
+    "suggest_keep_rates",
+]

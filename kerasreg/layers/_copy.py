@@ -1,0 +1,80 @@
+"""Copies of a model with some layers configured or called differently."""
+
+from collections.abc import Callable
+
+import keras
+
+from kerasreg.errors import UserError
+
+
+class FixedMode(keras.layers.Wrapper):
+    """Calls a layer in training or in inference mode, whatever mode the model is called in.
+
+    Keras' `training` argument is one switch for the whole model: it turns on dropout and batch
+    statistics together. Lives only in copies that are never saved, so it is not registered.
+    """
+
+    def __init__(self, layer: keras.Layer, training: bool, **kwargs):
+        super().__init__(layer, **kwargs)
+        self.training = training
+
+    def call(self, inputs, training=None, **arguments):
+        # `arguments` are those the layer was called with in the graph, such as a mask.
+        return self.layer(inputs, training=self.training, **arguments)
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+
+def as_graph(model: keras.Model) -> keras.Model:
+    """Return the model's graph as an uncompiled functional model that shares its layers.
+
+    Raises:
+        UserError: The model is subclassed or not built, so that it has no graph, or has more than
+            one input or output.
+    """
+    has_graph = isinstance(model, keras.Sequential) or hasattr(model, "operations")
+    if not has_graph or not model.built:
+        raise UserError(
+            "Expected a built Sequential or functional Keras model, whose layers can be copied. "
+            f"Received: {type(model).__name__} {getattr(model, 'name', model)!r}."
+        )
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise UserError(
+            "Expected a model with one input and one output. Received: "
+            f"{model.name!r} with {len(model.inputs)} and {len(model.outputs)}."
+        )
+    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+
+
+def copy_model(
+    model: keras.Model,
+    configure: Callable[[keras.Layer], dict] = lambda layer: {},
+    wrap: Callable[[keras.Layer, keras.Layer], keras.Layer] = lambda layer, copy: copy,
+) -> tuple[keras.Model, dict[int, keras.Layer]]:
+    """Copy a model, the models nested in it, and their weights.
+
+    Args:
+        model: A built Sequential or functional model, left as it is. The copy is compiled if the
+            model is.
+        configure: Gives, for each layer, the configuration entries to replace.
+        wrap: Gives, for each layer and its copy, the layer to use in the copy's place.
+
+    Returns:
+        The copied model, and each layer's copy (without its wrapping) by the id of the original.
+    """
+    copies: dict[int, keras.Layer] = {}
+    layers: list[keras.Layer] = []
+
+    def clone(layer: keras.Layer) -> keras.Layer:
+        copy = type(layer).from_config({**layer.get_config(), **configure(layer)})
+        if not isinstance(layer, keras.Layer):  # an operation such as addition: nothing to copy
+            return copy
+        layers.append(layer)
+        copies[id(layer)] = copy
+        return wrap(layer, copy)
+
+    result = keras.models.clone_model(model, clone_function=clone, recursive=True)
+    for layer in layers:
+        copies[id(layer)].set_weights(layer.get_weights())
+    return result, copies

@@ -1,0 +1,189 @@
+"""Dropout as it was first written, dropout that stays on, and predictions that average it."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from kerasreg.errors import UserError
+from kerasreg.layers._copy import FixedMode, as_graph, copy_model
+from kerasreg.seeds import derive
+
+
+@keras.saving.register_keras_serializable(package="kerasreg")
+class ClassicDropout(keras.layers.Layer):
+    """Dropout without rescaling in training: the network is scaled at inference instead.
+
+    In training each input is kept with probability `keep` and set to 0 otherwise; at inference
+    every input is multiplied by `keep`, its expectation over the masks. `keras.layers.Dropout` is
+    the *inverted* form: it divides by the probability of keeping in training and leaves inference
+    alone. With equal seeds both draw the same masks, so this layer's training output is `keep`
+    times that of `Dropout(1 - keep)`.
+
+    Source: Srivastava et al. (2014), Dropout: A Simple Way to Prevent Neural Networks from
+    Overfitting, JMLR 15, section 4.
+
+    Args:
+        keep: Probability of keeping an input, in (0, 1]. Keras' `rate` is `1 - keep`.
+        seed: Integer seed of the masks, or None. Give each layer its own: equal seeds give equal
+            masks to layers of equal shape.
+
+    Shape:
+        Input and output: any shape, the same.
+    """
+
+    def __init__(self, keep: float, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 < keep <= 1:
+            raise UserError(
+                "Expected keep, the probability of keeping an input, in (0, 1]. "
+                f"Received: keep={keep!r}."
+            )
+        self.keep = float(keep)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.supports_masking = True
+
+    def call(self, inputs, training=False):
+        if not training:
+            return inputs * self.keep
+        if self.keep == 1:
+            return inputs
+        ones = ops.ones_like(inputs)
+        kept = keras.random.dropout(ones, 1 - self.keep, seed=self.seed_generator) > 0
+        # Not a product: 0 times infinity would let a dropped input through as NaN.
+        return ops.where(kept, inputs, ops.zeros_like(inputs))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "keep": self.keep, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="kerasreg")
+class MonteCarloDropout(keras.layers.Dropout):
+    """Dropout that stays on at inference, for models whose predictions are to be sampled.
+
+    Calling an ordinary model with `training=True` to sample its dropout also switches batch
+    normalisation to batch statistics and moves its averages. A model built with this layer is
+    called as usual and only dropout is random. To sample a model that exists already, use
+    `mc_dropout_predict`.
+
+    Source: Gal and Ghahramani (2016), Dropout as a Bayesian Approximation.
+
+    Args:
+        rate: Fraction of the inputs to drop, in [0, 1), as in `keras.layers.Dropout`.
+        noise_shape: As in `keras.layers.Dropout`.
+        seed: Integer seed of the masks, or None.
+    """
+
+    def __init__(self, rate: float, noise_shape=None, seed: int | None = None, **kwargs):
+        if not 0 <= rate < 1:
+            raise UserError(
+                f"Expected rate, the fraction to drop, in [0, 1). Received: rate={rate!r}."
+            )
+        super().__init__(rate, noise_shape=noise_shape, seed=seed, **kwargs)
+
+    def call(self, inputs, training=False):
+        return super().call(inputs, training=True)
+
+
+DROPOUT_LAYERS = (
+    keras.layers.Dropout,  # and its subclasses, SpatialDropout1D to 3D among them
+    keras.layers.GaussianDropout,
+    keras.layers.AlphaDropout,
+    ClassicDropout,
+)
+
+
+def mc_dropout_predict(
+    model: keras.Model, x: np.ndarray, samples: int, seed: int, batch_size: int = 256
+) -> np.ndarray:
+    """Predict with dropout on and everything else, batch normalisation included, in inference mode.
+
+    The average over samples (of probabilities, not of logits) approximates the average of the
+    thinned networks; their spread is a measure of uncertainty. Source: Gal and Ghahramani (2016),
+    Dropout as a Bayesian Approximation.
+
+    Args:
+        model: A built Sequential or functional model with dropout layers and one output. It is
+            copied, not changed. Dropout inside recurrent or attention layers stays off.
+        x: Inputs, shape (rows, ...).
+        samples: Number of passes, each with masks of its own for every row.
+        seed: Of the masks. The same seed and batch size give the same numbers.
+        batch_size: Rows a pass takes at once.
+
+    Returns:
+        Outputs of the model, shape (samples, rows, ...).
+
+    Raises:
+        UserError: The model cannot be copied or has no dropout layer, or `samples` or
+            `batch_size` is below 1.
+    """
+    for name, value in (("samples", samples), ("batch_size", batch_size)):
+        if value < 1:
+            raise UserError(f"Expected {name} of at least 1. Received: {name}={value!r}.")
+    dropouts: list[keras.Layer] = []
+
+    def reseed(layer: keras.Layer) -> dict:
+        if not isinstance(layer, DROPOUT_LAYERS):
+            return {}
+        dropouts.append(layer)
+        return {"seed": derive(seed, "mc_dropout", len(dropouts))}
+
+    noisy, _ = copy_model(
+        as_graph(model),
+        configure=reseed,
+        wrap=lambda layer, copy: (
+            FixedMode(copy, True, name=layer.name) if isinstance(layer, DROPOUT_LAYERS) else copy
+        ),
+    )
+    if not dropouts:
+        raise UserError(
+            f"Expected a model with dropout layers. Received: {model.name!r} without any, whose "
+            "samples would all be equal; use model.predict."
+        )
+    step = tf.function(lambda batch: noisy(batch, training=False), reduce_retracing=True)
+    x = tf.convert_to_tensor(x, dtype=noisy.inputs[0].dtype)
+    starts = range(0, len(x), batch_size)
+    return np.stack(
+        [
+            np.concatenate([step(x[start : start + batch_size]).numpy() for start in starts])
+            for _ in range(samples)
+        ]
+    )
+
+
+def suggest_keep_rates(layer_sizes: Sequence[int]) -> tuple[float, ...]:
+    """Suggest a probability of keeping for the input and each hidden layer, by kernel size.
+
+    A layer with many weights overfits most easily. The layer with the largest kernel keeps 0.5 of
+    its units, layers whose kernel has at least a quarter of that many weights keep 0.7, smaller
+    ones and the input keep all. A rule of thumb from Ng's lecture on understanding dropout; whether
+    it beats one rate for all is a question, not a fact.
+
+    Args:
+        layer_sizes: Units of the input, of each hidden layer and of the output, such as
+            (3, 7, 7, 3, 2, 1).
+
+    Returns:
+        One probability of keeping for the input and each hidden layer. Keras' `rate` is one minus
+        it. For the example: (1.0, 0.7, 0.5, 0.7, 1.0).
+
+    Raises:
+        UserError: Fewer than three sizes (no hidden layer), or a size below 1.
+    """
+    sizes = [int(size) for size in layer_sizes]
+    if len(sizes) < 3 or min(sizes) < 1:
+        raise UserError(
+            "Expected the sizes of the input, at least one hidden layer and the output, each at "
+            f"least 1. Received: layer_sizes={tuple(layer_sizes)!r}."
+        )
+    kernels = [before * after for before, after in pairwise(sizes[:-1])]
+    largest = max(kernels)
+    keep = [0.5 if k == largest else 0.7 if 4 * k >= largest else 1.0 for k in kernels]
+    return (1.0, *keep)
