@@ -1,0 +1,227 @@
+"""Learning curves of baseline and best, and the search's progress."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from kerasreg.plots._records import Trial, best_trial, lower_is_better, robust_limit, scored
+from kerasreg.plots._style import (
+    BASELINE,
+    BEST,
+    INK,
+    MUTED,
+    SERIES,
+    label,
+    new_figure,
+    note,
+    number,
+    percent,
+    remark,
+    styled,
+)
+
+TITLES = {
+    "data_loss": "Data loss (without penalty)",
+    "accuracy": "Accuracy",
+    "mae": "Mean absolute error",
+    "penalty": "Penalty",
+}
+
+
+def curve(source: Mapping[str, object], name: str) -> np.ndarray | None:
+    """One curve of a record as floats, not-finite values as NaN, or None where it has none."""
+    values = (source.get("curves") or {}).get(name)
+    if values is None or len(values) == 0:
+        return None
+    array = np.array([np.nan if value is None else value for value in values], dtype=float)
+    return None if np.isnan(array).all() else array
+
+
+@styled
+def learning_curves(columns: Mapping[str, Trial | None]) -> Figure:
+    """Draw training and validation curves side by side, one column a record, the gap shaded.
+
+    Args:
+        columns: Title to trial record (`{"Baseline": record, "Best": record}`); None says that
+            there is no such record. Rows share their vertical axis, so columns compare. Thin
+            lines are the single seeds, thick ones the mean, the marker the chosen epoch.
+
+    Returns:
+        The figure: data loss, accuracy or mean absolute error, and the penalty where there is one.
+    """
+    records = [record for record in columns.values() if record is not None]
+    rows = [
+        name
+        for name in ("data_loss", "accuracy", "mae", "penalty")
+        if any(_drawn(record, name) for record in records)
+    ]
+    if not rows:
+        figure = new_figure(9, 2)
+        note(figure.subplots(), "No learning curves were recorded.")
+        return figure
+    heights = [0.55 if name == "penalty" else 1.0 for name in rows]
+    figure = new_figure(9, 0.5 + 2.7 * sum(heights))
+    grid = figure.subplots(
+        len(rows), len(columns), sharey="row", sharex="col", squeeze=False, height_ratios=heights
+    )
+    colours = [BASELINE, BEST, *SERIES[2:]]
+    for column, (title, record) in enumerate(columns.items()):
+        for row, name in enumerate(rows):
+            axes = grid[row, column]
+            if row == 0:
+                axes.set_title(label(title, 48))
+            if column == 0:
+                axes.set_ylabel(TITLES[name])
+            if record is None or not _drawn(record, name):
+                remark(axes, "none" if name == "penalty" else "no curves")
+                continue
+            _draw_pair(axes, record, name, colours[column])
+        grid[-1, column].set_xlabel("epoch")
+    for row, name in enumerate(rows):
+        _limit(grid[row, 0], records, name)
+        if name == "accuracy":
+            grid[row, 0].yaxis.set_major_formatter(percent)
+    return figure
+
+
+def _drawn(record: Trial, name: str) -> bool:
+    values = curve(record, name)
+    return values is not None and not (name == "penalty" and np.nanmax(np.abs(values)) == 0)
+
+
+def _draw_pair(axes: Axes, record: Trial, name: str, colour: str) -> None:
+    train, validation = curve(record, name), curve(record, f"val_{name}")
+    if name == "penalty":
+        axes.plot(np.arange(1, len(train) + 1), train, color=colour)
+        return
+    members = record.get("members") or []
+    if len(members) > 1:
+        for member in members:
+            single = curve(member, f"val_{name}")
+            if single is not None:
+                axes.plot(
+                    np.arange(1, len(single) + 1), single, color=colour, linewidth=0.6, alpha=0.35
+                )
+    epochs = np.arange(1, len(train) + 1)
+    axes.plot(epochs, train, color=colour, linestyle="--", linewidth=1.2, label="training")
+    if validation is not None:
+        both = min(len(train), len(validation))
+        axes.fill_between(
+            epochs[:both],
+            train[:both],
+            validation[:both],
+            color=colour,
+            alpha=0.16,
+            linewidth=0,
+            label="gap",
+        )
+        axes.plot(np.arange(1, len(validation) + 1), validation, color=colour, label="validation")
+        chosen = record.get("chosen_epoch")
+        if chosen and 1 <= chosen <= len(validation):
+            axes.axvline(chosen, color=MUTED, linewidth=0.8, linestyle=":")
+            axes.plot(
+                chosen,
+                validation[chosen - 1],
+                "o",
+                color=colour,
+                markeredgecolor=INK,
+                markersize=6,
+                label=f"chosen epoch {chosen}: {number(validation[chosen - 1])}",
+            )
+    axes.legend(loc="best")
+
+
+def _limit(axes: Axes, records: Sequence[Trial], name: str) -> None:
+    """Show what matters: the first epochs' huge losses and a rare spike may leave the axes."""
+    values = [
+        array
+        for record in records
+        for array in (curve(record, name), curve(record, f"val_{name}"))
+        if array is not None
+    ]
+    settled = [array[len(array) // 10 :] for array in values]
+    joined = np.concatenate(settled)
+    joined = joined[np.isfinite(joined)]
+    if joined.size == 0:
+        return
+    low, high = joined.min(), joined.max()
+    if name != "accuracy":
+        low, high = 0.0, min(high, 6 * np.median(joined) + 1e-12)
+    pad = 0.05 * (high - low) or 0.05
+    top = min(1.0 + pad / 2, high + pad) if name == "accuracy" else high + pad
+    axes.set_ylim(low - (pad if name == "accuracy" else 0), top)
+
+
+@styled
+def best_so_far(trials: Sequence[Trial], objective: str, baseline: float | None = None) -> Figure:
+    """Draw every score and the best so far, against trials and against seconds of training.
+
+    Args:
+        trials: Trial records in the order they finished.
+        objective: Name of the score; decides which way is better.
+        baseline: The baseline's score, a dashed line.
+    """
+    figure = new_figure(9, 3.1)
+    left, right = figure.subplots(1, 2, sharey=True)
+    done = scored(trials)
+    if not done:
+        note(left, "No trial has a score yet.")
+        note(right, "No trial has a score yet.")
+        return figure
+    lower = lower_is_better(objective)
+    values = np.array([float(t["score"]) for t in done])
+    spent = np.cumsum([float(trial.get("seconds") or 0.0) for trial in trials])
+    order = [index for index, trial in enumerate(trials) if trial in done]
+    eligible = np.where(
+        [t["status"] == "completed" for t in done], values, np.inf if lower else -np.inf
+    )
+    running = (np.minimum if lower else np.maximum).accumulate(eligible)
+    running = np.where(np.isfinite(running), running, np.nan)
+    low, high = _progress_limits(values, running, baseline, lower)
+    beyond = (values < low) | (values > high)
+    clipped = np.clip(values, low, high)
+    for axes, x, name in (
+        (left, np.array(order) + 1, "trials"),
+        (right, spent[order], "seconds of training"),
+    ):
+        axes.scatter(
+            x[~beyond], clipped[~beyond], s=13, color=MUTED, alpha=0.7, linewidths=0, label="trial"
+        )
+        axes.scatter(
+            x[beyond],
+            clipped[beyond],
+            s=13,
+            color=MUTED,
+            alpha=0.4,
+            linewidths=0,
+            marker="^" if lower else "v",
+        )
+        axes.step(x, running, where="post", color=BEST, label="best so far")
+        if baseline is not None:
+            axes.axhline(
+                baseline, color=BASELINE, linestyle="--", label=f"baseline {number(baseline)}"
+            )
+        axes.set_xlabel(name)
+    left.set_ylabel(objective)
+    best = best_trial(trials, objective)
+    if best is not None:
+        left.set_title(f"Best {number(float(best['score']))} of {len(trials)} trials")
+    right.legend(loc="upper right" if lower else "lower right")
+    pad = 0.06 * (high - low)
+    left.set_ylim(low - pad, high + pad)
+    return figure
+
+
+def _progress_limits(
+    values: np.ndarray, running: np.ndarray, baseline: float | None, lower: bool
+) -> tuple[float, float]:
+    """Limits that show the best-so-far line and the baseline large, and the better trials."""
+    marks = [*running[np.isfinite(running)], *([] if baseline is None else [baseline])]
+    marks.append(float(np.quantile(values, 0.4 if lower else 0.6)))
+    low, high = min(marks), max(marks)
+    if low == high:
+        return robust_limit(values, lower)
+    margin = 0.15 * (high - low)
+    return (low, high + margin) if lower else (low - margin, high)

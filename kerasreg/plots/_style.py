@@ -1,0 +1,216 @@
+"""One style for every figure, and its two forms: a file, and SVG that follows a page's theme.
+
+Colours are Okabe and Ito's, which people with any common colour blindness can tell apart (M. Okabe
+and K. Ito, "Color Universal Design", 2008), and lines also differ in dash. Nothing here touches
+matplotlib's global state: figures are made and saved inside `style()`.
+"""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache, wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import matplotlib
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from kerasreg.study import atomic_write
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+INK, MUTED, GRID, PAPER, BAND = "#1b1f24", "#5b6370", "#d8dde4", "#ffffff", "#eef1f5"
+BASELINE, BEST = "#d55e00", "#0072b2"
+SERIES = (BEST, BASELINE, "#009e73", "#cc79a7", "#b07d00", "#56b4e9", "#6b7280", "#8c564b")
+DASHES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (1, 1)))
+COLORMAP = "viridis"  # perceptually even, colour-blind-safe; bright is good
+
+# What a page's style sheet names these colours, so that one drawing serves light and dark.
+_VARIABLES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    GRID: "--grid",
+    PAPER: "--paper",
+    BAND: "--band",
+    **{colour: f"--series-{number}" for number, colour in enumerate(SERIES, start=1)},
+}
+
+_STYLE = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "text.color": INK,
+    "text.parse_math": False,  # a name with a dollar sign is a name
+    "text.usetex": False,
+    "axes.edgecolor": MUTED,
+    "axes.facecolor": PAPER,
+    "axes.labelcolor": MUTED,
+    "axes.labelsize": 9.0,
+    "axes.linewidth": 0.8,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 7.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.formatter.use_mathtext": False,
+    "axes.unicode_minus": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 3.0,
+    "xtick.minor.size": 0.0,
+    "ytick.minor.size": 0.0,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "lines.linewidth": 1.6,
+    "lines.solid_capstyle": "round",
+    "figure.facecolor": PAPER,
+    "figure.titlesize": 11.0,
+    "figure.titleweight": "bold",
+    "savefig.facecolor": PAPER,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "kerasreg",  # same data, same file
+    "path.simplify": True,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The figures' style, in force inside the `with` block only."""
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Run a drawing function inside `style()`."""
+
+    @wraps(draw)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with style():
+            return draw(*args, **kwargs)
+
+    return run
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of `width` by `height` inches with its own canvas (never pyplot's)."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+@lru_cache(maxsize=1)
+def _font():
+    return font_manager.get_font(font_manager.findfont("DejaVu Sans"))
+
+
+def label(name: object, length: int = 28) -> str:
+    """Return `name` as one short line that the figures' font can draw.
+
+    Names come from data, so they may be long, empty, of many lines or of any script. What the font
+    lacks becomes a white square; the page beside the figure shows the name in full.
+    """
+    text = " ".join(str(name).split()) or "(no name)"
+    if len(text) > length:
+        text = text[: length - 1] + "…"
+    known = _font().get_char_index
+    return "".join(char if known(ord(char)) else "□" for char in text)
+
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def power(exponent: int) -> str:
+    """Return ten to `exponent` as plain text: `10⁻³`."""
+    return "10" + str(exponent).translate(_SUPERSCRIPT)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return `value` with `digits` significant digits, short: `0.25`, `3.1e-05`, `–` for none."""
+    return "–" if value is None else f"{value:.{digits}g}"
+
+
+def percent(value: float, position: object = None) -> str:
+    """A tick label for a fraction: `97.5%`."""
+    return f"{100 * value:.3g}%"
+
+
+def remark(axes: Axes, text: str) -> None:
+    """Write `text` in the middle of axes and leave their ticks, which others may share."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=MUTED)
+
+
+def note(axes: Axes, text: str) -> None:
+    """Write `text` in the middle of empty axes: a figure without data says so."""
+    remark(axes, text)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)
+
+
+@styled
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write `figure` to `stem`.png (150 dots an inch) and `stem`.svg and return both paths."""
+    png, svg = stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".svg")
+    atomic_write(png, png_bytes(figure))
+    atomic_write(svg, _without_links(_svg(figure)).encode())
+    return [png, svg]
+
+
+@styled
+def png_bytes(figure: Figure, dpi: int = 150) -> bytes:
+    """Return `figure` as a PNG file's bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+@styled
+def themed_svg(figure: Figure, name: str) -> str:
+    """Return `figure` as an `<svg>` element to stand in a page.
+
+    Its colours are the page's CSS variables (`--ink`, `--series-1`, …), its ids begin with `name`
+    so that two figures never share one, and its links cannot be reached by the tabulator key (a
+    figure can hold hundreds; the page offers the same targets in its table).
+    """
+    text = _svg(figure)
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="([^"]*)"', rf'id="{name}-\1"', text)
+    text = re.sub(r"url\(#([^)]*)\)", rf"url(#{name}-\1)", text)
+    text = re.sub(r'(<use [^>]*?xlink:href=")#', rf"\1#{name}-", text)
+    text = text.replace("<a xlink:href=", '<a tabindex="-1" xlink:href=')
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, f"var({variable})")
+    text = re.sub(r"(font: [^;\"]*?[\d.]+px) [^;\"]*", r"\1 var(--sans)", text)
+    width, height = (72 * inches for inches in figure.get_size_inches())
+    return re.sub(
+        r"<svg [^>]*>",
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="0 0 {width:g} {height:g}" aria-hidden="true" focusable="false">',
+        text,
+        count=1,
+    )
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def _without_links(svg: str) -> str:
+    """A file of its own has no table to jump to."""
+    return re.sub(r"</?a\b[^>]*>", "", svg)

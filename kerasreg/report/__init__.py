@@ -1,0 +1,10 @@
+"""Studies, comparisons and lessons as self-contained HTML pages that need no network.
+
+Everything that comes from data (names, errors, commands) passes Jinja2's autoescape, and
+a content security policy lets only the page's own script run and nothing load.
+"""
+
+from kerasreg.report._comparison_page import render_comparison, render_gallery
+from kerasreg.report._study_page import render_report
+
+__all__ = ["render_comparison", "render_gallery", "render_report"]

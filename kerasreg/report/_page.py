@@ -1,0 +1,86 @@
+"""What all pages share: the template environment, figures in a page, the security policy."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from kerasreg import __version__
+from kerasreg.errors import UserError
+from kerasreg.plots import save, themed_svg
+from kerasreg.study import atomic_write
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure in a page.
+
+    Attributes:
+        name: Letters, digits and underscores; the file's stem and the prefix of its ids.
+        caption: Shown below it.
+        alt: What it shows, for those who do not see it.
+        body: An `<svg>` or `<img>` element.
+    """
+
+    name: str
+    caption: str
+    alt: str
+    body: Markup
+
+
+def drawn(figure: Figure, name: str, caption: str, alt: str, folder: Path) -> Picture:
+    """Write `figure` to `folder` as PNG and SVG and make it part of a page."""
+    save(figure, folder / name)
+    return Picture(name, caption, alt, Markup(themed_svg(figure, name)))
+
+
+_KINDS = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
+
+
+def from_file(path: Path | str, name: str, caption: str, alt: str) -> Picture:
+    """Make an image file part of a page, as a data URI: it can run nothing and fetch nothing.
+
+    Raises:
+        UserError: No such file, or not a PNG, SVG or JPEG by its name.
+    """
+    path = Path(path)
+    kind = _KINDS.get(path.suffix.lower())
+    if kind is None or not path.is_file():
+        raise UserError(f"figure: expected a file .png, .svg or .jpg, got {str(path)!r}")
+    content = base64.b64encode(path.read_bytes()).decode()
+    body = Markup('<img src="data:{};base64,{}" alt="" loading="lazy">').format(kind, content)
+    return Picture(name, caption, alt, body)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("kerasreg"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # These two are ours; their policy hash would not match an escaped copy.
+    for name in ("style.css", "page.js"):
+        source = environment.loader.get_source(environment, name)[0]
+        environment.globals[name.replace(".", "_")] = Markup(source)
+        if name == "page.js":
+            digest = hashlib.sha256(source.encode()).digest()
+            environment.globals["script_hash"] = "sha256-" + base64.b64encode(digest).decode()
+    environment.globals["version"] = __version__
+    return environment
+
+
+def write_page(template: str, path: Path, values: dict[str, Any]) -> Path:
+    """Render a template of kerasreg with autoescape on and replace `path` by it, atomically."""
+    text = _environment().get_template(template).render(values)
+    # A lone surrogate (half of an emoji in a damaged file) has no UTF-8.
+    atomic_write(path, text.encode("utf-8", errors="replace"))
+    return path

@@ -1,0 +1,135 @@
+"""A study folder as the page needs it: what was asked, records, result."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kerasreg.plots import best_trial
+from kerasreg.study import Study
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """What a page is drawn from. Absolute errors are in the target's own units.
+
+    Attributes:
+        folder: The study folder.
+        info: What `study.json` holds.
+        trials: Trial records in the order they finished.
+        result: What `result.json` holds, None before the end.
+        test_reads: How often the test rows were read.
+    """
+
+    folder: Path
+    info: Mapping[str, Any]
+    trials: Sequence[Record]
+    result: Mapping[str, Any] | None
+    test_reads: int
+
+    @property
+    def asked(self) -> Mapping[str, Any]:
+        """The arguments of the search."""
+        return self.info["asked"]
+
+    @cached_property
+    def data(self) -> Mapping[str, Any]:
+        """What is known of the data: how it was asked for, and `Dataset.describe()`."""
+        known: dict[str, Any] = {}
+        for part in (
+            self.asked.get("data"),
+            self.asked.get("dataset"),
+            (self.result or {}).get("data"),
+        ):
+            if isinstance(part, Mapping):
+                known.update(part)
+            elif part is not None:
+                known["source"] = part
+        return known
+
+    @property
+    def name(self) -> str:
+        """What the data is called."""
+        return str(self.data.get("name") or self.data.get("source") or "arrays")
+
+    @property
+    def objective(self) -> str:
+        """Name of the score."""
+        return str(self.asked.get("objective", "val_data_loss"))
+
+    @cached_property
+    def metric(self) -> str:
+        """`accuracy` or `mae`."""
+        return "mae" if any("mae" in trial["metrics"] for trial in self.trials) else "accuracy"
+
+    @cached_property
+    def best(self) -> Record | None:
+        """The best completed trial's record."""
+        return best_trial(self.trials, self.objective)
+
+    @property
+    def baseline(self) -> Record | None:
+        """The unregularised baseline's record, None before it was trained."""
+        return (self.result or {}).get("baseline")
+
+    def test(self, side: str) -> Mapping[str, Any]:
+        """Test metrics of `baseline` or `best`, empty before the test rows were read."""
+        return ((self.result or {}).get(side) or {}).get("test") or {}
+
+
+def read_study(folder: Path | str) -> StudyView:
+    """Read a study, running, interrupted or finished.
+
+    Raises:
+        UserError: No study there, or a file that is not what kerasreg writes.
+    """
+    study = Study.open(folder)
+    result = study.result
+    known = [result or {}, *(study.asked.get(key) for key in ("dataset", "data"))]
+    scales = [part.get("target_scale") for part in known if isinstance(part, Mapping)]
+    scale = float(next((value for value in scales if value), 1.0))
+    trials = [in_target_units(trial, scale, study.asked) for trial in study.trials()]
+    if result is not None:
+        sides = {
+            side: in_target_units(result[side], scale, study.asked)
+            for side in ("baseline", "best")
+            if result.get(side)
+        }
+        result = {**result, **sides}
+    return StudyView(study.folder, study.info, trials, result, study.test_reads)
+
+
+def in_target_units(record: Record, scale: float, asked: Mapping[str, Any]) -> Record:
+    """Multiply a record's mean absolute errors, trained on a standardised target, by its scale.
+
+    Test results are in the target's own units already.
+    """
+    if scale == 1.0:
+        return record
+
+    def scaled(values: Mapping[str, Any], name: str) -> Any:
+        value = values[name]
+        if name not in ("mae", "val_mae") or value is None:
+            return value
+        if isinstance(value, list):
+            return [None if item is None else item * scale for item in value]
+        return value * scale
+
+    def converted(part: Record) -> Record:
+        changed = dict(part)
+        for key in ("metrics", "curves"):
+            if isinstance(part.get(key), Mapping):
+                changed[key] = {name: scaled(part[key], name) for name in part[key]}
+        if asked.get("objective") == "val_mae":
+            for key in ("score", "score_std"):
+                if part.get(key) is not None:
+                    changed[key] = part[key] * scale
+        return changed
+
+    changed = converted(record)
+    if record.get("members"):
+        changed["members"] = [converted(member) for member in record["members"]]
+    return changed
