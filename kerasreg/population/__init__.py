@@ -1,0 +1,7 @@
+"""Populations: many settings of one stack, trained as one program with one more axis."""
+
+from kerasreg.population.engine import Population
+from kerasreg.population.orders import batch_order
+from kerasreg.population.results import EpochReport, MemberResult
+
+__all__ = ["EpochReport", "MemberResult", "Population", "batch_order"]

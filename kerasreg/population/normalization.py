@@ -1,0 +1,51 @@
+"""Normalisation with a member axis, by Keras' formulas.
+
+Shape: (members, rows, units) -> the same; gamma, beta and moving statistics (members, 1, units).
+Batch normalisation reduces over rows only, so members never meet.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def batch_statistics(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and biased variance over rows, each (members, 1, units)."""
+    mean = tf.reduce_mean(x, axis=1, keepdims=True)
+    variance = tf.reduce_mean(tf.math.squared_difference(x, tf.stop_gradient(mean)), 1, True)
+    return mean, variance
+
+
+def affine_normalize(x, mean, variance, gamma, beta, epsilon) -> tf.Tensor:
+    """gamma * (x - mean) / sqrt(variance + epsilon) + beta, as one multiply and one add."""
+    scale = tf.math.rsqrt(variance + epsilon)
+    if gamma is not None:
+        scale = scale * gamma
+    shift = -mean * scale
+    if beta is not None:
+        shift = shift + beta
+    return x * scale + shift
+
+
+def layer_normalize(x, gamma, beta, epsilon) -> tf.Tensor:
+    """Normalise each row over its units."""
+    mean = tf.reduce_mean(x, axis=-1, keepdims=True)
+    variance = tf.reduce_mean(tf.math.squared_difference(x, mean), -1, True)
+    return _scale_and_shift((x - mean) * tf.math.rsqrt(variance + epsilon), gamma, beta)
+
+
+def group_normalize(x, gamma, beta, epsilon, groups: int) -> tf.Tensor:
+    """Normalise each row over each of `groups` groups of neighbouring units."""
+    shape = tf.shape(x)
+    units = x.shape[-1]
+    grouped = tf.reshape(x, [shape[0], shape[1], groups, units // groups])
+    mean = tf.reduce_mean(grouped, axis=-1, keepdims=True)
+    variance = tf.reduce_mean(tf.math.squared_difference(grouped, mean), -1, True)
+    normal = (grouped - mean) * tf.math.rsqrt(variance + epsilon)
+    return _scale_and_shift(tf.reshape(normal, shape), gamma, beta)
+
+
+def _scale_and_shift(x, gamma, beta):
+    if gamma is not None:
+        x = x * gamma
+    return x if beta is None else x + beta

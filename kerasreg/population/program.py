@@ -1,0 +1,276 @@
+"""The compiled program of a blueprint: many steps a call, and evaluation.
+
+One trace serves every number of members, rows and steps: all of them are dynamic. What the
+trace depends on stands in `ProgramKey`, and programs are kept for the process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import tensorflow as tf
+
+from kerasreg.population.blueprint import Blueprint
+from kerasreg.population.forward import (
+    forward,
+    penalty,
+    row_losses,
+    row_metrics,
+)
+from kerasreg.population.optimizers import NUMBERS, SLOTS, update
+
+
+@dataclass(frozen=True)
+class ProgramKey:
+    """What a compiled program depends on.
+
+    Attributes:
+        blueprint: The structure.
+        numbers: Names of the arrays of numbers, (layer, name) or (-1, name) of the optimiser;
+            a penalty or dropout that no member has is left out of the program.
+        streams: Whether members see different batches or masks (more than one seed or fold).
+        folds: Whether members are evaluated on different rows (more than one fold).
+        weighted: Whether rows have weights.
+        dtype: `"float32"` or `"float64"`.
+    """
+
+    blueprint: Blueprint
+    numbers: tuple[tuple[int, str], ...]
+    streams: bool
+    folds: bool
+    weighted: bool
+    dtype: str
+
+
+class Program:
+    """The functions compiled for one `ProgramKey`.
+
+    Shapes: S streams, M members, B batch rows, T steps, P parameters in the blueprint's order.
+    """
+
+    def __init__(self, key: ProgramKey):
+        self.key = key
+        self.blueprint = key.blueprint
+        self.dtype = tf.as_dtype(key.dtype)
+        self.parameters = key.blueprint.parameters()
+        self.slots = SLOTS[key.blueprint.optimizer]
+        self.dropouts = tuple(layer for layer, name in key.numbers if name == "rate")
+        self._widths = key.blueprint.widths()
+        arrays = [tf.TensorSpec([None, *p.shape], self.dtype) for p in self.parameters]
+        self._trainable = [i for i, p in enumerate(self.parameters) if p.trainable]
+        slots = [[arrays[i]] * len(self.slots) for i in self._trainable]
+        numbers = [tf.TensorSpec([None, 1, 1], self.dtype) for _ in key.numbers]
+        index = tf.TensorSpec([None], tf.int32)
+        inputs = tf.TensorSpec([None, key.blueprint.features], self.dtype)
+        classes = key.blueprint.loss in ("softmax",)
+        targets = tf.TensorSpec([None], tf.int32 if classes else self.dtype)
+        weights = tf.TensorSpec([None], self.dtype)
+        count = tf.TensorSpec([], tf.int32)
+        self.train = tf.function(
+            self._train,
+            autograph=False,
+            input_signature=[
+                arrays,
+                slots,
+                numbers,
+                index,
+                inputs,
+                targets,
+                weights,
+                tf.TensorSpec([None, None, None], tf.int32),
+                tf.TensorSpec([None, len(key.blueprint.layers)], tf.int32),
+                count,
+            ],
+        )
+        self.evaluate = tf.function(
+            self._evaluate,
+            autograph=False,
+            input_signature=[
+                arrays,
+                numbers,
+                index,
+                inputs,
+                targets,
+                weights,
+                tf.TensorSpec([None, None], tf.int32),
+            ],
+        )
+        self.penalty = tf.function(
+            self._penalty, autograph=False, input_signature=[arrays, numbers]
+        )
+        self.predict = tf.function(
+            self._predict, autograph=False, input_signature=[arrays, numbers, inputs]
+        )
+        # Fused by XLA, an optimiser reads and writes each array once; elsewhere (random numbers,
+        # products) XLA is slower than TensorFlow's own kernels on a CPU.
+        self._update_all = tf.function(self._update, autograph=False, jit_compile=True)
+
+    def _named(self, arrays: list[tf.Tensor]) -> dict:
+        names = [(p.layer, p.name) for p in self.parameters]
+        return dict(zip(names, arrays, strict=True))
+
+    def _numbers(self, arrays: list[tf.Tensor]) -> dict:
+        return dict(zip(self.key.numbers, arrays, strict=True))
+
+    def _spread(self, x: tf.Tensor, stream: tf.Tensor) -> tf.Tensor:
+        """(S, ...) -> (M, ...): each member its stream's slice; (1, ...) stays shared."""
+        return tf.gather(x, stream) if self.key.streams else x
+
+    def _uniforms(self, seeds: tf.Tensor, step: tf.Tensor, rows: tf.Tensor) -> dict:
+        """By dropout layer, the draws of every stream: (S, rows, units)."""
+        draws = {}
+        for layer in self.dropouts:
+            shape = [rows, self._widths[layer]]
+
+            def draw(seed: tf.Tensor, shape: list = shape) -> tf.Tensor:
+                pair = tf.stack([seed, step])
+                return tf.random.stateless_uniform(shape, pair, dtype=tf.float32)
+
+            column = seeds[:, layer]
+            if self.key.streams:
+                draws[layer] = tf.map_fn(
+                    draw,
+                    column,
+                    fn_output_signature=tf.TensorSpec([None, shape[1]], tf.float32),
+                )
+            else:
+                draws[layer] = draw(column[0])[None]
+            draws[layer] = tf.cast(draws[layer], self.dtype)
+        return draws
+
+    def gradients(self, arrays, numbers, x, y, weights, uniforms):
+        """Gradients of the data loss by trainable parameter, and new moving statistics.
+
+        The loss is averaged over rows and summed over members, so each member's gradient is what
+        it would be alone.
+        """
+        named, values = self._named(arrays), self._numbers(numbers)
+        trainable = [arrays[i] for i in self._trainable]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(trainable)
+            logits, statistics = forward(self.blueprint, named, values, x, uniforms)
+            losses = row_losses(self.blueprint.loss, y, logits, values.get((-1, "label_smoothing")))
+            if weights is not None:
+                losses = losses * weights
+            total = tf.reduce_sum(tf.reduce_mean(losses, axis=1))
+        return tape.gradient(total, trainable), statistics
+
+    def _update(self, arrays, gradients, slots, numbers, count):
+        """New trainable arrays and slots; penalties enter the gradient in closed form."""
+        values = self._numbers(numbers)
+        own = {name: value for (layer, name), value in values.items() if layer == -1}
+        new_arrays, new_slots = [], []
+        trainable = [p for p in self.parameters if p.trainable]
+        for parameter, w, g, s in zip(trainable, arrays, gradients, slots, strict=True):
+            if parameter.name == "kernel":
+                if (parameter.layer, "l2") in values:
+                    g = g + 2 * values[parameter.layer, "l2"] * w
+                if (parameter.layer, "l1") in values:
+                    g = g + values[parameter.layer, "l1"] * tf.sign(w)
+            w, s = update(self.blueprint.optimizer, w, g, tuple(s), own, count, parameter.decayed)
+            new_arrays.append(w)
+            new_slots.append(list(s))
+        return new_arrays, new_slots
+
+    def step(self, arrays, slots, numbers, x, y, weights, uniforms, count):
+        """One update of every member; `count` is its number from 1."""
+        gradients, statistics = self.gradients(arrays, numbers, x, y, weights, uniforms)
+        new, slots = self._update_all(
+            [arrays[i] for i in self._trainable],
+            gradients,
+            slots,
+            numbers,
+            tf.cast(count, self.dtype),
+        )
+        new = iter(new)
+        arrays = [
+            next(new) if p.trainable else statistics[p.layer, p.name] for p in self.parameters
+        ]
+        return arrays, slots
+
+    def _train(self, arrays, slots, numbers, stream, x, y, weights, order, seeds, first):
+        """Run T steps.
+
+        Args:
+            arrays, slots, numbers: The members' state.
+            stream: (M,) each member's stream.
+            x, y, weights: All rows; weights are read only if the key is weighted.
+            order: (T, S, B) rows of each step.
+            seeds: (S, layers) dropout seeds.
+            first: Number of the first step, from 0: draws depend on it.
+        """
+        steps = tf.shape(order)[0]
+        shapes = [p.shape for p in self.parameters]
+
+        def body(k, arrays, slots):
+            rows = self._spread(order[k], stream)
+            xb, yb = tf.gather(x, rows), tf.gather(y, rows)
+            wb = tf.gather(weights, rows) if self.key.weighted else None
+            uniforms = self._uniforms(seeds, first + k, tf.shape(rows)[1])
+            uniforms = {layer: self._spread(u, stream) for layer, u in uniforms.items()}
+            arrays, slots = self.step(arrays, slots, numbers, xb, yb, wb, uniforms, first + k + 1)
+            for array, shape in zip(arrays, shapes, strict=True):
+                array.set_shape([None, *shape])
+            for index, group in zip(self._trainable, slots, strict=True):
+                for array in group:
+                    array.set_shape([None, *shapes[index]])
+            return k + 1, arrays, slots
+
+        _, arrays, slots = tf.while_loop(
+            lambda k, *_: k < steps, body, (tf.constant(0), arrays, slots), parallel_iterations=1
+        )
+        return arrays, slots
+
+    def _evaluate(self, arrays, numbers, fold, x, y, weights, rows):
+        """Sums over rows (folds, r) in inference mode: data loss and metric, (M,) each, float64.
+
+        Rows' weights weigh the loss only, as in Keras.
+        """
+        if self.key.folds:
+            rows = tf.gather(rows, fold)
+        xb, yb = tf.gather(x, rows), tf.gather(y, rows)
+        named, values = self._named(arrays), self._numbers(numbers)
+        logits, _ = forward(self.blueprint, named, values, xb)
+        losses = row_losses(self.blueprint.loss, yb, logits)
+        metrics = row_metrics(self.blueprint.loss, yb, logits)
+        if self.key.weighted:
+            losses = losses * tf.gather(weights, rows)
+        return (
+            tf.reduce_sum(tf.cast(losses, tf.float64), 1),
+            tf.reduce_sum(tf.cast(metrics, tf.float64), 1),
+        )
+
+    def _penalty(self, arrays, numbers):
+        values = self._numbers(numbers)
+        total = penalty(self.blueprint, self._named(arrays), values)
+        return tf.zeros([tf.shape(arrays[0])[0]], self.dtype) if total is None else total
+
+    def _predict(self, arrays, numbers, x):
+        return forward(self.blueprint, self._named(arrays), self._numbers(numbers), x[None])[0]
+
+
+def number_names(blueprint: Blueprint) -> list[tuple[int, str]]:
+    """Names of every number that a blueprint's members may differ in."""
+    names = []
+    for layer, spec in enumerate(blueprint.layers):
+        if spec.kind == "dense":
+            names += [(layer, "l1"), (layer, "l2")]
+        elif spec.kind == "dropout":
+            names.append((layer, "rate"))
+        elif spec.kind == "batch":
+            names += [(layer, "epsilon"), (layer, "momentum"), (layer, "1 - momentum")]
+        elif spec.kind in ("layer", "group"):
+            names.append((layer, "epsilon"))
+    own = ("learning_rate", "weight_decay", "label_smoothing", *NUMBERS[blueprint.optimizer])
+    return names + [(-1, name) for name in own]
+
+
+#: Numbers that a program leaves out when they are 0 for every member.
+OPTIONAL = ("l1", "l2", "rate", "weight_decay", "label_smoothing")
+
+
+@lru_cache(maxsize=64)
+def program(key: ProgramKey) -> Program:
+    """The program of `key`, traced on first use and kept for the process."""
+    return Program(key)

@@ -1,0 +1,59 @@
+"""What a population gives back: one result a member."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kerasreg.stacks import StackConfig
+
+STATUSES = ("completed", "stopped", "diverged")
+
+
+@dataclass
+class MemberResult:
+    """How one member's training went.
+
+    Attributes:
+        config: Its setting; None for a member lifted from a model.
+        seed: Its seed.
+        fold: Number of its cross-validation fold, or None.
+        status: `"completed"` (patience included), `"stopped"` (culled before its time) or
+            `"diverged"` (a number was not finite).
+        epochs: Epochs trained.
+        curves: One value an epoch: `loss`, `data_loss`, `penalty` and `accuracy` or `mae`, each
+            with a `val_` twin; training rows in inference mode; `loss = data_loss + penalty`.
+        best_epoch: Epoch of the best objective, from 1; 0 when there is none.
+        seconds: Its share of the population's time.
+    """
+
+    config: StackConfig | None
+    seed: int
+    fold: int | None = None
+    status: str = "completed"
+    epochs: int = 0
+    curves: dict[str, np.ndarray] = field(default_factory=dict)
+    best_epoch: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What `Population.fit` tells after every epoch of a chunk.
+
+    Attributes:
+        epoch, epochs: Epochs done (from 1) and planned.
+        chunk, chunks: Which chunk (from 1), and how many.
+        members: Numbers of the members that trained in it.
+        logs: By metric, one value for each of `members`.
+        seconds: Since `fit` began.
+    """
+
+    epoch: int
+    epochs: int
+    chunk: int
+    chunks: int
+    members: tuple[int, ...]
+    logs: dict[str, np.ndarray]
+    seconds: float

@@ -1,0 +1,104 @@
+"""The rows a population trains on and is judged by, folds included, as one block of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerasreg.errors import UserError
+from kerasreg.population.blueprint import Blueprint
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows, and which of them each fold trains and validates on.
+
+    Attributes:
+        x: (rows, features).
+        y: (rows,) class numbers (int32) or values.
+        weights: (rows,); ones where no row weighs differently.
+        weighted: Whether any weight differs from 1.
+        train, validation: By fold, row numbers into `x`, int32.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray
+    weighted: bool
+    train: tuple[np.ndarray, ...]
+    validation: tuple[np.ndarray, ...]
+
+
+def gather_rows(
+    blueprint: Blueprint,
+    dtype: str,
+    folds: Sequence[tuple[tuple, tuple]],
+) -> Rows:
+    """Check and concatenate the folds' arrays.
+
+    Args:
+        blueprint: For the features and the classes expected.
+        dtype: Of the inputs.
+        folds: By fold, `((x, y, weights), (x, y, weights))` of training and validation rows;
+            weights may be None. Arrays that several folds share are stored once.
+
+    Raises:
+        UserError: Shapes, lengths, labels or numbers that a stack cannot train on.
+    """
+    blocks: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    known: dict[tuple[int, int], np.ndarray] = {}
+    total = 0
+
+    def place(part: tuple, name: str) -> np.ndarray:
+        nonlocal total
+        key = (id(part[0]), id(part[1]))
+        if key not in known:
+            block = _checked(blueprint, dtype, part, name)
+            blocks.append(block)
+            known[key] = np.arange(total, total + len(block[0]), dtype=np.int32)
+            total += len(block[0])
+        return known[key]
+
+    train = tuple(place(fold[0], "training") for fold in folds)
+    validation = tuple(place(fold[1], "validation") for fold in folds)
+    x, y, weights = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return Rows(x, y, weights, bool((weights != 1).any()), train, validation)
+
+
+def _checked(blueprint: Blueprint, dtype: str, part: tuple, name: str):
+    x, y = np.asarray(part[0]), np.asarray(part[1])
+    if x.ndim < 2 or x[0:1].size != min(len(x), 1) * blueprint.features or not len(x):
+        raise UserError(
+            f"{name} inputs: expected (rows, {blueprint.features}) with at least one row, "
+            f"got shape {x.shape}."
+        )
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.shape != (len(x),):
+        raise UserError(
+            f"{name} targets: expected one a row, shape ({len(x)},), got shape {y.shape}."
+        )
+    x = x.reshape(len(x), -1).astype(dtype, copy=False)
+    weights = np.ones(len(x), dtype) if part[2] is None else np.asarray(part[2], dtype)
+    if weights.shape != (len(x),):
+        raise UserError(f"{name} weights: expected shape ({len(x)},), got {weights.shape}.")
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise UserError(f"{name} weights: expected finite numbers of at least 0.")
+    return x, _targets(blueprint, dtype, y, name), weights
+
+
+def _targets(blueprint: Blueprint, dtype: str, y: np.ndarray, name: str) -> np.ndarray:
+    if not np.isfinite(y.astype(np.float64)).all():
+        raise UserError(f"{name} targets: expected finite numbers, got NaN or infinity.")
+    if blueprint.metric == "mae":
+        return y.astype(dtype)
+    classes = max(blueprint.outputs, 2)
+    bad = (y < 0) | (y >= classes) | (y != np.floor(y))
+    if bad.any():
+        raise UserError(
+            f"{name} targets: expected class numbers 0 to {classes - 1}, "
+            f"got {y[bad][0]!r} in row {int(np.flatnonzero(bad)[0])}."
+        )
+    return y.astype(np.int32 if blueprint.loss == "softmax" else dtype)
