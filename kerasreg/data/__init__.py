@@ -1,7 +1,7 @@
 """Data: named sets and files, split, preprocessed and ready for stacks."""
 
 from kerasreg.data._dataset import Dataset, Fold, Split
-from kerasreg.data._load import from_arrays, load
+from kerasreg.data._load import from_arrays, from_frame, load
 from kerasreg.data._named import NAMES
 
-__all__ = ["NAMES", "Dataset", "Fold", "Split", "from_arrays", "load"]
+__all__ = ["NAMES", "Dataset", "Fold", "Split", "from_arrays", "from_frame", "load"]

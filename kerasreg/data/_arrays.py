@@ -166,11 +166,23 @@ def _statistics(x: np.ndarray, rows: np.ndarray, scaling: str) -> tuple[np.ndarr
     if scaling == "unit":
         if x.dtype == np.uint8:
             return np.zeros(()), np.array(1 / 255)
-        largest = float(np.abs(as_float32(x[rows])).max())
+        step = max(1, _CHUNK_VALUES // prod(x.shape[1:]))
+        largest = max(
+            float(np.abs(as_float32(x[rows[start : start + step]])).max())
+            for start in range(0, len(rows), step)
+        )
         return np.zeros(()), np.array(1 / largest if largest else 0.0)
     from sklearn.preprocessing import StandardScaler
 
-    flat = as_float32(x[rows]).reshape(len(rows), -1).astype(np.float64)
-    scaler = StandardScaler().fit(flat)
-    constant = flat.max(axis=0) == flat.min(axis=0)
-    return scaler.mean_, np.where(constant, 0.0, 1 / scaler.scale_)
+    flat = x.reshape(len(x), -1)
+    offset, gain = np.zeros(flat.shape[1]), np.zeros(flat.shape[1])
+    # Some columns at a time: a float64 copy of a large array would double its memory.
+    step = max(1, _CHUNK_VALUES // len(rows))
+    for start in range(0, flat.shape[1], step):
+        part = slice(start, start + step)
+        values = as_float32(flat[rows, part]).astype(np.float64)
+        scaler = StandardScaler().fit(values)
+        constant = values.max(axis=0) == values.min(axis=0)
+        offset[part] = scaler.mean_
+        gain[part] = np.where(constant, 0.0, 1 / scaler.scale_)
+    return offset, gain

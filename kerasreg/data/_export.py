@@ -2,6 +2,7 @@
 
 import warnings
 
+from kerasreg.data._columns import free_name
 from kerasreg.errors import UserError
 
 
@@ -38,10 +39,3 @@ def export_model(dataset, preprocessing, model):
         # A column name with "/" cannot name a Keras layer, so its key differs from its tensor's.
         warnings.filterwarnings("ignore", "When providing `inputs` as a dict", UserWarning)
         return keras.Model(inputs, head(outputs), name=free_name("exported", taken))
-
-
-def free_name(name: str, taken) -> str:
-    """Return `name`, or `name_` and so on, such that it is in `taken` no more."""
-    while name in taken:
-        name += "_"
-    return name

@@ -1,17 +1,23 @@
-"""`load` and `from_arrays`: the two doors through which data comes in."""
+"""`load`, `from_arrays` and `from_frame`: the doors through which data comes in."""
 
 import difflib
 import hashlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from kerasreg.data._arrays import ArrayPreprocessing, check_array
-from kerasreg.data._dataset import Dataset, TestRows
+from kerasreg.data._assemble import assemble
+from kerasreg.data._columns import TablePreprocessing
+from kerasreg.data._csv import read_csv
+from kerasreg.data._dataset import Dataset
 from kerasreg.data._labels import Labels, read_labels
 from kerasreg.data._named import NAMES, read_named
 from kerasreg.data._npz import read_npz
-from kerasreg.data._splitting import check_fractions, split_rows, subset_rows
+from kerasreg.data._parquet import read_parquet, unique_names
+from kerasreg.data._table import read_table, take_target
 from kerasreg.errors import UserError
 
 FILE_TYPES = (".csv", ".parquet", ".npz")
@@ -49,32 +55,91 @@ def load(
         "fractions": fractions,
     }
     name = str(name_or_path)
+    path = Path(name_or_path)
+    suffix = path.suffix.lower()
     if isinstance(name_or_path, str) and name in NAMES:
         _refuse_table_options(name, target, header)
         named = read_named(name)
-        class_names = named.class_names
-        if task == "regression":
-            class_names = None
-        dataset = from_arrays(
+        return from_arrays(
             named.x,
             named.y,
             x_test=named.x_test,
             y_test=named.y_test,
             name=name,
             feature_names=named.feature_names,
-            class_names=class_names,
+            class_names=None if task == "regression" else named.class_names,
             target_name=named.target_name,
             scaling=named.scaling,
             **(options | {"task": task or named.task}),
         )
-        return dataset
-    path = Path(name_or_path)
-    suffix = path.suffix.lower()
     if suffix == ".npz":
         _refuse_table_options(name, target, header)
-        arrays = read_npz(path)
-        return from_arrays(**arrays, name=path.name, **options)
-    raise _unknown(name, suffix)
+        return from_arrays(**read_npz(path), name=path.name, **options)
+    if suffix == ".parquet":
+        if not header:
+            raise UserError(f"header: {name} names its columns; --no-header is for CSV files")
+        frame = read_parquet(path)
+    elif suffix == ".csv":
+        frame = read_csv(path, header=header)
+    else:
+        raise _unknown(name, suffix)
+    try:
+        return from_frame(frame, target, name=path.name, **options)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def from_frame(
+    frame: pd.DataFrame,
+    target: str | int | None,
+    *,
+    name: str = "table",
+    task: str | None = None,
+    train_size: int | None = None,
+    split_seed: int = 0,
+    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
+) -> Dataset:
+    """Make a Dataset of a pandas table.
+
+    Numbers and booleans: missing values become the training median, with a feature that says so,
+    and columns are standardised. Text: one feature a category, missing being one of them. Rows
+    without a target are left out.
+
+    Args:
+        frame: The table; columns of numbers, booleans, text or categories.
+        target: Column to predict: its name or its index (negative from the end).
+        name: What the data is called in reports.
+        task, train_size, split_seed, fractions: As in `load`.
+
+    Raises:
+        UserError: As `load`.
+    """
+    frame = frame.set_axis(unique_names(list(frame.columns)), axis=1)
+    column = take_target(frame, target)
+    values = frame[column]
+    present = values.notna().to_numpy()
+    notes = []
+    if not present.all():
+        notes.append(f"{int((~present).sum()):,} rows without a target are left out")
+        frame, values = frame[present], values[present]
+    if len(values) == 0:
+        raise UserError(f"target {column!r} is missing in every row")
+    labels = read_labels(_target_values(values), task=task, name=f"target {column!r}")
+    table, remarks = read_table(frame.drop(columns=column))
+    fingerprint = hashlib.sha256(f"{table.fingerprint()}{column!r}".encode())
+    _add_labels(fingerprint, labels)
+    return assemble(
+        table,
+        labels,
+        TablePreprocessing.fit,
+        name=name,
+        target_name=column,
+        fingerprint=fingerprint.hexdigest(),
+        train_size=train_size,
+        split_seed=split_seed,
+        fractions=fractions,
+        notes=(*notes, *remarks),
+    )
 
 
 def from_arrays(
@@ -112,98 +177,68 @@ def from_arrays(
         UserError: NaN, infinite, object or text `x`; lengths or shapes that do not match; targets
             that are constant, fractional labels, or have too few rows of a class; bad options.
     """
-    x = check_array(x, "x")
-    y = np.asarray(y)
+    x, y = check_array(x, "x"), _column(y, "y")
     _check_lengths(x, y, "x", "y")
-    parts = [y.reshape(len(y), -1)[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y]
     if (x_test is None) != (y_test is None):
         raise UserError("x_test and y_test: give both or neither")
     if x_test is not None:
-        x_test = check_array(x_test, "x_test")
-        y_test = np.asarray(y_test)
+        x_test, y_test = check_array(x_test, "x_test"), _column(y_test, "y_test")
         _check_lengths(x_test, y_test, "x_test", "y_test")
         if x_test.shape[1:] != x.shape[1:]:
             raise UserError(
                 f"x_test: expected rows of shape {x.shape[1:]} as in x, got {x_test.shape[1:]}"
             )
-        if x_test.dtype != x.dtype:
-            x, x_test = x.astype(np.float64), x_test.astype(np.float64)
-        parts.append(y_test.reshape(len(y_test), -1)[:, 0] if y_test.ndim == 2 else y_test)
-        if parts[0].dtype.kind != parts[1].dtype.kind and "U" in (
-            parts[0].dtype.kind + parts[1].dtype.kind
-        ):
-            raise UserError("y_test: expected the same kind of labels as y")
-    labels = read_labels(np.concatenate(parts) if len(parts) > 1 else y, task=task, name="y")
+        if (y.dtype.kind in "US") != (y_test.dtype.kind in "US"):
+            raise UserError(f"y_test: expected labels as in y, {y.dtype}, got {y_test.dtype}")
+        y = np.concatenate([y, y_test])
+    labels = read_labels(y, task=task, name="y")
     if class_names is not None and labels.class_names is not None:
         if len(class_names) != len(labels.class_names):
             raise UserError(
                 f"class_names: expected {len(labels.class_names)} names, got {len(class_names)}"
             )
         labels = Labels(labels.task, labels.y, tuple(str(label) for label in class_names))
-    fingerprint = _fingerprint(x, x_test, labels)
-    rows = _divide(labels, len(x), x_test is not None, train_size, split_seed, fractions)
-    train, validation, test = rows
-    if x_test is None:
-        tests = TestRows(x[test], labels.y[test])
-    else:
-        tests = TestRows(x_test, labels.y[len(x) :])
-    # Only rows that may be learned from are kept beside the guarded test rows.
-    kept = np.concatenate([train, validation])
-    raw = x[kept]
-    train = np.arange(len(train))
-    validation = np.arange(len(train), len(kept))
-    return Dataset(
+    fingerprint = hashlib.sha256()
+    for array in (x, x_test):
+        if array is not None:
+            fingerprint.update(f"{array.dtype.str}{array.shape}".encode())
+            fingerprint.update(np.ascontiguousarray(array).data)
+    _add_labels(fingerprint, labels)
+    return assemble(
+        x,
+        labels,
+        partial(ArrayPreprocessing.fit, scaling=scaling, feature_names=feature_names),
+        raw_test=x_test,
         name=name,
-        labels=Labels(labels.task, labels.y[kept], labels.class_names),
-        raw=raw,
-        train_rows=train,
-        validation_rows=validation,
-        test=tests,
-        preprocessing=ArrayPreprocessing.fit(raw, train, scaling, feature_names),
         target_name=target_name,
-        fingerprint=fingerprint,
-        split={
-            "seed": split_seed,
-            "fractions": list(fractions),
-            "train_size": train_size,
-            "own_test_part": x_test is not None,
-        },
+        fingerprint=fingerprint.hexdigest(),
+        train_size=train_size,
+        split_seed=split_seed,
+        fractions=fractions,
     )
 
 
-def _divide(
-    labels: Labels,
-    rows: int,
-    own_test: bool,
-    train_size: int | None,
-    seed: int,
-    fractions: tuple[float, float, float],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return training, validation and test rows; the last empty where the data brings its own."""
-    fractions = check_fractions(fractions)
-    y = labels.y[:rows]
-    if own_test:
-        _check_seen(labels, rows)
-        share = fractions[0] + fractions[1]
-        fit, held = fractions[0] / share, fractions[1] / share
-        train, validation = split_rows(y, (fit, held), seed, labels.class_names)
-        test = np.empty(0, dtype=np.int64)
-    else:
-        train, validation, test = split_rows(y, fractions, seed, labels.class_names)
-    if train_size is not None:
-        train = train[subset_rows(y[train], train_size, seed, labels.class_names)]
-    return train, validation, test
+def _target_values(values: pd.Series) -> np.ndarray:
+    """A table's target as NumPy knows it: numbers, booleans, or objects for `read_labels`."""
+    dtype = values.dtype
+    if isinstance(dtype, pd.StringDtype | pd.CategoricalDtype) or dtype.kind == "O":
+        return np.array(list(values), dtype=object)
+    if pd.api.types.is_bool_dtype(dtype):
+        return values.to_numpy(dtype=bool)
+    if pd.api.types.is_integer_dtype(dtype):
+        return values.to_numpy()
+    if pd.api.types.is_float_dtype(dtype):
+        return values.to_numpy(dtype=np.float64)
+    return values.to_numpy()
 
 
-def _check_seen(labels: Labels, rows: int) -> None:
-    if labels.class_names is None:
-        return
-    missing = set(np.unique(labels.y[rows:])) - set(np.unique(labels.y[:rows]))
-    if missing:
-        raise UserError(
-            f"class {labels.class_names[min(missing)]!r} appears in the test part only; "
-            "it cannot be learned"
-        )
+def _column(y, name: str) -> np.ndarray:
+    """Targets as one axis; `read_labels` judges their values."""
+    try:
+        y = np.asarray(y)
+    except ValueError:
+        raise UserError(f"{name}: expected one value a row, got rows of other lengths") from None
+    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def _check_lengths(x: np.ndarray, y: np.ndarray, x_name: str, y_name: str) -> None:
@@ -212,16 +247,14 @@ def _check_lengths(x: np.ndarray, y: np.ndarray, x_name: str, y_name: str) -> No
         raise UserError(
             f"{x_name} has {len(x)} rows and {y_name} has {rows}; expected one target a row"
         )
+    if y.ndim != 1:
+        hint = f"; for one-hot rows use {y_name}.argmax(axis=1)" if y.ndim == 2 else ""
+        raise UserError(f"{y_name}: expected one value a row, got shape {y.shape}{hint}")
 
 
-def _fingerprint(x: np.ndarray, x_test: np.ndarray | None, labels: Labels) -> str:
-    digest = hashlib.sha256()
-    for array in (x, x_test, labels.y):
-        if array is not None:
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    digest.update(repr(labels.class_names).encode())
-    return digest.hexdigest()
+def _add_labels(fingerprint, labels: Labels) -> None:
+    fingerprint.update(labels.y.data)
+    fingerprint.update(repr((labels.task, labels.class_names)).encode())
 
 
 def _refuse_table_options(name: str, target, header: bool) -> None:
@@ -232,11 +265,9 @@ def _refuse_table_options(name: str, target, header: bool) -> None:
 
 
 def _unknown(name: str, suffix: str) -> UserError:
-    if suffix or Path(name).exists():
-        return UserError(
-            f"{name}: expected a file ending in {', '.join(FILE_TYPES)}, or one of the names "
-            f"{', '.join(NAMES)}"
-        )
     near = difflib.get_close_matches(name.lower().replace("-", "_"), NAMES, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"the names are {', '.join(NAMES)}"
-    return UserError(f"unknown data {name!r}: {hint} Files end in {', '.join(FILE_TYPES)}")
+    if near and not suffix:
+        hint = f"did you mean {' or '.join(near)}?"
+    else:
+        hint = f"the names are {', '.join(NAMES)};"
+    return UserError(f"unknown data {name!r}: {hint} files end in {', '.join(FILE_TYPES)}")

@@ -57,7 +57,10 @@ def split_rows(
             f"{len(y)} rows are too few for {len(fractions)} parts "
             "(train, validation, test): bring more rows"
         )
-    shares = _shares(np.array([len(group) for group in groups]), np.asarray(fractions))
+    # What rounding leaves over goes to the first part. (1e-9: 0.2 * 35 is a hair below 7.)
+    sizes = np.floor(len(y) * np.asarray(fractions) + 1e-9).astype(int)
+    sizes[0] = len(y) - sizes[1:].sum()
+    shares = _shares(np.array([len(group) for group in groups]), sizes)
     parts: list[list[np.ndarray]] = [[] for _ in fractions]
     for group, sizes in zip(groups, shares, strict=True):
         shuffled = rng.permutation(group)
@@ -91,12 +94,11 @@ def subset_rows(
         )
     if size == len(y):
         return np.arange(size)
-    rest = len(y) - size
     if class_names is None:
         return np.sort(np.random.default_rng(derive(seed, "subset")).permutation(len(y))[:size])
     groups = [np.flatnonzero(y == label) for label in range(len(class_names))]
     counts = np.array([len(group) for group in groups])
-    shares = _shares(counts, np.array([size, rest]) / len(y), least=(1, 0))
+    shares = _shares(counts, np.array([size, len(y) - size]), least=(1, 0))
     rng = np.random.default_rng(derive(seed, "subset"))
     chosen = [
         rng.permutation(group)[:share] for group, (share, _) in zip(groups, shares, strict=True)
@@ -145,16 +147,20 @@ def _check_class_sizes(
             )
 
 
-def _shares(counts: np.ndarray, fractions: np.ndarray, least: tuple[int, ...] | None = None):
-    """Whole-number table (groups, parts): rows sum to `counts`, columns to the parts' sizes.
+def _shares(
+    counts: np.ndarray, sizes: np.ndarray, least: tuple[int, ...] | None = None
+) -> np.ndarray:
+    """Divide groups of `counts` rows among parts of `sizes` rows, in proportion.
 
-    Each cell starts from the floor of its quota and at least `least` (1 by default); what remains
-    goes cell by cell to the largest deficits, of groups with rows left and parts with room.
+    Each cell starts from the floor of its quota and at least `least` (1 by default); a group's
+    remaining rows go to parts with room, the largest deficit first.
+
+    Returns:
+        Whole numbers, shape (groups, parts); rows sum to `counts`, columns to `sizes` unless rare
+        groups make that impossible.
     """
-    quotas = counts[:, None] * fractions[None, :]
-    minimum = np.ones(len(fractions), dtype=int) if least is None else np.asarray(least)
-    sizes = np.floor(counts.sum() * fractions).astype(int)
-    sizes[0] += counts.sum() - sizes.sum()
+    quotas = counts[:, None] * (sizes / counts.sum())
+    minimum = np.ones(len(sizes), dtype=int) if least is None else np.asarray(least)
     table = np.maximum(np.floor(quotas + 1e-9).astype(int), minimum)
     # Raising small cells to the minimum may overdraw a group: take from its largest excess.
     for group, count in enumerate(counts):
@@ -165,26 +171,28 @@ def _shares(counts: np.ndarray, fractions: np.ndarray, least: tuple[int, ...] | 
         while table[group].sum() < counts[group]:
             room = sizes - table.sum(axis=0)
             deficit = quotas[group] - table[group]
-            # A part that still has room comes first; within those, the largest deficit.
-            best = np.lexsort((deficit, room > 0))[-1]
-            table[group, best] += 1
-    return _settle(table, sizes, minimum)
+            table[group, np.lexsort((deficit, room > 0))[-1]] += 1
+    return _settle(table, quotas, sizes, minimum)
 
 
-def _settle(table: np.ndarray, sizes: np.ndarray, minimum: np.ndarray) -> np.ndarray:
-    """Move single rows between parts, largest groups first, until the parts have their sizes.
+def _settle(
+    table: np.ndarray, quotas: np.ndarray, sizes: np.ndarray, minimum: np.ndarray
+) -> np.ndarray:
+    """Move single rows between parts, farthest from their quotas first, until sizes are right.
 
-    Rare classes, raised to the minimum, can make that impossible; then the parts come as near as
-    they can.
+    Rare groups, raised to the minimum, can make that impossible; then sizes come as near as they
+    can.
     """
     while True:
         surplus = table.sum(axis=0) - sizes
         giver, taker = int(np.argmax(surplus)), int(np.argmin(surplus))
         if surplus[giver] <= 0:
             return table
-        spare = np.where(table[:, giver] > minimum[giver], table[:, giver], -1)
-        if spare.max() < 0:
+        excess = table - quotas
+        gain = excess[:, giver] - excess[:, taker]
+        gain[table[:, giver] <= minimum[giver]] = -np.inf
+        group = int(np.argmax(gain))
+        if gain[group] == -np.inf:
             return table
-        group = int(np.argmax(spare))
         table[group, giver] -= 1
         table[group, taker] += 1

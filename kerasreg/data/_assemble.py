@@ -1,0 +1,86 @@
+"""From raw rows and labels to a Dataset: who trains, who validates, who stays locked away."""
+
+import numpy as np
+
+from kerasreg.data._dataset import Dataset, TestRows
+from kerasreg.data._labels import Labels
+from kerasreg.data._splitting import check_fractions, split_rows, subset_rows
+from kerasreg.errors import UserError
+
+
+def assemble(
+    raw,
+    labels: Labels,
+    fit,
+    *,
+    raw_test=None,
+    name: str,
+    target_name: str,
+    fingerprint: str,
+    train_size: int | None,
+    split_seed: int,
+    fractions: tuple[float, float, float],
+    notes: tuple[str, ...] = (),
+) -> Dataset:
+    """Split the rows and fit the preprocessing on the training rows.
+
+    Args:
+        raw: Raw rows, an array or a `Table`.
+        labels: Targets of `raw` and, after them, of `raw_test`.
+        fit: `fit(raw, rows)` returns the preprocessing fitted on those rows.
+        raw_test: Rows of the data's own test part, or None to split one off.
+        name, target_name, fingerprint, notes: As in `Dataset`.
+        train_size, split_seed, fractions: As in `load`.
+
+    Raises:
+        UserError: From splitting and fitting; when a class is in the test part only.
+    """
+    fractions = check_fractions(fractions)
+    if isinstance(split_seed, bool) or not isinstance(split_seed, int | np.integer):
+        raise UserError(f"split_seed: expected a whole number, got {split_seed!r}")
+    rows = len(raw)
+    y = labels.y[:rows]
+    if raw_test is None:
+        train, validation, test = split_rows(y, fractions, split_seed, labels.class_names)
+        tests = TestRows(raw[test], y[test])
+    else:
+        _check_seen(labels, rows)
+        share = fractions[0] + fractions[1]
+        parts = (fractions[0] / share, fractions[1] / share)
+        train, validation = split_rows(y, parts, split_seed, labels.class_names)
+        tests = TestRows(raw_test, labels.y[rows:])
+    if train_size is not None:
+        train = train[subset_rows(y[train], train_size, split_seed, labels.class_names)]
+    # Beside the guarded test rows, only rows that may be learned from are kept at all.
+    kept = np.concatenate([train, validation])
+    raw = raw[kept]
+    train_rows = np.arange(len(train))
+    return Dataset(
+        name=name,
+        labels=Labels(labels.task, y[kept], labels.class_names),
+        raw=raw,
+        train_rows=train_rows,
+        validation_rows=np.arange(len(train), len(kept)),
+        test=tests,
+        preprocessing=fit(raw, train_rows),
+        target_name=target_name,
+        fingerprint=fingerprint,
+        split={
+            "seed": int(split_seed),
+            "fractions": list(fractions),
+            "train_size": None if train_size is None else int(train_size),
+            "own_test_part": raw_test is not None,
+        },
+        notes=notes,
+    )
+
+
+def _check_seen(labels: Labels, rows: int) -> None:
+    if labels.class_names is None:
+        return
+    missing = set(np.unique(labels.y[rows:])) - set(np.unique(labels.y[:rows]))
+    if missing:
+        raise UserError(
+            f"class {labels.class_names[min(missing)]!r} appears in the test part only; "
+            "it cannot be learned"
+        )

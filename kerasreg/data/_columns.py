@@ -1,0 +1,314 @@
+"""Preprocessing of tables: imputation, scaling, one column a category; also as Keras layers."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kerasreg.data._table import Table
+from kerasreg.errors import UserError
+
+# A text column keeps this many of its most frequent categories; others count as none of them.
+MOST_CATEGORIES = 64
+# Rows times features, as in arrays: more would not fit 2 GB as float32 with its copies.
+MOST_VALUES = 200_000_000
+_CHUNK_VALUES = 1 << 22
+
+
+@dataclass(frozen=True)
+class Categories:
+    """A text column's categories that have a feature.
+
+    Attributes:
+        kept: The categories, sorted; `""` stands for missing values.
+        seen: For each, whether the rows the preprocessing was fitted on have it. What was not
+            seen is 0, as a category unknown to all is.
+    """
+
+    kept: tuple[str, ...]
+    seen: np.ndarray
+
+
+@dataclass(frozen=True)
+class TablePreprocessing:
+    """Numbers: median for missing, mean 0 and standard deviation 1. Text: one column a category.
+
+    Features are, in this order: one a numeric column; one a numeric column that has missing values
+    in the training rows (1 where missing); one a category of a text column.
+
+    Attributes:
+        columns, numeric_names, text_names: As in `Table`.
+        medians, offset, gain: float64, one a numeric column; gain is 0 for a constant column.
+        flagged: Indices of numeric columns with a feature for missing values.
+        flag_gain: 1.0, or 0.0 where the rows fitted on have no missing value.
+        categories: One a text column.
+        feature_names: One a feature.
+        remarks: Sentences about columns that carry nothing or are cut short.
+    """
+
+    columns: tuple[str, ...]
+    numeric_names: tuple[str, ...]
+    text_names: tuple[str, ...]
+    medians: np.ndarray
+    offset: np.ndarray
+    gain: np.ndarray
+    flagged: np.ndarray
+    flag_gain: np.ndarray
+    categories: tuple[Categories, ...]
+    feature_names: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, table: Table, rows: np.ndarray) -> "TablePreprocessing":
+        """Fit on the given rows; the others are not looked at.
+
+        Raises:
+            UserError: When no column carries anything in these rows, or features are too many.
+        """
+        medians, offset, gain = _statistics(table.numeric, rows)
+        missing = np.isnan(table.numeric[rows])
+        flagged = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0))
+        remarks = [
+            f"column {name!r} is constant or missing in all training rows and is ignored"
+            for name, factor in zip(table.numeric_names, gain, strict=True)
+            if factor == 0
+        ]
+        categories = []
+        for index, name in enumerate(table.text_names):
+            kept, remark = _keep(table, index, rows, name)
+            categories.append(Categories(kept, np.ones(len(kept), dtype=bool)))
+            remarks.extend(remark)
+        if not np.any(gain) and len(flagged) == 0 and not any(c.kept for c in categories):
+            raise UserError("no feature column varies in the training rows; nothing to learn from")
+        names = [
+            *table.numeric_names,
+            *(f"{table.numeric_names[index]} is missing" for index in flagged),
+            *(
+                f"{name}={category}" if category else f"{name} is missing"
+                for name, found in zip(table.text_names, categories, strict=True)
+                for category in found.kept
+            ),
+        ]
+        if len(table) * len(names) > MOST_VALUES:
+            raise UserError(
+                f"{len(table):,} rows of {len(names):,} features are more than "
+                f"{MOST_VALUES:,} values; keep a subset of the rows or drop text columns"
+            )
+        return cls(
+            columns=table.columns,
+            numeric_names=table.numeric_names,
+            text_names=table.text_names,
+            medians=medians,
+            offset=offset,
+            gain=gain,
+            flagged=flagged,
+            flag_gain=np.ones(len(flagged)),
+            categories=tuple(categories),
+            feature_names=tuple(names),
+            remarks=tuple(remarks),
+        )
+
+    def refit(self, table: Table, rows: np.ndarray) -> "TablePreprocessing":
+        """The same features with the statistics of other rows (a fold's)."""
+        medians, offset, gain = _statistics(table.numeric, rows)
+        missing = np.isnan(table.numeric[rows])
+        categories = []
+        for index, found in enumerate(self.categories):
+            values = table.values[index]
+            present = {values[code] for code in np.unique(table.codes[rows, index])}
+            seen = np.array([category in present for category in found.kept], dtype=bool)
+            categories.append(replace(found, seen=seen))
+        return replace(
+            self,
+            medians=medians,
+            offset=offset,
+            gain=gain,
+            flag_gain=missing[:, self.flagged].any(axis=0).astype(np.float64),
+            categories=tuple(categories),
+        )
+
+    def transform(self, table: Table, rows: np.ndarray) -> np.ndarray:
+        """Return float32 features of the rows, shape (rows, features).
+
+        Raises:
+            UserError: When a scaled value is beyond float32.
+        """
+        result = np.empty((len(rows), len(self.feature_names)), dtype=np.float32)
+        step = max(1, _CHUNK_VALUES // len(self.feature_names))
+        positions = [
+            _positions(table.values[index], found) for index, found in enumerate(self.categories)
+        ]
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            result[start : start + step] = self._features(table, part, positions)
+        return result
+
+    def _features(self, table: Table, rows: np.ndarray, positions: list[np.ndarray]) -> np.ndarray:
+        numeric = table.numeric[rows]
+        missing = np.isnan(numeric)
+        wide = np.where(missing, self.medians, numeric.astype(np.float64))
+        scaled = (wide - self.offset) * self.gain
+        too_far = np.abs(scaled) > np.finfo(np.float32).max
+        if too_far.any():
+            row, column = np.argwhere(too_far)[0]
+            raise UserError(
+                f"column {self.numeric_names[column]!r} is {numeric[row, column]} in one row, too "
+                "far from the training rows for float32; leave it empty or rescale the column"
+            )
+        blocks = [scaled, missing[:, self.flagged] * self.flag_gain]
+        for index, found in enumerate(self.categories):
+            one_hot = np.eye(len(found.kept) + 1, dtype=np.float32)[:, 1:]
+            blocks.append(one_hot[positions[index][table.codes[rows, index]]])
+        return np.concatenate(blocks, axis=1)
+
+    def keras_graph(self):
+        """Return (dict of Keras inputs by column name, features) of Keras' own parts."""
+        import keras
+
+        text = set(self.text_names)
+        inputs = {
+            name: keras.Input(
+                shape=(1,), dtype="string" if name in text else "float32", name=keras_name
+            )
+            for name, keras_name in _keras_names(self.columns).items()
+        }
+        # A model of its own, because layers in one model need different names and Keras' own, such
+        # as "concatenate", may be names of columns.
+        name = free_name("preprocessing", inputs)
+        return inputs, self._keras_model(name)([inputs[column] for column in self.columns])
+
+    def _keras_model(self, name: str):
+        """Raw columns, as a list in the table's order, to features."""
+        import keras
+        from keras import ops
+
+        text = set(self.text_names)
+        columns = {
+            column: keras.Input(
+                shape=(1,), dtype="string" if column in text else "float32", name=f"column_{index}"
+            )
+            for index, column in enumerate(self.columns)
+        }
+        blocks = []
+        if self.numeric_names:
+            raw = _concatenate([columns[column] for column in self.numeric_names])
+            # float64 inside: a column of mean 1e6 and deviation 1 keeps its digits.
+            wide = ops.cast(raw, "float64")
+            missing = ops.isnan(wide)
+            filled = ops.where(missing, self.medians, wide)
+            blocks.append(ops.cast((filled - self.offset) * self.gain, "float32"))
+            if len(self.flagged):
+                flags = ops.take(missing, self.flagged.astype(np.int32), axis=1)
+                blocks.append(ops.cast(flags, "float32"))
+        for column, found in zip(self.text_names, self.categories, strict=True):
+            if found.kept:
+                blocks.append(_keras_one_hot(columns[column], found.kept))
+        return keras.Model(list(columns.values()), _concatenate(blocks), name=name)
+
+    def describe(self) -> dict:
+        """What was done to the raw columns, for `study.json`."""
+        return {
+            "kind": "table",
+            "columns": list(self.columns),
+            "numeric": list(self.numeric_names),
+            "text": {
+                name: list(found.kept)
+                for name, found in zip(self.text_names, self.categories, strict=True)
+            },
+        }
+
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what the user may not expect."""
+        return self.remarks
+
+
+def _statistics(numeric: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (medians, means, 1/standard deviations) of the numeric rows, by scikit-learn."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import StandardScaler
+
+    columns = numeric.shape[1]
+    medians, offset, gain = np.zeros(columns), np.zeros(columns), np.zeros(columns)
+    # Some columns at a time: scikit-learn's float64 copies of a whole large table would be GBs.
+    step = max(1, _CHUNK_VALUES // len(rows))
+    for start in range(0, columns, step):
+        part = slice(start, start + step)
+        imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+        filled = imputer.fit_transform(numeric[rows, part].astype(np.float64))
+        scaler = StandardScaler().fit(filled)
+        constant = filled.max(axis=0) == filled.min(axis=0)
+        medians[part] = np.nan_to_num(imputer.statistics_, nan=0.0)
+        offset[part] = scaler.mean_
+        gain[part] = np.where(constant, 0.0, 1 / scaler.scale_)
+    return medians, offset, gain
+
+
+def _keep(
+    table: Table, index: int, rows: np.ndarray, name: str
+) -> tuple[tuple[str, ...], list[str]]:
+    """Choose the categories of a text column that get a feature; say what is left out."""
+    values = table.values[index]
+    counts = np.bincount(table.codes[rows, index], minlength=len(values))
+    present = np.flatnonzero(counts)
+    if len(present) == 1:
+        return (), [f"column {name!r} is constant in the training rows and is ignored"]
+    if len(present) <= MOST_CATEGORIES:
+        return tuple(sorted(values[present])), []
+    # The most frequent; ties by text. One that occurs once would only name its row.
+    present = present[counts[present] > 1]
+    order = sorted(present, key=lambda code: (-counts[code], values[code]))[:MOST_CATEGORIES]
+    different = int(np.count_nonzero(counts))
+    return tuple(sorted(values[code] for code in order)), [
+        f"column {name!r} has {different:,} different texts in the training rows; "
+        + (f"the {len(order)} most frequent are used" if order else "it is ignored")
+    ]
+
+
+def _positions(values, found: Categories) -> np.ndarray:
+    """For each value of a column: 0 for none, else 1 + the index of its kept category."""
+    position = np.zeros(len(values), dtype=np.int64)
+    where = values.get_indexer(list(found.kept)) if found.kept else np.empty(0, dtype=int)
+    for place, (code, seen) in enumerate(zip(where, found.seen, strict=True)):
+        if code >= 0 and seen:
+            position[code] = place + 1
+    return position
+
+
+def _keras_names(columns: tuple[str, ...]) -> dict[str, str]:
+    """Map column names to names Keras takes for layers: without "/", and different from all.
+
+    The keys of the dict that users pass stay the column names.
+    """
+    names: dict[str, str] = {}
+    for name in columns:
+        names[name] = name
+        if "/" in name:
+            names[name] = free_name(name.replace("/", "_"), {*columns, *names.values()})
+    return names
+
+
+def free_name(name: str, taken) -> str:
+    """Return `name` with as many `_` appended as make it different from all in `taken`."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _concatenate(tensors: list):
+    from keras import ops
+
+    return tensors[0] if len(tensors) == 1 else ops.concatenate(tensors, axis=1)
+
+
+def _keras_one_hot(inputs, kept: tuple[str, ...]):
+    """One column a category; all zeros for a text that is none of them."""
+    import keras
+    from keras import ops
+
+    unknown = "[unknown]"
+    while unknown in kept:
+        unknown += "]"
+    lookup = keras.layers.StringLookup(
+        vocabulary=list(kept), mask_token=None, oov_token=unknown, num_oov_indices=1
+    )
+    # The lookup gives 0 for unknown, so that -1 reaches one_hot, which makes zeros of it.
+    return ops.one_hot(ops.squeeze(lookup(inputs), axis=1) - 1, len(kept), dtype="float32")

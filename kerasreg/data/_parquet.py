@@ -1,0 +1,72 @@
+"""Parquet files, decoded in a process of their own.
+
+The decoder is native code with its own allocator: a damaged file can make it abort or ask for any
+amount of memory. In a child with limits on memory and time, that ends in one line here.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from kerasreg.data._csv import MOST_CELLS, MOST_COLUMNS
+from kerasreg.data._files import open_regular
+from kerasreg.errors import UserError
+
+MOST_BYTES = 512 * 2**20
+_SECONDS = 120
+_CHILD = Path(__file__).with_name("_parquet_child.py")
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a flat Parquet table of numbers, booleans and text.
+
+    Returns:
+        The table; empty names become "Unnamed: i" and duplicates "a.1", as pandas does for CSV.
+
+    Raises:
+        UserError: Missing, empty, damaged or too large file, columns of other types.
+    """
+    with open_regular(path, MOST_BYTES) as file:
+        if not file.read(1):
+            raise UserError(f"{path} is empty; expected a Parquet file")
+        file.seek(0)
+        command = [sys.executable, "-I", str(_CHILD), str(MOST_CELLS), str(MOST_COLUMNS)]
+        try:
+            child = subprocess.run(
+                command, stdin=file, capture_output=True, timeout=_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise UserError(f"{path}: not read within {_SECONDS} s; keep a subset") from None
+    if child.returncode == 2:
+        raise UserError(f"{path}: {child.stderr.decode('utf-8', 'replace').strip()}")
+    if child.returncode == 1:
+        # A Python traceback: the child itself is at fault, not the file.
+        raise RuntimeError(f"reading {path}: {child.stderr.decode('utf-8', 'replace')}")
+    if child.returncode != 0:
+        raise UserError(
+            f"{path}: damaged, or needs more memory than is given to it "
+            f"(decoder ended with status {child.returncode}); write it again"
+        )
+    import pyarrow as pa
+
+    frame = pa.ipc.open_stream(child.stdout).read_all().to_pandas()
+    frame.columns = unique_names(list(frame.columns))
+    return frame
+
+
+def unique_names(names: list) -> list[str]:
+    """Name unnamed columns and tell duplicates apart, as pandas does when it reads CSV."""
+    result: list[str] = []
+    taken = {str(name) for name in names}
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        text = str(name) if str(name) else f"Unnamed: {index}"
+        candidate, number = text, 0
+        while candidate in seen or (number and candidate in taken):
+            number += 1
+            candidate = f"{text}.{number}"
+        seen.add(candidate)
+        result.append(candidate)
+    return result
