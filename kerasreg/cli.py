@@ -29,7 +29,6 @@ class _Interrupted(KeyboardInterrupt):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status."""
     parsed = _parser().parse_args(arguments)
-    _quieten_tensorflow(getattr(parsed, "verbose", False))
     try:
         return parsed.run(parsed)
     except UserError as error:
@@ -250,11 +249,11 @@ _WORDS = ("activation", "normalization", "norm_position", "optimizer", "loss")
 
 def _run(verb: str, given: dict, base: dict) -> int:
     quiet, given_out = given.pop("quiet"), given.pop("out", None)
-    given.pop("verbose")
     if given_out is None:
         raise UserError("--out: expected the folder to write, got none. Add --out DIR.")
     folder = Path(given_out)
-    with _exit_at_once():
+    verbose = given.pop("verbose")
+    with _importing(verbose):
         from kerasreg.report import render_report
         from kerasreg.search.request import Request, requested
         from kerasreg.search.run import run_request
@@ -281,7 +280,7 @@ def _run(verb: str, given: dict, base: dict) -> int:
 
 
 def _report(parsed: argparse.Namespace) -> int:
-    with _exit_at_once():
+    with _importing(parsed.verbose):
         from kerasreg.report import render_report
     path = render_report(Path(parsed.folder))
     if not parsed.quiet:
@@ -289,24 +288,42 @@ def _report(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _quieten_tensorflow(verbose: bool) -> None:
-    """Set what TensorFlow reads once, when it is imported."""
+@contextlib.contextmanager
+def _importing(verbose: bool) -> Iterator[None]:
+    """Import TensorFlow without its noise, and end at once on a signal.
+
+    An exception raised in the middle of an import would come out as somebody else's error, and
+    nothing has begun that could be lost.
+    """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # its default, said: else it is logged
+    stderr = os.dup(2)
+
+    def leave(signum, frame):
+        os.write(stderr, b"kerasreg: interrupted before anything was begun\n")
+        os._exit(128 + signum)
+
+    try:
+        with _handled(leave), contextlib.nullcontext() if verbose else _silent_stderr(stderr):
+            yield
+    finally:
+        os.close(stderr)
 
 
 @contextlib.contextmanager
-def _exit_at_once() -> Iterator[None]:
-    """While modules are imported: an exception there would come out as somebody else's error."""
+def _silent_stderr(kept: int) -> Iterator[None]:
+    """Send file descriptor 2 nowhere, then back to `kept`.
 
-    def leave(signum, frame):
-        os.write(2, b"kerasreg: interrupted before anything was begun\n")
-        os._exit(128 + signum)
-
-    with _handled(leave):
+    TensorFlow 2.21 logs two lines while it is imported, before it reads any setting.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
         yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
 
 
 @contextlib.contextmanager

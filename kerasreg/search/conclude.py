@@ -11,9 +11,11 @@ import keras
 import numpy as np
 
 from kerasreg.data import Dataset
+from kerasreg.monitors.events import shared_writer
 from kerasreg.search import inside, tensorboard
-from kerasreg.search.engines import Engine, TrainingTask, measure, predict_logits
+from kerasreg.search.engines import Engine, TrainingTask
 from kerasreg.search.events import Counter, Event, Progress
+from kerasreg.search.measuring import measure, predict_logits
 from kerasreg.search.request import Request
 from kerasreg.search.space import Choice, Range
 from kerasreg.stacks import StackConfig
@@ -223,8 +225,9 @@ def look_inside(work: Work, sides: Mapping[str, Mapping[str, Any] | None]) -> No
             continue
         work.say("looking inside")
         folder = work.study.tensorboard / who
-        with tensorboard.EventWriter(folder) as writer:
-            tensorboard.write_curves(writer, record["curves"])
+        # Shared with the monitors: TensorBoard follows one file of a folder at a time.
+        writer = shared_writer(folder)
+        tensorboard.write_curves(writer, record["curves"])
         config, _ = _config(work, who, record)
         seed = work.request.member_seeds[0]
         watched = inside.watch(

@@ -8,29 +8,24 @@ all members together and must give the same numbers.
 from __future__ import annotations
 
 import dataclasses
-import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import keras
-import numpy as np
-
 from kerasreg.errors import UserError
-from kerasreg.population.results import MemberResult
-from kerasreg.population.orders import batch_order
-from kerasreg.stacks import StackConfig, build_stack
+from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
+    import keras
+
     from kerasreg.data import Dataset, Split
+    from kerasreg.population import MemberResult
 
 OBJECTIVES = {
     "classification": ("val_data_loss", "val_accuracy"),
     "regression": ("val_data_loss", "val_mae"),
 }
 EPOCH_RULES = ("best", "last")
-_EVALUATION_ROWS = 8192  # rows a forward pass: bounds the memory of evaluating a large set
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,8 @@ class TrainingTask:
         fold_seed: Seed of the assignment of rows to folds.
         epochs: Most epochs a member trains.
         batch_size: Rows a step; more than there are means all of them.
-        patience: Epochs without a better objective after which a member stops; None for never.
+        patience: Epochs without a better objective (mean over a setting's members) after which
+            the members of the setting stop together; None for never.
         objective: `val_data_loss`, `val_accuracy` or `val_mae`.
         epoch_rule: `"best"` or `"last"`, which epoch counts.
     """
@@ -123,50 +119,10 @@ class Engine(Protocol):
         """Train one stack on `rows` for exactly `epochs` epochs and return it."""
 
 
-class KerasTunerEngine:
-    """The reference path: every member is built by `build_stack` and trained by `model.fit`."""
-
-    name = "keras-tuner"
-
-    def train(self, task, dataset, on_epoch=None, on_setting=None):
-        """See `Engine.train`."""
-        results = []
-        for index, config in enumerate(task.settings):
-            members = []
-            for seed, fold, rows, validation in _members(task, dataset):
-                started = time.perf_counter()
-                curves = _Curves(config, dataset, rows, validation, task, on_epoch)
-                self.fit(
-                    config, seed, dataset, rows, task.epochs, task.batch_size, callbacks=(curves,)
-                )
-                members.append(
-                    MemberResult(
-                        config=config,
-                        seed=seed,
-                        fold=fold,
-                        status="diverged" if curves.diverged else "completed",
-                        epochs=len(curves.history["loss"]),
-                        curves={name: np.array(v) for name, v in curves.history.items()},
-                        seconds=time.perf_counter() - started,
-                    )
-                )
-            results.append(members)
-            if on_setting:
-                on_setting(index, members)
-        return results
-
-    def fit(self, config, seed, dataset, rows, epochs, batch_size, callbacks=()):
-        """See `Engine.fit`."""
-        model = build_stack(config, dataset.input_shape, dataset.outputs, dataset.task, seed=seed)
-        batches = _Batches(rows, seed, batch_size)
-        model.fit(
-            batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[batches.order, *callbacks]
-        )
-        return model
-
-
-def _members(task: TrainingTask, dataset: Dataset) -> Iterator[tuple]:
-    """(seed, fold, training rows, validation rows) of each member of a setting."""
+def members_of(
+    task: TrainingTask, dataset: Dataset
+) -> Iterator[tuple[int, int | None, Split, Split]]:
+    """Yield (seed, fold, training rows, validation rows) of each member of a setting."""
     if not task.folds:
         parts = [(None, dataset.train, dataset.validation)]
     else:
@@ -177,109 +133,19 @@ def _members(task: TrainingTask, dataset: Dataset) -> Iterator[tuple]:
             yield seed, fold, rows, validation
 
 
-class _Batches(keras.utils.PyDataset):
-    """The rows in the order that the member's seed gives each epoch; the last batch may be short.
-
-    Shape: x (batch, features), y (batch,).
-    """
-
-    def __init__(self, rows: Split, seed: int, batch_size: int):
-        super().__init__()
-        self._rows, self._seed, self._batch_size = rows, seed, batch_size
-        # `fit` makes its iterator after this callback, so an epoch never reads another's order.
-        self.order = keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, _: self._set(epoch)
-        )
-        self._set(0)
-
-    def _set(self, epoch: int) -> None:
-        self._permutation = batch_order(self._seed, epoch, len(self._rows.x))
-
-    def __len__(self) -> int:
-        return math.ceil(len(self._rows.x) / self._batch_size)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        start = index * self._batch_size
-        chosen = self._permutation[start : start + self._batch_size]
-        return self._rows.x[chosen], self._rows.y[chosen]
-
-
-class _Curves(keras.callbacks.Callback):
-    """Measures both sets at each epoch's end in inference mode, and stops a member that is done.
-
-    Data loss and metric are computed here from the logits, not taken from Keras' running means,
-    which mix the weights of a whole epoch and, for the training rows, dropout.
-    """
-
-    def __init__(self, config, dataset, rows, validation, task: TrainingTask, on_epoch):
-        super().__init__()
-        self._config, self._dataset, self._task = config, dataset, task
-        self._parts = {"": rows, "val_": validation}
-        self._on_epoch = on_epoch
-        self.history: dict[str, list[float]] = {}
-        self.diverged = False
-        self._best, self._best_epoch = math.inf, -1
-
-    def on_epoch_end(self, epoch, logs=None):
-        penalty = float(sum(keras.ops.convert_to_numpy(term) for term in self.model.losses))
-        for prefix, rows in self._parts.items():
-            logits = predict_logits(self.model, rows.x)
-            measured = measure(logits, rows.y, self._dataset.task, self._config.loss)
-            measured |= {"penalty": penalty, "loss": measured["data_loss"] + penalty}
-            for name, value in measured.items():
-                self.history.setdefault(prefix + name, []).append(value)
-        if self._on_epoch:
-            self._on_epoch(1)
-        if not all(math.isfinite(values[-1]) for values in self.history.values()):
-            self.diverged = self.model.stop_training = True
-            return
-        value = self.history[self._task.objective][-1]
-        value = -value if self._task.objective == "val_accuracy" else value
-        if value < self._best:
-            self._best, self._best_epoch = value, epoch
-        elif self._task.patience and epoch - self._best_epoch >= self._task.patience:
-            self.model.stop_training = True
-
-
-def predict_logits(model: keras.Model, x: np.ndarray) -> np.ndarray:
-    """The model's outputs in inference mode as float64, (rows, outputs)."""
-    parts = [
-        keras.ops.convert_to_numpy(model(x[start : start + _EVALUATION_ROWS], training=False))
-        for start in range(0, len(x), _EVALUATION_ROWS)
-    ]
-    return np.concatenate(parts).astype(np.float64)
-
-
-def measure(logits: np.ndarray, y: np.ndarray, task: str, loss: str = "mse") -> dict[str, float]:
-    """Data loss (no penalty, no smoothing) and accuracy or mae of logits (rows, outputs).
-
-    Regression is measured in the units of `y`. A logit that is not finite gives NaN, never a score.
-    """
-    if not np.isfinite(logits).all():
-        return {"data_loss": math.nan, "mae" if task == "regression" else "accuracy": math.nan}
-    if task == "regression":
-        error = np.abs(logits[:, 0] - y)
-        losses = {
-            "mse": error**2,
-            "mae": error,
-            "huber": np.where(error <= 1, error**2 / 2, error - 0.5),
-        }[loss]
-        return {"data_loss": float(losses.mean()), "mae": float(error.mean())}
-    if logits.shape[1] == 1:
-        z = logits[:, 0]
-        losses, right = np.logaddexp(0, z) - y * z, (z > 0) == y
-    else:
-        losses = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(y)), y]
-        right = logits.argmax(axis=1) == y
-    return {"data_loss": float(losses.mean()), "accuracy": float(right.mean())}
-
-
 def engine_named(name: str) -> Engine:
     """The engine of the command line's `--engine`.
 
     Raises:
         UserError: There is no engine of that name.
     """
+    # Imported here: each engine imports this module.
+    if name == "population":
+        from kerasreg.search.population_engine import PopulationEngine
+
+        return PopulationEngine()
     if name == "keras-tuner":
+        from kerasreg.search.keras_engine import KerasTunerEngine
+
         return KerasTunerEngine()
-    raise UserError(f"engine: expected keras-tuner, got {name!r}.")
+    raise UserError(f"engine: expected population or keras-tuner, got {name!r}.")

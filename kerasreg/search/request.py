@@ -57,7 +57,7 @@ class Request:
     epochs: int = 50
     seeds: int = 1
     folds: int = 0
-    engine: str = "keras-tuner"
+    engine: str = "population"
     objective: str = "val_data_loss"
     base: dict[str, Any] = field(default_factory=lambda: StackConfig().to_dict())
     patience: int | None = 10

@@ -12,7 +12,7 @@ from kerasreg.errors import UserError
 from kerasreg.search import tensorboard
 from kerasreg.search.conclude import Work, conclude
 from kerasreg.search.engines import engine_named
-from kerasreg.search.events import Counter, Progress
+from kerasreg.search.events import Counter, Event, Progress
 from kerasreg.search.oracles import make_oracle
 from kerasreg.search.proposer import Proposal, Proposer
 from kerasreg.search.request import Request, check_minutes, locate
@@ -50,7 +50,7 @@ def search(
     epochs: int = 50,
     seeds: int = 1,
     folds: int | None = None,
-    engine: str = "keras-tuner",
+    engine: str = "population",
     objective: str = "val_data_loss",
     base: StackConfig | None = None,
     patience: int | None = 10,
@@ -134,7 +134,7 @@ def train(
     epochs: int = 50,
     seeds: int = 1,
     folds: int | None = None,
-    engine: str = "keras-tuner",
+    engine: str = "population",
     objective: str = "val_data_loss",
     patience: int | None = 10,
     batch_size: int | None = None,
@@ -205,12 +205,20 @@ def run_request(
     else:
         study = Study.create(out, asked)
     work = Work(request, dataset, study, engine, progress)
+    _say_batch(work)
     deadline = None if minutes is None else started + 60 * minutes
     with study.lock():
         trained = _run_trials(work, proposer, deadline, reread_test)
         if trained or study.result is None:
             conclude(work)
     return study
+
+
+def _say_batch(work: Work) -> None:
+    rows = len(work.dataset.train)
+    if work.progress and work.batch_size > rows:
+        notice = f"Batch size {work.batch_size} is larger than the data: all {rows} rows a step."
+        work.progress(Event("searching", notice=notice))
 
 
 def load_requested(request: Request) -> Dataset:

@@ -1,0 +1,86 @@
+"""The engine of the project: settings of one structure train as one population."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kerasreg.population import MemberResult, Population
+from kerasreg.search.engines import members_of
+
+
+class PopulationEngine:
+    """Groups the settings of a task by structure and trains each group as a population."""
+
+    name = "population"
+
+    def train(self, task, dataset, on_epoch=None, on_setting=None):
+        """See `Engine.train`."""
+        parts = list(members_of(task, dataset))
+        results: list[list[MemberResult]] = [[] for _ in task.settings]
+        structures: dict[tuple, list[int]] = {}
+        for index, config in enumerate(task.settings):
+            structures.setdefault(config.structure(), []).append(index)
+
+        for indices in structures.values():
+            owners = [index for index in indices for _ in parts]
+            population = Population(
+                [task.settings[index] for index in owners],
+                dataset.input_shape,
+                dataset.outputs,
+                dataset.task,
+                seeds=[seed for _ in indices for seed, *_ in parts],
+                folds=[fold or 0 for _ in indices for _, fold, *_ in parts],
+                groups=owners,
+            )
+
+            def finished(pairs: list[tuple[int, MemberResult]], owners=owners) -> None:
+                done = dict.fromkeys(owners[number] for number, _ in pairs)
+                for number, result in pairs:
+                    results[owners[number]].append(result)
+                for index in done:
+                    if on_setting:
+                        on_setting(index, results[index])
+
+            folds = [
+                ((rows.x, rows.y), (validation.x, validation.y))
+                for _, _, rows, validation in parts[: max(1, task.folds)]
+            ]
+            with _batch_may_be_larger():
+                population.fit(
+                    folds=folds,
+                    epochs=task.epochs,
+                    batch_size=task.batch_size,
+                    objective=task.objective,
+                    patience=task.patience,
+                    keep="none",
+                    on_epoch=(lambda report: on_epoch(len(report.members))) if on_epoch else None,
+                    on_results=finished,
+                )
+        return results
+
+    def fit(self, config, seed, dataset, rows, epochs, batch_size, callbacks=()):
+        """See `Engine.fit`."""
+        population = Population(
+            [config], dataset.input_shape, dataset.outputs, dataset.task, seeds=[seed]
+        )
+        with _batch_may_be_larger():
+            population.fit(
+                rows.x,
+                rows.y,
+                # Nothing is chosen by it: every epoch is trained.
+                validation_data=(rows.x[:1], rows.y[:1]),
+                epochs=epochs,
+                batch_size=batch_size,
+                watch={0: callbacks} if callbacks else None,
+            )
+        return population.member(0)
+
+
+@contextmanager
+def _batch_may_be_larger() -> Iterator[None]:
+    """The search says once that a batch holds all rows; the population need not repeat it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="batch_size .* is larger than the data")
+        yield
