@@ -452,6 +452,8 @@ def test_rank_test_is_friedmans_with_nemenyis_difference():
         (lambda: compare_ratios([1.0, 1.0], [2.0, 1.0], 2, null=0), "null=0"),
         (lambda: Rule("c", "bigger", 1.0), "direction='bigger'"),
         (lambda: Rule("c", "greater", 1.0, scale="log"), "scale='log'"),
+        (lambda: Rule("c", "greater", -1.0), "smallest_effect=-1.0"),
+        (lambda: Rule("c", "greater", 0.5, scale="ratio"), "smallest_effect=0.5"),
         (lambda: Rule("c", "equivalent", 0.0), "smallest_effect=0.0"),
         (lambda: Rule("c", "equivalent", 1.0, scale="ratio"), "smallest_effect=1.0"),
         (lambda: ExactRule("c", -1.0), "tolerance=-1.0"),

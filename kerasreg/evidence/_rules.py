@@ -65,9 +65,15 @@ class Rule:
             )
         if self.null is None:
             object.__setattr__(self, "null", 1.0 if self.scale == "ratio" else 0.0)
-        if self.direction == "equivalent" and self.smallest_effect <= self._no_effect:
+        least = self._no_effect
+        if not (math.isfinite(self.smallest_effect) and self.smallest_effect >= least):
             raise UserError(
-                f"Expected smallest_effect above {self._no_effect:g} for a claim of equivalence. "
+                f"Expected smallest_effect of at least {least:g} on scale {self.scale!r}. "
+                f"Received: smallest_effect={self.smallest_effect!r}."
+            )
+        if self.direction == "equivalent" and self.smallest_effect == least:
+            raise UserError(
+                f"Expected smallest_effect above {least:g} for a claim of equivalence. "
                 f"Received: smallest_effect={self.smallest_effect!r}."
             )
 
