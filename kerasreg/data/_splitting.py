@@ -153,7 +153,7 @@ def _shares(
     """Divide groups of `counts` rows among parts of `sizes` rows, in proportion.
 
     Each cell starts from the floor of its quota and at least `least` (1 by default); a group's
-    remaining rows go to parts with room, the largest deficit first.
+    remaining rows go to its largest deficits.
 
     Returns:
         Whole numbers, shape (groups, parts); rows sum to `counts`, columns to `sizes` unless rare
@@ -167,11 +167,8 @@ def _shares(
         while table[group].sum() > count:
             excess = np.where(table[group] > minimum, table[group] - quotas[group], -np.inf)
             table[group, int(np.argmax(excess))] -= 1
-    for group in np.argsort(-counts, kind="stable"):
-        while table[group].sum() < counts[group]:
-            room = sizes - table.sum(axis=0)
-            deficit = quotas[group] - table[group]
-            table[group, np.lexsort((deficit, room > 0))[-1]] += 1
+        while table[group].sum() < count:
+            table[group, int(np.argmax(quotas[group] - table[group]))] += 1
     return _settle(table, quotas, sizes, minimum)
 
 
