@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import tensorflow as tf
 
-from kerasreg.population.blueprint import Blueprint
+from kerasreg.population.blueprint import NORMALIZATION_KINDS, Blueprint
 from kerasreg.population.forward import (
     forward,
     penalty,
@@ -102,9 +102,14 @@ class Program:
         self.predict = tf.function(
             self._predict, autograph=False, input_signature=[arrays, numbers, inputs]
         )
-        # Fused by XLA, an optimiser reads and writes each array once; elsewhere (random numbers,
-        # products) XLA is slower than TensorFlow's own kernels on a CPU.
-        self._update_all = tf.function(self._update, autograph=False, jit_compile=True)
+        # Fused by XLA, an optimiser reads and writes each array once. Fusing the whole step pays
+        # where element-wise work dominates. Draws are made outside: XLA's are slow on a CPU.
+        if _fuse_whole_step(key.blueprint):
+            self._update_all = self._update
+            self._fused_step = tf.function(self.step, autograph=False, jit_compile=True)
+        else:
+            self._update_all = tf.function(self._update, autograph=False, jit_compile=True)
+            self._fused_step = self.step
 
     def _named(self, arrays: list[tf.Tensor]) -> dict:
         names = [(p.layer, p.name) for p in self.parameters]
@@ -248,6 +253,13 @@ class Program:
 
     def _predict(self, arrays, numbers, x):
         return forward(self.blueprint, self._named(arrays), self._numbers(numbers), x[None])[0]
+
+
+def _fuse_whole_step(blueprint: Blueprint) -> bool:
+    """Whether XLA compiles forward and backward too: with normalisation, or small kernels."""
+    if any(spec.kind in NORMALIZATION_KINDS for spec in blueprint.layers):
+        return True
+    return max(p.shape[0] * p.shape[1] for p in blueprint.parameters()) <= 2**14
 
 
 def number_names(blueprint: Blueprint) -> list[tuple[int, str]]:
