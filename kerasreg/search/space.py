@@ -1,0 +1,230 @@
+"""What a search may vary: ranges and choices over the fields of `StackConfig`.
+
+    space = Space.default()
+    space["dropout"] = Range(0.1, 0.5, zero=True)
+    space["units"] = Choice((64, 64), (128, 128))
+    space.fix("learning_rate", 1e-3)
+
+The same in text, for a command line: `dropout=0.1:0.5:zero`, `units=64x64,128x128`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from kerasreg.errors import UserError
+from kerasreg.search.fields import (
+    NUMBERS,
+    STANDARD,
+    as_field,
+    check,
+    known,
+    parse_range,
+    parse_value,
+    plain,
+    split,
+)
+from kerasreg.search.ranges import Choice, Range, flat_value, label
+from kerasreg.stacks import StackConfig
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+
+class Space:
+    """Ordered names of `StackConfig` fields and what each may be.
+
+    `space[name] = Range(...)` or `Choice(...)` varies a field, `space.fix(name, value)` pins it,
+    `del space[name]` leaves it to the base configuration. Values pass `StackConfig`'s own checks
+    when they are set, so a rate of 1.5 is refused here and not in the first trial.
+    """
+
+    def __init__(self, varied: Mapping[str, Range | Choice] | None = None) -> None:
+        self._varied: dict[str, Range | Choice] = {}
+        self._fixed: dict[str, Any] = {}
+        for name, what in (varied or {}).items():
+            self[name] = what
+
+    @classmethod
+    def default(cls) -> Space:
+        """Dropout, input dropout, L1, L2, batch normalisation and learning rate."""
+        return cls(
+            {
+                "dropout": Range(0.05, 0.7, zero=True),
+                "input_dropout": Range(0.02, 0.3, zero=True),
+                "l1": Range(1e-7, 1e-2, log=True, zero=True),
+                "l2": Range(1e-7, 1e-1, log=True, zero=True),
+                "normalization": Choice("none", "batch"),
+                "learning_rate": Range(1e-4, 3e-2, log=True),
+            }
+        )
+
+    @classmethod
+    def parse(
+        cls, edits: Iterable[str] = (), fixed: Iterable[str] = (), start: Space | None = None
+    ) -> Space:
+        """Edit a space by text.
+
+        Args:
+            edits: `NAME=LOW:HIGH[:log][:zero][:step=S]` or `NAME=A,B,C`.
+            fixed: `NAME=VALUE`.
+            start: The space to edit (it is not changed); the default space if `None`.
+
+        Raises:
+            UserError: A text does not read, or names an unknown field or a wrong value.
+        """
+        space = cls.from_dict((start or cls.default()).to_dict())
+        for text in edits:
+            name, right = split(text, "NAME=LOW:HIGH[:log][:zero] or NAME=A,B,C")
+            try:
+                if ":" in right:
+                    what = parse_range(text, right)
+                else:
+                    what = Choice(*(parse_value(name, part) for part in right.split(",")))
+            except UserError as error:
+                raise UserError(f"{text}: {error}") from None
+            space[name] = what
+        for text in fixed:
+            name, right = split(text, "NAME=VALUE")
+            space.fix(name, parse_value(name, right))
+        return space
+
+    def __setitem__(self, name: str, what: Range | Choice) -> None:
+        known(name)
+        if isinstance(what, Range):
+            if name not in NUMBERS:
+                raise UserError(
+                    f"{name}: expected choices ({name}=A,B,C), got the range {what}. "
+                    f"Ranges are for {', '.join(NUMBERS)}."
+                )
+            samples: tuple = (what.low, what.high, *([0.0] if what.zero else []))
+        elif isinstance(what, Choice):
+            what = Choice(*(as_field(name, value) for value in what.values))
+            samples = what.values
+        else:
+            raise UserError(f"{name}: expected a Range or a Choice, got {what!r}.")
+        for value in samples:
+            check(name, value)
+        self._varied[name] = what
+        self._fixed.pop(name, None)
+
+    def fix(self, name: str, value: Any) -> None:
+        """Give the field one value in every setting."""
+        value = as_field(known(name), value)
+        check(name, value)
+        self._fixed[name] = value
+        self._varied.pop(name, None)
+
+    def __getitem__(self, name: str) -> Range | Choice:
+        return self._varied[name]
+
+    def __delitem__(self, name: str) -> None:
+        del (self._varied if name in self._varied else self._fixed)[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._varied
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._varied)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Space) and self.to_dict() == other.to_dict()
+
+    __hash__ = None
+
+    def __repr__(self) -> str:
+        parts = [f"{n}={w}" for n, w in self._varied.items()]
+        parts += [f"{n}={label(v)} (fixed)" for n, v in self._fixed.items()]
+        return f"Space({', '.join(parts)})"
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The pinned fields and their values."""
+        return dict(self._fixed)
+
+    def hyperparameters(self, base: StackConfig | None = None) -> keras_tuner.HyperParameters:
+        """The varied fields as keras-tuner declares them; `base` gives the default values."""
+        from kerasreg.search.parameters import declare
+
+        return declare(self._varied, base or STANDARD)
+
+    def config(self, values: Mapping[str, Any], base: StackConfig | None = None) -> StackConfig:
+        """The configuration of one setting: `base`, then what is fixed, then `values`.
+
+        Args:
+            values: A proposal's flat values; names outside the space are refused.
+            base: The rest of the stack; the standard `StackConfig` if `None`.
+        """
+        own = {name: self._decode(name, value) for name, value in values.items()}
+        return (base or STANDARD).replace(**self._fixed, **own)
+
+    def setting(
+        self, values: Mapping[str, Any] | str, base: StackConfig | None = None
+    ) -> dict[str, Any]:
+        """Check and complete a setting to try, `{"l2": 1e-4}` or `"l2=1e-4,dropout=0.5"`.
+
+        Varied fields that are not named take the value of `base` where the space holds it, else
+        the lower end of their range or their first choice.
+
+        Raises:
+            UserError: A name is not varied by this space or a value lies outside of it.
+        """
+        if isinstance(values, str):
+            pairs = [split(part, "NAME=VALUE,NAME=VALUE") for part in values.split(",")]
+            values = {name: parse_value(name, right) for name, right in pairs}
+        own = {name: self._decode(name, value) for name, value in values.items()}
+        for name, value in own.items():
+            if value not in self._varied[name]:
+                raise UserError(
+                    f"{name}: expected a value of {self._varied[name]}, got {label(value)}. "
+                    "Widen the space or change the setting."
+                )
+        complete = dict(self.hyperparameters(base).values)
+        complete.update({name: flat_value(self._varied[name], v) for name, v in own.items()})
+        self.config(complete, base)
+        return complete
+
+    def _decode(self, name: str, value: Any) -> Any:
+        """A flat value of a proposal or record as the field's own value."""
+        if name not in self._varied:
+            raise UserError(
+                f"{known(name)}: the search does not vary it. It varies {', '.join(self)}."
+            )
+        what = self._varied[name]
+        if isinstance(what, Choice):
+            own = {label(choice): choice for choice in what.values}
+            return own.get(label(value), as_field(name, value))
+        return as_field(name, value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; `from_dict` is the inverse."""
+        varied = {}
+        for name, what in self._varied.items():
+            if isinstance(what, Choice):
+                varied[name] = {"choices": [plain(value) for value in what.values]}
+            else:
+                varied[name] = {f.name: getattr(what, f.name) for f in fields(Range)}
+        fixed = {name: plain(value) for name, value in self._fixed.items()}
+        return {"varied": varied, "fixed": fixed}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Space:
+        """Build a space from `to_dict`'s form.
+
+        Raises:
+            UserError: The form is not `to_dict`'s.
+        """
+        space = cls()
+        try:
+            for name, what in values["varied"].items():
+                space[name] = Choice(*what["choices"]) if "choices" in what else Range(**what)
+            for name, value in values["fixed"].items():
+                space.fix(name, value)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"search space: expected {{'varied': ..., 'fixed': ...}} as Space.to_dict writes "
+                f"it, got {values!r} ({error})."
+            ) from None
+        return space
