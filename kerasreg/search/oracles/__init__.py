@@ -1,0 +1,49 @@
+"""The searchers: keras-tuner oracles whose proposals follow from seed, trial number and results."""
+
+from __future__ import annotations
+
+import keras_tuner
+
+from kerasreg.errors import UserError
+from kerasreg.search.oracles.bayesian import BayesianOracle
+from kerasreg.search.oracles.grid_search import GridOracle
+from kerasreg.search.oracles.random_search import RandomOracle
+from kerasreg.search.oracles.seeded import SeededOracle
+
+__all__ = ["BayesianOracle", "GridOracle", "RandomOracle", "SeededOracle", "make_oracle"]
+
+_SEARCHERS = {"random": RandomOracle, "bayesian": BayesianOracle, "grid": GridOracle}
+_DIRECTIONS = {"val_data_loss": "min", "val_accuracy": "max", "val_mae": "min"}
+
+
+def make_oracle(
+    searcher: str,
+    hyperparameters: keras_tuner.HyperParameters,
+    objective: str = "val_data_loss",
+    seed: int = 0,
+    max_trials: int | None = None,
+) -> SeededOracle:
+    """The oracle of a study.
+
+    Args:
+        searcher: `"random"`, `"bayesian"` or `"grid"`.
+        hyperparameters: `Space.hyperparameters()`.
+        objective: `"val_data_loss"`, `"val_accuracy"` or `"val_mae"`.
+        seed: Any integer.
+        max_trials: Most trials; `None` leaves the budget to the study.
+
+    Raises:
+        UserError: The searcher or the objective is unknown.
+    """
+    for name, value, known in (
+        ("searcher", searcher, _SEARCHERS),
+        ("objective", objective, _DIRECTIONS),
+    ):
+        if value not in known:
+            raise UserError(f"{name}: expected one of {', '.join(known)}, got {value!r}.")
+    return _SEARCHERS[searcher](
+        objective=keras_tuner.Objective(objective, _DIRECTIONS[objective]),
+        max_trials=max_trials,
+        hyperparameters=hyperparameters,
+        seed=seed,
+    )

@@ -1,0 +1,17 @@
+"""Random search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerasreg.search.oracles.seeded import SeededOracle
+
+
+class RandomOracle(SeededOracle):
+    """Independent random settings; see `SeededOracle` for arguments and guarantees.
+
+    Source: Bergstra & Bengio 2012, https://jmlr.org/papers/v13/bergstra12a.html
+    """
+
+    def _propose(self, number: int) -> dict[str, Any] | None:
+        return self._draw(number)
