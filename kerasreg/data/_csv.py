@@ -84,8 +84,8 @@ def _check_text(content: bytes, path: Path) -> None:
 def _sniff(head: bytes) -> tuple[str, str]:
     """Return (separator, quote): the pair under which pandas finds the most columns in the head.
 
-    A separator that leaves rows of different lengths is out. Ties, as in a table of one column,
-    go to the comma.
+    A separator that leaves rows of different lengths is out. Where none makes columns, the one
+    most frequent in the first row is it, so that the row that breaks the table can be named.
     """
     lines = head.decode("utf-8-sig", errors="ignore").splitlines(keepends=True)
     if len(lines) > 1 and len(head) == _HEAD_BYTES:
@@ -107,8 +107,11 @@ def _sniff(head: bytes) -> tuple[str, str]:
             )
         except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError):
             continue
-        found[separator] = part.shape[1]
-    return max(found, key=found.get, default=","), quote
+        if part.shape[1] > 1:
+            found[separator] = part.shape[1]
+    if not found:
+        found = {separator: lines[0].count(separator) for separator in SEPARATORS}
+    return max(found, key=found.get), quote
 
 
 def _decimal(head: bytes, separator: str) -> str:

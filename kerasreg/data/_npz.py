@@ -62,6 +62,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             struct.error,
             NotImplementedError,
             UnicodeDecodeError,
+            OSError,
         ) as error:
             raise UserError(
                 f"{path}: damaged or truncated npz file ({error}); save it again with numpy.savez"
