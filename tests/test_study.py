@@ -1,10 +1,366 @@
-"""The study folder: made, extended, reopened, counted."""
+"""The study folder: made, extended, reopened, counted, tabulated."""
 
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kerasreg.errors import UserError
 from kerasreg.study import Study, failed_record
 
+ASKED = {
+    "data": "digits",
+    "trials": 4,
+    "objective": "val_data_loss",
+    "space": {"dropout": {"low": 0.05, "high": 0.7}, "norm": ["none", "batch"]},
+    "seed": 0,
+}
 
-def test_a_trial_is_there_after_reopening(tmp_path):
-    study = Study.create(tmp_path / "s", {"trials": 1})
-    record = failed_record("1", {"dropout": 0.5}, "boom", seeds=[0])
-    study.append(record)
-    assert Study.open(tmp_path / "s").trials() == [record]
+
+@pytest.fixture
+def study(tmp_path):
+    return Study.create(tmp_path / "a" / "s", ASKED, ["kerasreg", "search"])
+
+
+def record(trial, score=0.5, status="completed", hyperparameters=None, **metrics):
+    metrics = {"val_data_loss": score, **metrics}
+    return {
+        "trial": str(trial),
+        "hyperparameters": {"dropout": 0.5} if hyperparameters is None else hyperparameters,
+        "status": status,
+        "seeds": [0],
+        "score": score if status in ("completed", "stopped") else None,
+        "score_std": None,
+        "metrics": metrics,
+        "chosen_epoch": 1,
+        "epochs": 1,
+        "curves": {name: [value] for name, value in metrics.items()},
+        "members": [],
+        "seconds": 1.5,
+        "engine": "population",
+    }
+
+
+def test_what_was_asked_is_there_after_reopening(study):
+    again = Study.open(study.folder)
+    assert again.asked == ASKED
+    info = json.loads((study.folder / "study.json").read_text())
+    assert info == again.info
+    assert info["command"] == ["kerasreg", "search"]
+    assert info["created"].endswith("+00:00")
+    assert set(info["versions"]) == {"python", "tensorflow", "keras", "keras-tuner", "kerasreg"}
+    assert info["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert again.version_changes() == []
+    assert os.listdir(study.folder) == ["study.json"]
+    again.asked["trials"] = 99
+    assert again.asked == ASKED
+
+
+def test_creating_imports_nothing_heavy(tmp_path):
+    code = (
+        "import sys\nfrom kerasreg.study import Study\nStudy.create(sys.argv[1], {})\n"
+        "print(*({'tensorflow', 'keras', 'pandas', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "s")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == []
+
+
+def test_paths(study):
+    found = (study.tensorboard, study.figures, study.checkpoints, study.best_model, study.report)
+    assert [path.name for path in found] == [
+        "tensorboard",
+        "figures",
+        "checkpoints",
+        "best.keras",
+        "report.html",
+    ]
+    assert {path.parent for path in found} == {study.folder}
+
+
+def test_a_folder_that_holds_something_is_refused(study, tmp_path):
+    before = (study.folder / "study.json").read_bytes()
+    with pytest.raises(UserError, match="already holds a study"):
+        Study.create(study.folder, {"other": 1})
+    assert (study.folder / "study.json").read_bytes() == before
+    (tmp_path / "a" / "thesis.tex").write_text("x")
+    with pytest.raises(UserError, match=r"holds 's' and 1 more"):
+        Study.create(tmp_path / "a", {})
+    with pytest.raises(UserError, match=r"Cannot write .*thesis\.tex"):
+        Study.create(tmp_path / "a" / "thesis.tex", {})
+
+
+def test_a_killed_creation_is_no_obstacle(tmp_path):
+    (tmp_path / ".kerasreg-999999999-0123456789abcdef-study.json").write_text("{")
+    Study.create(tmp_path, {})
+    assert os.listdir(tmp_path) == ["study.json"]
+
+
+def test_a_creation_that_fails_leaves_no_folder(tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(UserError, match="No space left"):
+        Study.create(tmp_path / "s", {})
+    assert os.listdir(tmp_path) == []
+
+
+def test_asked_must_be_plain(tmp_path):
+    with pytest.raises(TypeError, match="JSON"):
+        Study.create(tmp_path / "s", {"data": object()})
+    assert os.listdir(tmp_path) == []
+
+
+# Opening what is none
+
+
+def broken(study, **changes):
+    info = {**study.info, **changes}
+    return json.dumps({key: value for key, value in info.items() if value is not ...}).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (lambda s: b"", "not JSON"),
+        (lambda s: (s.folder / "study.json").read_bytes()[:-20], "not JSON"),
+        (lambda s: b"[" * 100_000, "nested|not JSON"),
+        (lambda s: b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "nested"),
+        (lambda s: b'{"x": "' + b"y" * 2**24 + b'"}', "16,777,216 bytes"),
+        (lambda s: b"\x89PNG\r\n", "UTF-8"),
+        (lambda s: b"3", "int, not one object"),
+        (lambda s: b'{"name": "my-app"}', "another program"),
+        (lambda s: broken(s, format=["kerasreg study"]), "another program"),
+        (lambda s: broken(s, format_version=2), "format version 1 .*got 2"),
+        (lambda s: broken(s, format_version=True), "format version 1 .*got True"),
+        (lambda s: broken(s, asked=[]), "'asked' of type dict"),
+        (lambda s: broken(s, versions=...), "'versions' of type dict .*got None"),
+        (lambda s: broken(s, command="x"), "'command' of type list"),
+        (lambda s: broken(s, created=1), "'created' of type str"),
+        (lambda s: broken(s, extended={}), "'extended' of type list"),
+        (lambda s: broken(s, asked={"x": float("nan")}), "NaN is not JSON"),
+        (lambda s: broken(s, asked={"x": float("inf")}), "Infinity is not JSON"),
+    ],
+)
+def test_a_broken_study_ends_in_one_line(study, content, message):
+    data = content(study)
+    (study.folder / "study.json").write_bytes(data)
+    with pytest.raises(UserError, match=message) as raised:
+        Study.open(study.folder)
+    assert str(study.folder / "study.json") in str(raised.value)
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 500
+    assert (study.folder / "study.json").read_bytes() == data
+
+
+def test_a_folder_without_a_study(tmp_path):
+    with pytest.raises(UserError, match=r"no study\.json"):
+        Study.open(tmp_path)
+    with pytest.raises(UserError, match="Expected a study folder"):
+        Study.open(tmp_path / "nothing")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="Expected a study folder"):
+        Study.open(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["study.json", "trials.jsonl", "result.json", "best.keras", "figures", "figures/a.png"],
+)
+@pytest.mark.parametrize("dangling", [True, False])
+def test_links_out_of_the_folder_are_refused(study, tmp_path, name, dangling):
+    target = tmp_path / "outside"
+    if not dangling:
+        target.write_text((study.folder / "study.json").read_text())
+    path = study.folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+    with pytest.raises(UserError, match="symbolic link") as raised:
+        Study.open(study.folder)
+    assert str(path) in str(raised.value)
+
+
+def test_a_study_may_be_reached_through_a_link_and_hold_other_files(study, tmp_path):
+    (tmp_path / "link").symlink_to(study.folder)
+    (study.folder / "notes.txt").write_text("mine")
+    assert Study.open(tmp_path / "link").asked == ASKED
+
+
+# Extending
+
+
+def test_the_same_again_changes_nothing(study):
+    before = (study.folder / "study.json").read_bytes()
+    assert study.extend(ASKED) is False
+    assert study.extend({}) is False
+    assert (
+        study.extend({"space": {"norm": ("none", "batch"), "dropout": ASKED["space"]["dropout"]}})
+        is False
+    )
+    assert (study.folder / "study.json").read_bytes() == before
+
+
+def test_more_trials(study):
+    assert study.extend({"trials": 9}) is True
+    for one in (study, Study.open(study.folder)):
+        assert one.asked == {**ASKED, "trials": 9}
+        assert [(e["from"], e["to"]) for e in one.info["extended"]] == [(4, 9)]
+
+
+def test_extending_sees_what_another_did(study):
+    other = Study.open(study.folder)
+    study.extend({"trials": 9})
+    with pytest.raises(UserError, match="trials: 9 → 6"):
+        other.extend({"trials": 6})
+
+
+@pytest.mark.parametrize(
+    ("asked", "differences"),
+    [
+        ({"trials": 3}, "(trials: 4 → 3 (it may only grow))"),
+        ({"trials": 9.5}, "(trials: 4 → 9.5 (it may only grow))"),
+        ({"trials": None}, "(trials: 4 → null (it may only grow))"),
+        ({"data": "wine", "trials": 9}, '(data: "digits" → "wine")'),
+        ({"seed": False}, "(seed: 0 → false)"),
+        ({"epochs": 5}, "(epochs: not given → 5)"),
+        ({"data\x1b[31m": 1}, "(data\\x1b[31m: not given → 1)"),
+        (
+            {"seed": 1, "space": {"dropout": {"low": 0.05, "high": 0.5}}},
+            '(seed: 0 → 1; space.dropout.high: 0.7 → 0.5; space.norm: ["none", "batch"] → '
+            "not given)",
+        ),
+    ],
+)
+def test_differences_are_named(study, asked, differences):
+    before = (study.folder / "study.json").read_bytes()
+    with pytest.raises(UserError) as raised:
+        study.extend(asked)
+    assert differences in str(raised.value)
+    assert str(raised.value).isprintable()
+    assert (study.folder / "study.json").read_bytes() == before
+    assert study.asked == ASKED
+
+
+def test_a_changed_version_is_told(study):
+    info = study.info
+    info["versions"]["keras"] = "2.0\n"
+    (study.folder / "study.json").write_text(json.dumps(info))
+    (change,) = Study.open(study.folder).version_changes()
+    assert change.startswith("keras: 2.0\\n → 3.")
+
+
+# The result and the test rows
+
+
+def test_the_result_keeps_the_count(study):
+    assert (study.result, study.test_reads) == (None, 0)
+    assert study.count_test_read() == 1
+    assert (study.result, study.test_reads) == (None, 1)
+    study.write_result({"test": {"accuracy": np.float32(0.5), "loss": float("nan")}})
+    expected = {"test": {"accuracy": 0.5, "loss": None}, "test_reads": 1}
+    assert study.result == Study.open(study.folder).result == expected
+
+
+def test_reading_again_needs_saying_so(study):
+    study.count_test_read()
+    study.write_result({"x": 1})
+    with pytest.raises(UserError, match="--reread-test"):
+        study.count_test_read()
+    assert study.count_test_read(reread_test=True) == 2
+    assert study.result == {"x": 1, "test_reads": 2}
+
+
+def test_an_interrupted_reading_is_repeated_and_counted(study):
+    study.count_test_read()
+    assert Study.open(study.folder).count_test_read() == 2
+
+
+def test_extending_after_the_test_was_read(study):
+    study.count_test_read()
+    with pytest.raises(UserError, match=r"read 1 time.*4 → 9.*--reread-test"):
+        study.extend({"trials": 9})
+    study.write_result({"x": 1})
+    with pytest.raises(UserError, match="--reread-test"):
+        study.extend({"trials": 9})
+    assert study.asked["trials"] == 4
+    assert study.extend({"trials": 4}) is False
+    assert study.extend({"trials": 9}, reread_test=True) is True
+    assert (study.result, study.test_reads) == (None, 1)
+    assert study.count_test_read() == 2
+    study.write_result({"x": 2})
+    assert study.result == {"x": 2, "test_reads": 2, "previous": [{"x": 1, "test_reads": 1}]}
+
+
+@pytest.mark.parametrize("result", [{}, {"test_reads": 0}, {"x": 1, "previous": []}])
+def test_the_count_cannot_be_set(study, result):
+    with pytest.raises(ValueError, match="without the keys"):
+        study.write_result(result)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b'{"test_reads": -1}', b'{"test_reads": 0, "previous": 1}', b"[1]"]
+)
+def test_a_broken_result_is_told(study, content):
+    (study.folder / "result.json").write_bytes(content)
+    for use in (lambda: study.result, lambda: study.write_result({"x": 1}), study.count_test_read):
+        with pytest.raises(UserError, match=r"result\.json"):
+            use()
+    assert (study.folder / "result.json").read_bytes() == content
+
+
+# Table and best
+
+
+def test_the_table_is_tidy(study):
+    study.append(record(1, 0.5, hyperparameters={"dropout": 0.25, "norm": "none", "loss": "mse"}))
+    study.append(record(2, 0.7, hyperparameters={"l2": 0, "hyperparameter_loss": 1}, loss=0.9))
+    study.append(failed_record("3", {"dropout": None}, "boom"))
+    study.append({**record(4, None, "diverged"), "chosen_epoch": None})
+    table = study.dataframe()
+    assert table["trial"].tolist() == ["1", "2", "3", "4"]
+    assert table["status"].tolist() == ["completed", "completed", "failed", "diverged"]
+    expected = pd.Series([0.5, 0.7, np.nan, np.nan], name="score")
+    pd.testing.assert_series_equal(table["score"], expected)
+    assert table["dropout"].isna().tolist() == [False, True, True, False]
+    assert table["hyperparameter_hyperparameter_loss"][0] == "mse"
+    assert table["hyperparameter_loss"][1] == 1
+    assert table["loss"].isna().tolist() == [True, False, True, True]
+    assert table["chosen_epoch"].dtype == "Int64"
+    assert table["val_data_loss"].dtype == "float64"
+    assert table["error"][2] == "boom"
+    assert table.columns.is_unique
+    assert table.groupby("status").score.max()["completed"] == 0.7
+
+
+def test_best_is_the_first_of_equals_among_the_completed(study):
+    study.append(record("stopped", 0.1, "stopped"))
+    study.append(record("diverged", 0.0, "diverged"))
+    study.append(failed_record("failed", {}, "boom"))
+    assert study.best() is None
+    study.append(record("z", 0.4, val_accuracy=0.8))
+    study.append(record("a", 0.4, val_accuracy=0.8))
+    study.append(record("b", 0.5, val_accuracy=0.9))
+    study.append(record("c", 0.6, val_accuracy=0.9))
+    assert study.best()["trial"] == "z"
+    assert study.best("val_data_loss")["trial"] == "z"
+    assert study.best("val_accuracy")["trial"] == "b"
+    with pytest.raises(UserError, match=r"Expected val_mae among the metrics of trial 'z'"):
+        study.best("val_mae")
+    with pytest.raises(UserError, match="val_data_loss, val_accuracy, val_mae, got 'loss'"):
+        study.best("loss")
+
+
+def test_a_diverged_trial_with_a_score_is_no_valid_record(study):
+    with pytest.raises(ValueError, match="a diverged trial has no score"):
+        study.append({**record(1, 0.5, "diverged"), "score": 0.0})
+    assert study.trials() == []

@@ -1,9 +1,12 @@
 """Arrays on disk for checkpoints: whole files, no pickle, no claim believed unchecked."""
 
 import math
+import os
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -11,6 +14,19 @@ from kerasreg.errors import UserError
 from kerasreg.study._files import atomic_write, open_regular
 
 MAX_BYTES = 2**31
+_KINDS = "biufc"  # truth values, integers, floats, complex numbers
+# What zipfile and numpy raise on damaged bytes (RuntimeError: a flipped bit says "encrypted" or
+# nests a header deeply; MemoryError: the parser's stack, on headers of at most 10,000 characters).
+_DAMAGE = (
+    ValueError,
+    zipfile.BadZipFile,
+    RuntimeError,
+    EOFError,
+    OSError,
+    MemoryError,
+    struct.error,
+    TokenError,
+)
 _READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -22,15 +38,15 @@ def atomic_save_npz(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
 
     Args:
         path: The file.
-        arrays: Any names; no object arrays (they would need pickle).
+        arrays: Any names; arrays of numbers or truth values (objects would need pickle).
 
     Raises:
         UserError: It cannot be written; what was there before is kept.
-        TypeError: An object array.
+        TypeError: An array of something else.
     """
     plain = {name: np.asanyarray(array) for name, array in arrays.items()}
     for name, array in plain.items():
-        if array.dtype.hasobject:
+        if array.dtype.kind not in _KINDS:
             raise TypeError(
                 f"Expected plain numbers in the array {name!r}, got dtype {array.dtype}."
             )
@@ -54,15 +70,16 @@ def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
         shape, fortran, dtype = _READERS[version](file)
         if dtype.hasobject:
             raise ValueError("it holds pickled objects, which are never read")
+        if dtype.kind not in _KINDS:
+            raise ValueError(f"its type {dtype} is not one of plain numbers")
         size = math.prod(shape) * dtype.itemsize
         # Before any memory is taken: the header may claim what the file does not hold.
-        if any(length < 0 for length in shape) or size > entry.file_size:
-            raise ValueError(f"it claims {size:,} bytes and holds {entry.file_size:,}")
-        data = file.read(size + 1)
-        if len(data) != size:
-            raise ValueError(f"it should hold {size:,} bytes of numbers, got {len(data):,}")
-    array = np.frombuffer(bytearray(data), dtype=dtype)
-    return array.reshape(shape, order="F" if fortran else "C")
+        if any(length < 0 for length in shape) or size != entry.file_size - file.tell():
+            raise ValueError(f"it claims {size:,} bytes and holds others")
+        data = bytearray(size)
+        if file.readinto(data) != size or file.read(1):  # at the end the checksum is compared
+            raise ValueError(f"it should hold {size:,} bytes of numbers and holds others")
+    return np.ndarray(shape, dtype, buffer=data, order="F" if fortran else "C")
 
 
 def load_npz(path: Path | str) -> dict[str, np.ndarray]:
@@ -79,8 +96,12 @@ def load_npz(path: Path | str) -> dict[str, np.ndarray]:
     try:
         with open(descriptor, "rb") as file, zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
-            if sum(entry.file_size for entry in entries) > MAX_BYTES:
-                raise ValueError(f"it claims more than {MAX_BYTES:,} bytes")
+            # Stored, so that nothing can grow in memory beyond the size of the file.
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                raise ValueError("it is compressed, which kerasreg's own are not")
+            claimed = sum(entry.file_size for entry in entries)
+            if claimed > min(MAX_BYTES, os.fstat(descriptor).st_size):
+                raise ValueError(f"it claims {claimed:,} bytes")
             arrays = {}
             for entry in entries:
                 name = repr(entry.filename[:60])
@@ -89,7 +110,7 @@ def load_npz(path: Path | str) -> dict[str, np.ndarray]:
                     raise ValueError("it is no array or stands twice")
                 arrays[key] = _read_array(archive, entry)
             return arrays
-    except (ValueError, zipfile.BadZipFile, NotImplementedError, EOFError, OSError) as error:
+    except _DAMAGE as error:
         raise UserError(
             f"Expected arrays in {path}, but {name} is damaged: {str(error)[:200]}; delete the "
             "file and the work it held runs again."
