@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -191,6 +191,23 @@ class Chunk:
         self.members = [m for m, alive in zip(self.members, self.alive, strict=True) if alive]
         self.alive = np.ones(len(self.members), bool)
         self._index()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that changes in training, for `restore`."""
+        arrays = {f"array/{i}": a.numpy() for i, a in enumerate(self.arrays)}
+        for i, group in enumerate(self.slots):
+            arrays |= {f"slot/{i}/{j}": a.numpy() for j, a in enumerate(group)}
+        return {"alive": self.alive, "step": np.array(self.step), **arrays}
+
+    def restore(self, state: Mapping[str, np.ndarray], epoch: int) -> None:
+        """Continue from a `state` of the same members, taken after `epoch` epochs."""
+        self.alive = state["alive"].copy()
+        self.step, self.epoch = int(state["step"]), epoch
+        self.arrays = [tf.constant(state[f"array/{i}"]) for i in range(len(self.arrays))]
+        self.slots = [
+            [tf.constant(state[f"slot/{i}/{j}"]) for j in range(len(group))]
+            for i, group in enumerate(self.slots)
+        ]
 
     def weights(self, position: int) -> list[np.ndarray]:
         """A member's arrays now, in the blueprint's order."""

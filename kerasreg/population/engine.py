@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from kerasreg.errors import UserError
 from kerasreg.population.blueprint import Blueprint, blueprint_of_config
+from kerasreg.population.checkpoint import Checkpoint, context_digest
 from kerasreg.population.chunk import Chunk, member_bytes
 from kerasreg.population.members import (
     InitialWeights,
@@ -163,8 +165,10 @@ class Population:
         patience: int | None = None,
         halving: Sequence[tuple[int, float]] = (),
         keep: str = "last",
+        every: int = 1,
         watch: Mapping[int, Sequence[keras.callbacks.Callback]] | None = None,
         chunk_size: int | None = None,
+        checkpoint: str | Path | None = None,
         on_epoch: Callable[[EpochReport], None] | None = None,
         on_results: Callable[[list[tuple[int, MemberResult]]], None] | None = None,
     ) -> list[MemberResult]:
@@ -181,8 +185,12 @@ class Population:
             halving: `(epoch, share)` pairs: after that epoch only the best share goes on.
             keep: `"last"` or `"best"` weights for `member` and `predict`; `"none"` keeps the
                 initial ones.
+            every: Epochs between two measurements; the last epoch is always measured. Patience
+                counts epochs, and sees measured ones.
             watch: Ordinary Keras callbacks by member number: `on_epoch_end` sees its model.
             chunk_size: Most members at once; by default by memory. Results do not depend on it.
+            checkpoint: A file to go on from if it is there, written about once a minute and
+                removed at the end. Continued training gives the same numbers.
             on_epoch: Called after every epoch of a chunk.
             on_results: Called with `(member number, result)` pairs when a chunk is through.
 
@@ -207,7 +215,7 @@ class Population:
         if objective not in names:
             raise UserError(f"objective: expected one of {', '.join(names)}, got {objective!r}.")
         sign = 1 if objective == "val_accuracy" else -1
-        plan = Plan(epochs, batch_size, objective, sign, patience, tuple(halving), keep)
+        plan = Plan(epochs, batch_size, objective, sign, patience, tuple(halving), keep, every)
         rows = gather_rows(self.blueprint, self.dtype, folds)
         smallest = min(len(own) for own in rows.train)
         if batch_size > smallest:
@@ -216,7 +224,11 @@ class Population:
                 f"{smallest} rows.",
                 stacklevel=2,
             )
-        training = Training(self, rows, plan, watch or {}, on_epoch, on_results)
+        saved = None
+        if checkpoint is not None:
+            context = context_digest(self.blueprint, rows, plan, self.dtype)
+            saved = Checkpoint(checkpoint, context, self.members)
+        training = Training(self, rows, plan, watch or {}, saved, on_epoch, on_results)
         return training.run(chunk_size or self.chunk_size(batch_size))
 
     def chunk_size(self, batch_size: int) -> int:

@@ -22,8 +22,9 @@ class MemberResult:
         status: `"completed"` (patience included), `"stopped"` (culled before its time) or
             `"diverged"` (a number was not finite).
         epochs: Epochs trained.
-        curves: One value an epoch: `loss`, `data_loss`, `penalty` and `accuracy` or `mae`, each
-            with a `val_` twin; training rows in inference mode; `loss = data_loss + penalty`.
+        curves: One value a measured epoch (every one, unless `fit(every=...)`): `loss`,
+            `data_loss`, `penalty` and `accuracy` or `mae`, each with a `val_` twin; training rows
+            in inference mode; `loss = data_loss + penalty`.
         best_epoch: Epoch of the best objective, from 1; 0 when there is none.
         seconds: Its share of the population's time.
     """

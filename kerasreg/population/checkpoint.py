@@ -1,0 +1,107 @@
+"""Checkpoints: a training that was killed goes on from its last minute, to the same numbers.
+
+A checkpoint is a cache. One that is damaged, or of other members, data or plan, is ignored, and
+training begins anew. It holds numbers and JSON only; nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from kerasreg.population.members import Member
+    from kerasreg.population.rows import Rows
+
+#: Seconds between two checkpoints.
+INTERVAL = 45.0
+_FORMAT = 1
+
+
+class Checkpoint:
+    """The file of one training.
+
+    Args:
+        path: Where; its folder must exist.
+        context: Digest of everything but the members: structure, data, plan.
+        members: Their digests tell which of a checkpoint's members are here.
+    """
+
+    def __init__(self, path: str | Path, context: str, members: Sequence[Member]):
+        self.path = Path(path)
+        self._context = context
+        self.ids = _identities(members)
+        self._written = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether the last one is old enough."""
+        return time.monotonic() - self._written >= INTERVAL
+
+    def save(self, progress: dict, states: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        """Write progress (plain values) and arrays, under a temporary name first."""
+        header = {"format": _FORMAT, "context": self._context, **progress}
+        arrays = {
+            f"{name}|{key}": array for name, state in states.items() for key, array in state.items()
+        }
+        text = np.frombuffer(json.dumps(header).encode(), np.uint8)
+        temporary = self.path.with_name(self.path.name + ".tmp")
+        with open(temporary, "wb") as file:
+            np.savez(file, header=text, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self.path)
+        self._written = time.monotonic()
+
+    def load(self) -> tuple[dict, dict[str, dict[str, np.ndarray]]] | None:
+        """What `save` wrote, or None if there is nothing of this training to go on from."""
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                header = json.loads(file["header"].tobytes())
+                if header["format"] != _FORMAT or header["context"] != self._context:
+                    return None
+                states: dict[str, dict[str, np.ndarray]] = {}
+                for name in file.files:
+                    if name != "header":
+                        part, key = name.split("|")
+                        states.setdefault(part, {})[key] = file[name]
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            return None
+        return header, states
+
+    def remove(self) -> None:
+        """Training is through."""
+        self.path.unlink(missing_ok=True)
+
+
+def context_digest(structure: object, rows: Rows, plan: object, dtype: str) -> str:
+    """Digest of what a training's numbers depend on besides its members."""
+    digest = hashlib.sha256(repr((structure, plan, dtype)).encode())
+    for array in (rows.x, rows.y, rows.weights, *rows.train, *rows.validation):
+        digest.update(repr(array.shape).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _identities(members: Sequence[Member]) -> list[str]:
+    """A name for each member that does not depend on its position; equal members are counted."""
+    seen: Counter[str] = Counter()
+    names = []
+    for member in members:
+        config = member.config.to_json() if member.config else ""
+        numbers = sorted(member.numbers.items())
+        digest = hashlib.sha256(repr((config, numbers, member.seed, member.fold)).encode())
+        for array in member.weights or ():
+            digest.update(np.ascontiguousarray(array).data)
+        name = digest.hexdigest()[:32]
+        names.append(f"{name}-{seen[name]}")
+        seen[name] += 1
+    return names
