@@ -1,10 +1,17 @@
 """Exported models: raw rows in, probabilities or quantities out, with Keras alone."""
 
+import subprocess
+import sys
+import warnings
+
 import keras
 import numpy as np
+import pandas as pd
 import pytest
+import tensorflow as tf
 
-from kerasreg.data import from_arrays, load
+from kerasreg.data import from_arrays, from_frame, load
+from kerasreg.data._table import read_table
 from kerasreg.errors import UserError
 
 
@@ -73,3 +80,142 @@ def test_training_on_does_not_change_an_exported_model():
 def test_a_model_of_other_data_is_refused():
     with pytest.raises(UserError, match="takes rows of shape"):
         load("iris").export(stack_for(load("wine")))
+
+
+# --- tables ---
+
+TEXTS = ["Paris", "Oslo\nline", "[unknown]", "😀", "שלום", "<script>", ""]
+HOSTILE = [
+    *("plain", "<b>bold</b>", "two\nlines", "\x07bell\x1b[31m", "a/b", "a_b", "name with space"),
+    *("x" * 200, "😀", "שלום", "concatenate", "preprocessing", "stack", "probabilities"),
+    *("exported", "input_layer", "prediction", "0", "-1", "training", "__proto__", "../../etc"),
+]
+
+
+def table_of(names, rows=90, seed=0):
+    """A table with numbers, booleans and hostile texts, a fifth of it missing."""
+    rng = np.random.default_rng(seed)
+    columns = {}
+    for index, name in enumerate(names):
+        if index % 3 == 0:
+            column = rng.normal(1e3 * index, 1 + index, rows)
+            columns[name] = np.where(rng.random(rows) < 0.2, np.nan, column)
+        elif index % 3 == 1:
+            columns[name] = rng.choice(np.array(TEXTS, dtype=object), rows)
+        else:
+            columns[name] = rng.random(rows) < 0.5
+    return columns
+
+
+def features(dataset, columns):
+    """What the dataset's own preprocessing makes of raw columns."""
+    table, _ = read_table(pd.DataFrame(columns)[list(dataset._preprocessing.columns)])
+    return dataset._preprocessing.transform(table, np.arange(len(table)))
+
+
+@pytest.mark.parametrize("task", ["two", "many", "regression"])
+def test_exported_tables_equal_the_preprocessed_path(task, tmp_path):
+    columns = table_of(HOSTILE)
+    rng = np.random.default_rng(1)
+    target = {
+        "two": np.arange(90) % 2,
+        "many": np.array(["<i>", "ü", "3"])[np.arange(90) % 3],
+        "regression": 1e4 + 300 * rng.normal(size=90),
+    }[task]
+    dataset = from_frame(pd.DataFrame(columns).assign(target=target), "target")
+    model = stack_for(dataset)
+    dataset.export(model).save(tmp_path / "best.keras")
+    # Keras takes no "/" in a layer's name and says so on loading; the keys stay the columns'.
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "When providing `inputs` as a dict.*key '.*/", UserWarning
+        )
+        loaded = keras.models.load_model(tmp_path / "best.keras")
+
+    # Rows the dataset has not seen: unknown texts, missing values where training had none.
+    fresh = table_of(HOSTILE, rows=40, seed=7)
+    fresh["<b>bold</b>"][:5] = "never seen"
+    fresh["plain"][:5] = np.nan
+    result = loaded.predict(fresh, verbose=0)
+    np.testing.assert_allclose(
+        result, expected(dataset, model, features(dataset, fresh)), rtol=1e-5, atol=1e-5
+    )
+    if task != "regression":
+        assert result.shape == (40, dataset.outputs)
+        assert np.all((result >= 0) & (result <= 1))
+    if task == "many":
+        np.testing.assert_allclose(result.sum(axis=1), 1, rtol=1e-5)
+
+    # The same as tensors of one column each, in any order.
+    tensors = {
+        name: tf.constant(column.tolist() if column.dtype == object else column)[:, None]
+        for name, column in reversed(fresh.items())
+    }
+    np.testing.assert_allclose(loaded(tensors).numpy(), result, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"only": np.arange(30.0)},
+        {"only": np.array(["x", "y", "z"] * 10, dtype=object)},
+        {"a": np.arange(30), "fixed": np.full(30, "same", dtype=object)},
+        {"a": np.where(np.arange(30) % 4 == 0, np.nan, 1.0)},
+        {"time": 1.7e9 + 1e4 * np.arange(30.0)},
+    ],
+)
+def test_small_tables_export(columns):
+    dataset = from_frame(pd.DataFrame(columns).assign(y=np.arange(30) % 2), "y")
+    model = stack_for(dataset)
+    result = dataset.export(model).predict(columns, verbose=0)
+    np.testing.assert_allclose(
+        result, expected(dataset, model, features(dataset, columns)), rtol=1e-5, atol=1e-5
+    )
+
+
+ALONE = """
+import importlib.abc, sys
+
+class Block(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("kerasreg", "sklearn", "pandas"):
+            raise ImportError(name + " is blocked")
+
+sys.meta_path.insert(0, Block())
+import keras
+import numpy as np
+
+for name in ("table", "images"):
+    model = keras.models.load_model(f"{name}.keras")
+    with np.load(f"{name}.npz") as saved:
+        raw = {key.removeprefix("raw:"): saved[key] for key in saved if key.startswith("raw:")}
+        # Keras takes NumPy text as objects only.
+        raw = {key: x.astype(object) if x.dtype.kind == "U" else x for key, x in raw.items()}
+        result = model.predict(raw if name == "table" else raw["x"], verbose=0)
+        np.testing.assert_allclose(result, saved["expected"], rtol=1e-5, atol=1e-5)
+assert "kerasreg" not in sys.modules
+print("equal")
+"""
+
+
+def test_exported_models_predict_without_kerasreg(tmp_path):
+    columns = table_of(["size", "place", "member"])
+    columns["place"] = np.array(["Oslo", "Rome", ""] * 30)
+    data = from_frame(pd.DataFrame(columns).assign(y=np.arange(90) % 3), "y")
+    model = stack_for(data)
+    data.export(model).save(tmp_path / "table.keras")
+    wanted = expected(data, model, features(data, columns))
+    raw = {f"raw:{name}": column for name, column in columns.items()}
+    np.savez(tmp_path / "table.npz", expected=wanted, **raw)
+
+    images = np.random.default_rng(0).integers(0, 256, (60, 4, 4), dtype=np.uint8)
+    data = from_arrays(images, np.arange(60) % 2)
+    model = stack_for(data)
+    data.export(model).save(tmp_path / "images.keras")
+    wanted = expected(data, model, (images / 255).reshape(60, 16).astype(np.float32))
+    np.savez(tmp_path / "images.npz", expected=wanted, **{"raw:x": images})
+
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", ALONE], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout.strip().endswith("equal"), done.stderr

@@ -216,9 +216,12 @@ class Dataset:
         """Put the preprocessing in front of a trained stack and the target's unit behind it.
 
         The result is made of Keras' own layers: it saves to `.keras` and loads and predicts in a
-        Python without kerasreg. It takes raw rows: for tables a dict of tensors, shape (rows,) or
-        (rows, 1), by column name (numbers: NaN is missing; text: `""` is missing, and a category
-        never seen counts as none); for arrays a tensor of the raw shape.
+        Python without kerasreg. It takes raw rows: for arrays a tensor of the raw shape; for tables
+        a dict of tensors, shape (rows,) or (rows, 1), with every column but the target by its
+        name. NaN is a missing number, `""` a missing text, and a text never seen counts as none of
+        the categories. (Keras' `predict` takes text as tensors or as NumPy arrays of objects. It
+        warns at loading of columns with "/" in their name, which it cannot give to a layer; the
+        keys are the columns' names all the same.)
 
         Args:
             model: A stack trained on this dataset, giving logits or standardised targets.
