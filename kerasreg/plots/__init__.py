@@ -16,12 +16,10 @@ from kerasreg.plots._inside import (
     Activation,
     Inside,
     Weights,
-    activation_ridges,
     load_inside,
     save_inside,
-    unit_health,
-    weight_histograms,
 )
+from kerasreg.plots._inside_figures import activation_ridges, unit_health, weight_histograms
 from kerasreg.plots._records import best_trial, lower_is_better, scored, varied
 from kerasreg.plots._response import parallel_coordinates, response_surface, slices
 from kerasreg.plots._style import (

@@ -120,6 +120,7 @@ def _draw_pair(axes: Axes, record: Trial, name: str, colour: str) -> None:
         axes.plot(np.arange(1, len(validation) + 1), validation, color=colour, label="validation")
         chosen = record.get("chosen_epoch")
         if chosen and 1 <= chosen <= len(validation):
+            value = (percent if name == "accuracy" else number)(validation[chosen - 1])
             axes.axvline(chosen, color=MUTED, linewidth=0.8, linestyle=":")
             axes.plot(
                 chosen,
@@ -128,7 +129,7 @@ def _draw_pair(axes: Axes, record: Trial, name: str, colour: str) -> None:
                 color=colour,
                 markeredgecolor=INK,
                 markersize=6,
-                label=f"chosen epoch {chosen}: {number(validation[chosen - 1])}",
+                label=f"chosen epoch {chosen}: {value}",
             )
     axes.legend(loc="best")
 

@@ -37,7 +37,7 @@ def enough_for_importance(trials: Sequence[Trial]) -> int:
     return max(20, 5 * len(varied(trials)))
 
 
-def importance(trials: Sequence[Trial], seed: int, repeats: int = 3) -> Importance | None:
+def importance(trials: Sequence[Trial], seed: int, repeats: int = 2) -> Importance | None:
     """Estimate permutation importance with a random forest, or None with too few trials.
 
     The forest predicts the rank of the score (0 the lowest, 1 the highest), so that a few terrible
@@ -67,14 +67,14 @@ def importance(trials: Sequence[Trial], seed: int, repeats: int = 3) -> Importan
         folds = KFold(5, shuffle=True, random_state=derive(seed, "importance folds", repeat))
         for number, (train, held_out) in enumerate(folds.split(x)):
             forest = RandomForestRegressor(
-                60, min_samples_leaf=2, random_state=derive(seed, "forest", repeat, number)
+                40, min_samples_leaf=2, random_state=derive(seed, "forest", repeat, number)
             ).fit(x[train], y[train])
             r2.append(forest.score(x[held_out], y[held_out]))
             result = permutation_importance(
                 forest,
                 x[held_out],
                 y[held_out],
-                n_repeats=4,
+                n_repeats=3,
                 random_state=derive(seed, "permutation", repeat, number),
             )
             losses.append(result.importances_mean)

@@ -160,12 +160,18 @@ def note(axes: Axes, text: str) -> None:
 
 
 @styled
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write `figure` to `stem`.png (150 dots an inch) and `stem`.svg and return both paths."""
-    png, svg = stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".svg")
-    atomic_write(png, png_bytes(figure))
-    atomic_write(svg, _without_links(_svg(figure)).encode())
-    return [png, svg]
+def save(figure: Figure, stem: Path) -> str:
+    """Write `figure` to `stem`.png (150 dots an inch) and `stem`.svg.
+
+    Returns:
+        The SVG document with its links, for `themed_svg`; the file has none, since what they lead
+        to is a page's table.
+    """
+    _settle(figure)
+    svg = _svg(figure)
+    atomic_write(stem.with_name(stem.name + ".png"), png_bytes(figure))
+    atomic_write(stem.with_name(stem.name + ".svg"), re.sub(r"</?a\b[^>]*>", "", svg).encode())
+    return svg
 
 
 @styled
@@ -176,16 +182,14 @@ def png_bytes(figure: Figure, dpi: int = 150) -> bytes:
     return buffer.getvalue()
 
 
-@styled
-def themed_svg(figure: Figure, name: str) -> str:
-    """Return `figure` as an `<svg>` element to stand in a page.
+def themed_svg(svg: str, name: str) -> str:
+    """Return an SVG document that `save` returned as an `<svg>` element to stand in a page.
 
     Its colours are the page's CSS variables (`--ink`, `--series-1`, …), its ids begin with `name`
     so that two figures never share one, and its links cannot be reached by the tabulator key (a
     figure can hold hundreds; the page offers the same targets in its table).
     """
-    text = _svg(figure)
-    text = text[text.index("<svg") :]
+    text = svg[svg.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r'\bid="([^"]*)"', rf'id="{name}-\1"', text)
@@ -195,22 +199,22 @@ def themed_svg(figure: Figure, name: str) -> str:
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var({variable})")
     text = re.sub(r"(font: [^;\"]*?[\d.]+px) [^;\"]*", r"\1 var(--sans)", text)
-    width, height = (72 * inches for inches in figure.get_size_inches())
     return re.sub(
-        r"<svg [^>]*>",
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'viewBox="0 0 {width:g} {height:g}" aria-hidden="true" focusable="false">',
+        r'<svg [^>]*(viewBox="[^"]*")[^>]*>',
+        r'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        r'\1 aria-hidden="true" focusable="false">',
         text,
         count=1,
     )
+
+
+def _settle(figure: Figure) -> None:
+    """Lay the figure out once instead of before every drawing, which costs most of the time."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
 
 
 def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
-
-
-def _without_links(svg: str) -> str:
-    """A file of its own has no table to jump to."""
-    return re.sub(r"</?a\b[^>]*>", "", svg)

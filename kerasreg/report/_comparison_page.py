@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from kerasreg.errors import UserError
 from kerasreg.report import _words as words
 from kerasreg.report._page import Picture, drawn, from_file, write_page
+from kerasreg.report._trials import cell
 
 VERDICTS = ("supported", "partly", "contradicted", "undecided")
 _KNOWN = {
@@ -52,6 +53,7 @@ def render_comparison(comparison: Mapping[str, Any], folder: Path | str) -> Path
     """
     folder = Path(folder)
     _check(comparison)
+    folder.mkdir(parents=True, exist_ok=True)
     claims = [
         {key: str(claim.get(key) or "") for key in ("id", "sentence", "verdict", "effect", "rule")}
         for claim in comparison.get("claims") or []
@@ -64,7 +66,7 @@ def render_comparison(comparison: Mapping[str, Any], folder: Path | str) -> Path
         **{key: str(comparison.get(key) or "") for key in texts},
         "claims": claims,
         "columns": [str(name) for name in columns],
-        "rows": [[_cell(row.get(name)) for name in columns] for row in table],
+        "rows": [[cell(row.get(name)) for name in columns] for row in table],
         "pictures": [
             _picture(item, number, folder)
             for number, item in enumerate(comparison.get("figures") or [], start=1)
@@ -133,18 +135,12 @@ def _check(value: Mapping[str, Any], known: set[str] = _KNOWN) -> None:
             raise UserError(f"verdict: expected one of {VERDICTS}, got {verdict!r}")
 
 
-def _cell(value: Any) -> dict[str, Any]:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return {"text": words.show(value, 4), "sort": value if number else "", "number": number}
-
-
 def _picture(item: Mapping[str, Any], number: int, folder: Path) -> Picture:
     figure, name = item.get("figure"), f"figure_{number}"
     caption, alt = str(item.get("caption") or ""), str(item.get("alt") or item.get("caption") or "")
     if not alt:
         raise UserError(f"figure {number}: expected an 'alt' text or a caption, got neither")
     if isinstance(figure, Figure):
-        (folder / "figures").mkdir(parents=True, exist_ok=True)
         return drawn(figure, name, caption, alt, folder / "figures")
     if figure is None:
         raise UserError(f"figure {number}: expected a Figure or a path, got none")

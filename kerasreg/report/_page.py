@@ -36,8 +36,8 @@ class Picture:
 
 def drawn(figure: Figure, name: str, caption: str, alt: str, folder: Path) -> Picture:
     """Write `figure` to `folder` as PNG and SVG and make it part of a page."""
-    save(figure, folder / name)
-    return Picture(name, caption, alt, Markup(themed_svg(figure, name)))
+    svg = save(figure, folder / name)
+    return Picture(name, caption, alt, Markup(themed_svg(svg, name)))
 
 
 _KINDS = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}

@@ -75,9 +75,17 @@ class StudyView:
         """The unregularised baseline's record, None before it was trained."""
         return (self.result or {}).get("baseline")
 
-    def test(self, side: str) -> Mapping[str, Any]:
-        """Test metrics of `baseline` or `best`, empty before the test rows were read."""
-        return ((self.result or {}).get(side) or {}).get("test") or {}
+    def tests(self, side: str) -> list[Mapping[str, Any]]:
+        """Test metrics of `baseline` or `best`, one a seed; empty before the rows were read."""
+        test = ((self.result or {}).get(side) or {}).get("test") or {}
+        return list(test.get("seeds") or ([test] if test else []))
+
+    def test(self, side: str, name: str) -> float | None:
+        """A test metric of `baseline` or `best`, mean over seeds; None where one is missing."""
+        values = [one.get(name) for one in self.tests(side)]
+        if not values or None in values:
+            return None
+        return sum(values) / len(values)
 
 
 def read_study(folder: Path | str) -> StudyView:

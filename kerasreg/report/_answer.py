@@ -1,0 +1,268 @@
+"""The answer in words and numbers: baseline against best, with what is luck and what is not."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kerasreg.errors import UserError
+from kerasreg.evidence import compare, proportion
+from kerasreg.plots import lower_is_better
+from kerasreg.report._reading import Record, StudyView
+from kerasreg.report._words import NAMES, amount, count, joined, regularisers
+from kerasreg.stacks import StackConfig
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the answer's table: both sides, their difference and its interval, as text."""
+
+    name: str
+    baseline: str
+    best: str
+    difference: str
+    interval: str
+    better: bool | None
+
+
+def config_of(view: StudyView, record: Record) -> StackConfig | None:
+    """The whole stack of a record, or None if its names are not a stack's."""
+    concluded = (view.result or {}).get("best") or {}
+    base = view.asked.get("base") or StackConfig().to_dict()
+    values = {**base, **record["hyperparameters"]}
+    if concluded.get("trial") == record["trial"]:
+        values = concluded.get("config") or values
+    try:
+        return StackConfig.from_dict(values)
+    except (UserError, TypeError):
+        return None
+
+
+def headline(view: StudyView) -> str:
+    """The answer in one sentence."""
+    best = view.best
+    if best is None:
+        lost = sum(trial["status"] in ("diverged", "failed") for trial in view.trials)
+        if view.trials and lost == len(view.trials):
+            return (
+                f"No answer: all {lost} trials diverged or failed. "
+                "Search smaller learning rates and weaker penalties."
+            )
+        return "No answer yet: no trial is completed."
+    used = regularisers(settings_of(view, best))
+    what = joined(used) if used else "no regularisation at all"
+    text = f"The best of {count(len(view.trials), 'trial')} used {what}"
+    baseline = view.baseline
+    if baseline is None or baseline.get("score") is None:
+        return text + "."
+    score, reference = float(best["score"]), float(baseline["score"])
+    name = NAMES.get(view.objective, view.objective)
+    better = score < reference if lower_is_better(view.objective) else score > reference
+    if score == reference:
+        return f"{text}; its {name} equals the unregularised baseline's."
+    return (
+        f"{text}; its {name} is {amount(score, view.objective)}, "
+        f"{'better' if better else 'worse'} than the unregularised baseline's "
+        f"{amount(reference, view.objective)}."
+    )
+
+
+def test_sentence(view: StudyView) -> str:
+    """What the test rows say of the gain, in one sentence; empty before they were read."""
+    ours, theirs = (view.test(side, view.metric) for side in ("best", "baseline"))
+    if ours is None:
+        return ""
+    said = f"On the test rows, after refitting, it has {_article(view.metric)} of "
+    said += amount(ours, view.metric)
+    if theirs is None:
+        return said + "."
+    better = ours > theirs if view.metric == "accuracy" else ours < theirs
+    said += f" against the baseline's {amount(theirs, view.metric)}: "
+    if ours == theirs:
+        return said + "no difference."
+    intervals = test_intervals(view, view.metric)
+    if not intervals:
+        return said + ("a gain." if better else "no gain; the baseline did better.")
+    luck = [over for over, (low, high) in intervals.items() if low <= 0 <= high]
+    if luck:
+        what = " or of the ".join(luck)
+        return said + (
+            f"a gain, but one that could be the luck of the {what}."
+            if better
+            else f"no gain that the test confirms (the difference could be the luck of the {what})."
+        )
+    what = " and of the ".join(intervals)
+    return said + (
+        f"a gain larger than the luck of the {what}."
+        if better
+        else f"a loss larger than the luck of the {what}: here regularisation did not help."
+    )
+
+
+def _article(metric: str) -> str:
+    return {"accuracy": "an accuracy", "mae": "a mean absolute error"}[metric]
+
+
+def settings_of(view: StudyView, record: Record) -> dict[str, Any]:
+    """All settings of a record: what the study held fixed, and what varied."""
+    return {**(view.asked.get("base") or {}), **record["hyperparameters"]}
+
+
+def answer_rows(view: StudyView) -> list[Row]:
+    """Baseline against best: validation, gap and test, with intervals where there are seeds."""
+    best, baseline, metric = view.best, view.baseline, view.metric
+    if best is None:
+        return []
+    rows = [_validation_row(best, baseline, f"val_{name}") for name in ("data_loss", metric)]
+    rows.append(_gap_row(best, baseline, metric))
+    if view.tests("best"):
+        rows += [_test_row(view, name) for name in (metric, "data_loss")]
+    return rows
+
+
+def _validation_row(best: Record, baseline: Record | None, name: str) -> Row:
+    ours, theirs = _metric(best, name), _metric(baseline, name)
+    pairs = _paired(best, baseline, name)
+    return _row(f"{NAMES.get(name, name)}", theirs, ours, name, pairs, lower_is_better(name))
+
+
+def _gap_row(best: Record, baseline: Record | None, metric: str) -> Row:
+    def gap(record: Record | None) -> float | None:
+        train, validation = _metric(record, metric), _metric(record, f"val_{metric}")
+        return None if train is None or validation is None else train - validation
+
+    ours, theirs = gap(best), gap(baseline)
+    row = _row(f"gap: training − validation {NAMES[metric]}", theirs, ours, metric)
+    row = replace(
+        row, baseline=amount(theirs, metric, signed=True), best=amount(ours, metric, signed=True)
+    )
+    if ours is None or theirs is None:
+        return row
+    return replace(row, better=abs(ours) < abs(theirs))
+
+
+def _test_row(view: StudyView, name: str) -> Row:
+    row = _row(
+        f"test {NAMES[name]}",
+        view.test("baseline", name),
+        view.test("best", name),
+        name,
+        lower=lower_is_better(name),
+    )
+    intervals = test_intervals(view, name)
+    said = [f"{_between(ends, name)} ({over})" for over, ends in intervals.items()]
+    return replace(row, interval="; ".join(said))
+
+
+def test_intervals(view: StudyView, name: str) -> dict[str, tuple[float, float]]:
+    """95 % intervals of the difference on the test rows, best minus baseline: over what, ends.
+
+    `rows`: the luck of the rows, for accuracies; `seeds`: the luck of training, from two seeds up.
+    """
+    found = {}
+    rows = row_interval(view) if name == "accuracy" else None
+    if rows is not None:
+        found["rows"] = rows
+    ours, theirs = (
+        {one.get("seed"): one.get(name) for one in view.tests(side)}
+        for side in ("best", "baseline")
+    )
+    shared = [seed for seed in ours if None not in (ours[seed], theirs.get(seed))]
+    if len(shared) > 1:
+        paired = compare([ours[seed] for seed in shared], [theirs[seed] for seed in shared], 0.0)
+        found["seeds"] = (paired.low, paired.high)
+    return found
+
+
+def row_interval(view: StudyView) -> tuple[float, float] | None:
+    """The 95 % interval of the difference in test accuracy, best minus baseline.
+
+    Newcombe's interval from two Wilson intervals, as if the two models had seen different rows;
+    they saw the same, so it is wider than it need be. None without accuracies and row count.
+
+    Source: R. G. Newcombe, "Interval estimation for the difference between independent
+    proportions", Statistics in Medicine 17 (1998), method 10.
+    """
+    rows = test_rows(view)
+    shares = [view.test(side, "accuracy") for side in ("best", "baseline")]
+    if not rows or None in shares:
+        return None
+    best, baseline = (proportion(round(share * rows), rows) for share in shares)
+    difference = best.share - baseline.share
+    return (
+        difference - math.hypot(best.share - best.low, baseline.high - baseline.share),
+        difference + math.hypot(best.high - best.share, baseline.share - baseline.low),
+    )
+
+
+def test_rows(view: StudyView) -> int | None:
+    """How many test rows there are, None if it was not recorded."""
+    rows = view.data.get("rows")
+    return rows.get("test") if isinstance(rows, Mapping) else None
+
+
+def _row(
+    name: str,
+    baseline: float | None,
+    best: float | None,
+    metric: str,
+    interval: tuple[float, float] | None = None,
+    lower: bool = True,
+) -> Row:
+    difference = None if baseline is None or best is None else best - baseline
+    return Row(
+        name[0].upper() + name[1:],
+        amount(baseline, metric),
+        amount(best, metric),
+        amount(difference, metric, signed=True),
+        "" if interval is None else _between(interval, metric),
+        None if not difference else (difference < 0) == lower,
+    )
+
+
+def _between(interval: tuple[float, float], metric: str) -> str:
+    low, high = (amount(end, metric, signed=True) for end in interval)
+    return f"{low.removesuffix(' pp')} to {high}"
+
+
+def _metric(record: Record | None, name: str) -> float | None:
+    return None if record is None else (record.get("metrics") or {}).get(name)
+
+
+def _paired(best: Record, baseline: Record | None, name: str) -> tuple[float, float] | None:
+    """The 95 % interval of best minus baseline over shared seeds and folds, from two pairs up."""
+    if baseline is None:
+        return None
+    ours, theirs = _by_member(best, name), _by_member(baseline, name)
+    shared = [key for key in ours if key in theirs]
+    if len(shared) < 2:
+        return None
+    result = compare([ours[key] for key in shared], [theirs[key] for key in shared], 0.0)
+    return result.low, result.high
+
+
+def _by_member(record: Record, name: str) -> dict[tuple, float]:
+    chosen = record.get("chosen_epoch")
+    values = {}
+    for member in record.get("members") or []:
+        curve = member["curves"].get(name) or []
+        if chosen and chosen <= len(curve) and curve[chosen - 1] is not None:
+            values[(member["seed"], member["fold"])] = float(curve[chosen - 1])
+    return values
+
+
+def members_note(view: StudyView) -> str:
+    """What the intervals rest on, or why there are none."""
+    best = view.best
+    members = len(best.get("members") or []) if best else 0
+    if members < 2:
+        return (
+            "One seed was trained for each setting, so there is no interval over seeds: a "
+            "difference of a few rows can be luck. Ask for --seeds 5 or more to see it."
+        )
+    folds = len({member["fold"] for member in best["members"]})
+    over = "seeds and folds" if folds > 1 else "seeds"
+    return (
+        f"Validation intervals are 95 % t-intervals of the paired difference over {members} {over} "
+        "of the same split; they do not include the luck of having chosen the best trial."
+    )

@@ -1,0 +1,97 @@
+"""The table of trials and the curves embedded for it."""
+
+import math
+from typing import Any
+
+from kerasreg import plots
+from kerasreg.report import _words as words
+from kerasreg.report._reading import Record, StudyView
+
+_POINTS = 80  # a trial's curve in the page has at most this many
+_CURVES = ("data_loss", "val_data_loss", "accuracy", "val_accuracy", "mae", "val_mae", "penalty")
+
+
+def table(view: StudyView) -> dict[str, Any]:
+    names = list(dict.fromkeys(n for trial in view.trials for n in trial["hyperparameters"]))
+    metric = view.metric
+    spread = any(trial["score_std"] is not None for trial in view.trials)
+    second = f"val_{metric}" if view.objective == "val_data_loss" else "val_data_loss"
+    head = ["trial", "status", view.objective, *(["±"] if spread else []), second, "gap"]
+    columns = [*head, *names, "epoch", "seconds"]
+    best = view.best
+    rows = []
+    for index, trial in enumerate(view.trials):
+        metrics = trial["metrics"]
+        train, validation = metrics.get(metric), metrics.get(f"val_{metric}")
+        gap = None if train is None or validation is None else train - validation
+        cells = [trial["score"], *([trial["score_std"]] if spread else [])]
+        cells += [metrics.get(second), gap]
+        cells += [trial["hyperparameters"].get(name) for name in names]
+        cells += [trial["chosen_epoch"], trial["seconds"]]
+        rows.append(
+            {
+                "index": index,
+                "trial": trial["trial"],
+                "status": trial["status"],
+                "best": trial is best,
+                "reason": _reason(trial),
+                "cells": [cell(value) for value in cells],
+                "rank": _rank(trial, view.objective),
+            }
+        )
+    numeric = [
+        all(row["cells"][k]["number"] or row["cells"][k]["text"] == "–" for row in rows)
+        for k in range(len(columns) - 2)
+    ]
+    rows.sort(key=lambda row: row["rank"])
+    return {
+        "columns": columns,
+        "numeric": [False, False, *numeric],
+        "lower": plots.lower_is_better(view.objective),
+        "rows": rows,
+    }
+
+
+def _rank(trial: Record, objective: str) -> tuple[bool, float]:
+    """Best first, what has no score last."""
+    score = trial["score"]
+    if score is None:
+        return True, 0.0
+    return False, float(score) if plots.lower_is_better(objective) else -float(score)
+
+
+def cell(value: Any) -> dict[str, Any]:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {"text": words.show(value, 4), "sort": value if number else "", "number": number}
+
+
+def _reason(trial: Record) -> str:
+    if trial["status"] == "failed":
+        return str(trial.get("error") or "no reason recorded")
+    if trial["status"] == "diverged":
+        lost = [
+            epoch + 1
+            for values in trial["curves"].values()
+            for epoch, value in enumerate(values)
+            if value is None
+        ]
+        when = f" in epoch {min(lost)}" if lost else ""
+        return f"a number was not finite{when}"
+    if trial["status"] == "stopped":
+        return f"stopped by the search after epoch {trial['epochs']}"
+    return ""
+
+
+def embedded(trial: Record) -> dict[str, Any]:
+    curves = {}
+    for name in _CURVES:
+        values = trial["curves"].get(name)
+        if values and not (name == "penalty" and not any(values)):
+            step = math.ceil(len(values) / _POINTS)
+            curves[name] = [_short(value) for value in values[::step]]
+            curves["_step"] = step
+    return {"id": trial["trial"], "epoch": trial["chosen_epoch"], "curves": curves}
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(f"{value:.4g}")
