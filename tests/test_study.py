@@ -174,7 +174,7 @@ def test_a_folder_without_a_study(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["study.json", "trials.jsonl", "result.json", "best.keras", "figures", "figures/a.png"],
+    ["study.json", "trials.jsonl", "best.keras", "figures", "figures/a.png", "notes.txt"],
 )
 @pytest.mark.parametrize("dangling", [True, False])
 def test_links_out_of_the_folder_are_refused(study, tmp_path, name, dangling):

@@ -17,32 +17,22 @@ from kerasreg.study._result import ResultFile
 if TYPE_CHECKING:
     import pandas as pd
 
-_ENTRIES = (
-    "study.json",
-    "trials.jsonl",
-    "result.json",
-    "best.keras",
-    "report.html",
-    "tensorboard",
-    "figures",
-    "checkpoints",
-    ".lock",
-)
-
 
 def _refuse_links(root: Path) -> None:
-    """Raise UserError for a symbolic link among the entries of a study or below them."""
-    waiting = [root / name for name in _ENTRIES]
-    while waiting:
-        path = waiting.pop()
-        if path.is_symlink():
-            raise UserError(
-                f"Expected no symbolic link in a study, got {path}: kerasreg neither reads nor "
-                "writes outside the folder. Replace the link by what it points to."
-            )
+    """Raise UserError for a symbolic link anywhere in a study's folder."""
+    folders = [root]
+    while folders:
+        folder = folders.pop()
         # A running search may delete what was just listed.
-        with reading(path), suppress(FileNotFoundError, NotADirectoryError):
-            waiting.extend(Path(entry.path) for entry in os.scandir(path))
+        with reading(folder), suppress(FileNotFoundError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    raise UserError(
+                        f"Expected no symbolic link in a study, got {entry.path}: kerasreg neither "
+                        "reads nor writes outside the folder. Put what it points to in its place."
+                    )
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
 
 
 class Study:
@@ -106,7 +96,7 @@ class Study:
 
         Raises:
             UserError: There is no study, its study.json is broken or of another program, or the
-                folder holds symbolic links where a study has files.
+                folder holds symbolic links.
         """
         root = Path(os.path.abspath(folder))
         if not root.is_dir():
@@ -115,8 +105,9 @@ class Study:
             raise UserError(
                 f"Expected a study in {root}, but it has no study.json; check the path."
             )
+        info = _info.read(root / "study.json")
         _refuse_links(root)
-        return cls(root, _info.read(root / "study.json"))
+        return cls(root, info)
 
     def _refuse_unless_empty(self) -> None:
         names = sorted(os.listdir(self.folder))

@@ -153,11 +153,10 @@ class TrialsFile:
         self._ids.add(record["trial"])
 
     def _write(self, descriptor: int, line: bytes) -> None:
-        before, self._size = self._size, None  # until it is known to be on the disk
         try:
             write_all(descriptor, line)  # one write, unless the disk fills up in the middle
             os.fsync(descriptor)
         except OSError:
-            os.ftruncate(descriptor, before)
+            os.ftruncate(descriptor, self._size)
             raise
-        self._size = before + len(line)
+        self._size += len(line)  # an interruption before this is found by the file's size
