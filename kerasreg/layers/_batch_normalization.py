@@ -72,12 +72,11 @@ def _foldable_pairs(graph: keras.Model) -> dict[str, keras.Layer]:
         for node in operation._inbound_nodes:
             for tensor in node.input_tensors:
                 consumers.setdefault(id(tensor), []).append(operation)
-    outputs = {id(tensor) for tensor in graph.outputs}
     pairs = {}
     for layer in graph.layers:
         if not isinstance(layer, keras.layers.Dense) or len(layer._inbound_nodes) != 1:
             continue
-        if layer.activation is not keras.activations.linear or id(layer.output) in outputs:
+        if layer.activation is not keras.activations.linear:
             continue
         users = consumers.get(id(layer.output), [])
         if len(users) != 1 or not isinstance(users[0], BatchNormalization):
