@@ -54,15 +54,13 @@ def assemble(
     # Beside the guarded test rows, only rows that may be learned from are kept at all.
     kept = np.concatenate([train, validation])
     raw = raw[kept]
-    train_rows = np.arange(len(train))
     return Dataset(
         name=name,
         labels=Labels(labels.task, y[kept], labels.class_names),
         raw=raw,
-        train_rows=train_rows,
-        validation_rows=np.arange(len(train), len(kept)),
+        train_size=len(train),
         test=tests,
-        preprocessing=fit(raw, train_rows),
+        preprocessing=fit(raw, np.arange(len(train))),
         target_name=target_name,
         fingerprint=fingerprint,
         split={

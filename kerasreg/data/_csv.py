@@ -15,8 +15,8 @@ from kerasreg.errors import UserError
 # takes 8 bytes, a character of the file at most 4).
 MOST_BYTES = 256 * 2**20
 MOST_CELLS = 50_000_000
-# Each column becomes an input of the exported model.
-MOST_COLUMNS = 10_000
+# Each column becomes an input of the exported model; Keras needs minutes for thousands of them.
+MOST_COLUMNS = 2_000
 SEPARATORS = (",", ";", "\t", "|")
 # Besides pandas' own list (empty, NA, NaN, null, None, ...): the mark of many public data sets.
 MISSING_MARK = "?"

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from kerasreg.data._labels import Labels
 from kerasreg.data._splitting import fold_rows
 
 
@@ -85,10 +86,9 @@ class Dataset:
         self,
         *,
         name: str,
-        labels,
+        labels: Labels,
         raw,
-        train_rows: np.ndarray,
-        validation_rows: np.ndarray,
+        train_size: int,
         test: TestRows,
         preprocessing,
         target_name: str,
@@ -96,6 +96,7 @@ class Dataset:
         split: dict,
         notes: tuple[str, ...] = (),
     ):
+        # `raw` and `labels` hold the training rows, then the validation rows; never test rows.
         self.name = name
         self.task = labels.task
         self.class_names = labels.class_names
@@ -103,13 +104,12 @@ class Dataset:
         self.fingerprint = fingerprint
         self.target_offset, self.target_scale = 0.0, 1.0
         if self.task == "regression":
-            self.target_offset = float(np.mean(labels.y[train_rows]))
+            self.target_offset = float(np.mean(labels.y[:train_size]))
             # A training part whose target is constant has no scale of its own.
-            self.target_scale = float(np.std(labels.y[train_rows])) or 1.0
+            self.target_scale = float(np.std(labels.y[:train_size])) or 1.0
         self._raw = raw
         self._y = labels.y
-        self._train_rows = train_rows
-        self._validation_rows = validation_rows
+        self._train_size = train_size
         self._test = test
         self._preprocessing = preprocessing
         self._split = split
@@ -133,19 +133,21 @@ class Dataset:
         return len(self.class_names)
 
     @cached_property
+    def refit(self) -> Split:
+        """Training rows, then validation rows, for the last fit; scaled by the training rows."""
+        rows = np.arange(len(self._y))
+        x = self._preprocessing.transform(self._raw, rows)
+        return Split(x, self._targets(self._y, self.target_offset))
+
+    @cached_property
     def train(self) -> Split:
-        """Rows to fit on."""
-        return self._split_of(self._train_rows)
+        """Rows to fit on; a view of `refit`."""
+        return Split(self.refit.x[: self._train_size], self.refit.y[: self._train_size])
 
     @cached_property
     def validation(self) -> Split:
-        """Rows to choose settings by."""
-        return self._split_of(self._validation_rows)
-
-    @cached_property
-    def refit(self) -> Split:
-        """Training and validation rows, for the last fit; scaled as `train` is."""
-        return self._split_of(np.concatenate([self._train_rows, self._validation_rows]))
+        """Rows to choose settings by; a view of `refit`."""
+        return Split(self.refit.x[self._train_size :], self.refit.y[self._train_size :])
 
     @property
     def test_size(self) -> int:
@@ -173,14 +175,12 @@ class Dataset:
         Raises:
             UserError: When `k` is not at least 2 or a class has fewer than `k` rows.
         """
-        rows = np.concatenate([self._train_rows, self._validation_rows])
-        y = self._y[rows]
-        folds = []
+        y, folds = self._y, []
         for train, validation in fold_rows(y, k, seed, self.class_names):
-            own = self._preprocessing.refit(self._raw, rows[train])
+            own = self._preprocessing.refit(self._raw, train)
             offset = float(np.mean(y[train])) if self.task == "regression" else 0.0
             parts = [
-                Split(own.transform(self._raw, rows[part]), self._targets(y[part], offset))
+                Split(own.transform(self._raw, part), self._targets(y[part], offset))
                 for part in (train, validation)
             ]
             folds.append(Fold(*parts, target_offset=offset))
@@ -189,7 +189,7 @@ class Dataset:
     @property
     def default_batch_size(self) -> int:
         """32 up to 2,000 training rows, 128 above."""
-        return 32 if len(self._train_rows) <= 2000 else 128
+        return 32 if self._train_size <= 2000 else 128
 
     def describe(self) -> dict:
         """Everything about the data that a study records: plain JSON values."""
@@ -199,8 +199,8 @@ class Dataset:
             "target": self.target_name,
             "class_names": None if self.class_names is None else list(self.class_names),
             "rows": {
-                "train": len(self._train_rows),
-                "validation": len(self._validation_rows),
+                "train": self._train_size,
+                "validation": len(self._y) - self._train_size,
                 "test": self.test_size,
             },
             "features": len(self.feature_names),
@@ -234,10 +234,6 @@ class Dataset:
         from kerasreg.data._export import export_model
 
         return export_model(self, self._preprocessing, model)
-
-    def _split_of(self, rows: np.ndarray) -> Split:
-        x = self._preprocessing.transform(self._raw, rows)
-        return Split(x, self._targets(self._y[rows], self.target_offset))
 
     def _targets(self, y: np.ndarray, offset: float) -> np.ndarray:
         if self.task == "classification":
