@@ -18,7 +18,7 @@ def batch_statistics(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 def affine_normalize(x, mean, variance, gamma, beta, epsilon) -> tf.Tensor:
     """gamma * (x - mean) / sqrt(variance + epsilon) + beta, as one multiply and one add."""
-    scale = tf.math.rsqrt(variance + epsilon)
+    scale = inverse_root(variance + epsilon)
     if gamma is not None:
         scale = scale * gamma
     shift = -mean * scale
@@ -31,7 +31,7 @@ def layer_normalize(x, gamma, beta, epsilon) -> tf.Tensor:
     """Normalise each row over its units."""
     mean = tf.reduce_mean(x, axis=-1, keepdims=True)
     variance = tf.reduce_mean(tf.math.squared_difference(x, mean), -1, True)
-    return _scale_and_shift((x - mean) * tf.math.rsqrt(variance + epsilon), gamma, beta)
+    return _scale_and_shift((x - mean) * inverse_root(variance + epsilon), gamma, beta)
 
 
 def group_normalize(x, gamma, beta, epsilon, groups: int) -> tf.Tensor:
@@ -41,8 +41,19 @@ def group_normalize(x, gamma, beta, epsilon, groups: int) -> tf.Tensor:
     grouped = tf.reshape(x, [shape[0], shape[1], groups, units // groups])
     mean = tf.reduce_mean(grouped, axis=-1, keepdims=True)
     variance = tf.reduce_mean(tf.math.squared_difference(grouped, mean), -1, True)
-    normal = (grouped - mean) * tf.math.rsqrt(variance + epsilon)
-    return _scale_and_shift(tf.reshape(normal, shape), gamma, beta)
+    # (members, 1, 1) against (members, rows, groups, 1): without the new axis members would meet.
+    normal = (grouped - mean) * tf.math.rsqrt(variance + epsilon[..., None])
+    # Inputs that members share have a first axis of 1, their normalised form has one a member.
+    return _scale_and_shift(tf.reshape(normal, [-1, shape[1], units]), gamma, beta)
+
+
+def inverse_root(x: tf.Tensor) -> tf.Tensor:
+    """1 / sqrt(x), rounded alike everywhere.
+
+    `rsqrt` differs in its last bit between vector lanes and the rest, so that a member's result
+    would depend on its position.
+    """
+    return 1 / tf.sqrt(x)
 
 
 def _scale_and_shift(x, gamma, beta):
