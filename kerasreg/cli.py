@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from kerasreg import __version__
 from kerasreg.errors import UserError
@@ -28,21 +29,42 @@ class _Interrupted(KeyboardInterrupt):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status."""
-    parsed = _parser().parse_args(arguments)
     try:
+        parsed = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
         return parsed.run(parsed)
     except UserError as error:
         # One line whatever the message quotes: a column's name may hold a newline.
         print(f"kerasreg: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except BrokenPipeError:
         # The reader of our output has gone; it knows what it wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Like argparse, but a mistake is one line and not a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}. See {self.prog} --help.")
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """Write `--l2 -1e-3` as `--l2=-1e-3`: argparse takes the number for an option."""
+    joined: list[str] = []
+    for argument in arguments:
+        number = argument[:1] == "-" and argument[1:2] in set("0123456789.")
+        if number and joined and joined[-1].startswith("--") and "=" not in joined[-1]:
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="kerasreg",
         description="Which regularisation does my Keras network need, how strong, and why?",
         epilog="Start with: kerasreg search --data digits --out study",
@@ -261,9 +283,9 @@ def _run(verb: str, given: dict, base: dict) -> int:
         from kerasreg.terminal import LiveProgress, is_live, print_summary
     resume, minutes = given.pop("resume", False), given.pop("minutes", None)
     reread_test = given.pop("reread_test", False)
-    stored = Request.of_study(Study.open(folder)) if resume else None
-    request = requested(verb, given, base, stored)
     with _interruptible(folder), LiveProgress(is_live(quiet), quiet) as progress:
+        stored = Request.of_study(Study.open(folder)) if resume else None
+        request = requested(verb, given, base, stored)
         study = run_request(
             request,
             folder,

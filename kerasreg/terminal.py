@@ -59,13 +59,13 @@ class LiveProgress:
         """Show one event."""
         if event.notice:
             if not self._quiet:
-                self._console.print(escape(event.notice), style="yellow")
+                self._console.print(event.notice, style="yellow", markup=False, highlight=False)
             return
         if event.phase != self._phase:
             self._phase, self._started = event.phase, time.monotonic()
             self._first = event.fraction
         if event.finished and self._live:
-            self._console.print(escape(event.finished), style="dim")
+            self._console.print(event.finished, style="dim", markup=False, highlight=False)
         total = 1.0 if event.total else None
         self._bar.update(
             self._task,

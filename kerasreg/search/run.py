@@ -196,6 +196,8 @@ def run_request(
     if dataset is None:
         dataset = load_requested(request)
     request.check_task(dataset.task)
+    if request.folds:
+        dataset.folds(request.folds, request.seed)  # refuses before a folder is made
     asked = {**request.to_dict(), "dataset": dataset.describe()}
     engine = engine_named(request.engine)
     proposer = None if request.command == "train" else _proposer(request)
@@ -252,7 +254,7 @@ def _dataset(data: Dataset | str | Path | tuple) -> Dataset | None:
 
 def _proposer(request: Request) -> Proposer:
     space, base = request.parsed_space, StackConfig.from_dict(request.base)
-    if not len(space):
+    if not list(space):
         raise UserError("--space: expected at least one name that varies, got none.")
     queue = [space.setting(values, base) for values in request.try_first]
     hyperparameters = space.hyperparameters(base)

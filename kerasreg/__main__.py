@@ -1,0 +1,7 @@
+"""`python -m kerasreg` is the command `kerasreg`."""
+
+import sys
+
+from kerasreg.cli import main
+
+sys.exit(main())

@@ -1,0 +1,244 @@
+"""The command line: help, examples, exit statuses, signals, and what is said where."""
+
+import io
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from rich.console import Console
+
+from kerasreg import cli
+from kerasreg.search.events import Counter, Event
+from kerasreg.study import Study
+from kerasreg.terminal import LiveProgress, describe_setting, duration, is_live
+
+VERBS = ("search", "train", "report")
+COMMAND = [sys.executable, "-m", "kerasreg"]
+# Slow trials, many of them: a signal arrives in the middle.
+LONG = ["search", "--data", "digits", "--engine", "keras-tuner", "--units", "8", "--trials", "50",
+        "--epochs", "2", "--batch-size", "512", "--out", "study"]  # fmt: skip
+
+
+def helped(capsys, *arguments: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*arguments, "--help"])
+    assert ended.value.code == 0
+    return capsys.readouterr().out
+
+
+class TestHelp:
+    def test_it_answers_at_once(self):
+        seconds = []
+        for _ in range(3):
+            started = time.perf_counter()
+            subprocess.run([*COMMAND, "--help"], check=True, capture_output=True)
+            seconds.append(time.perf_counter() - started)
+        assert min(seconds) < 0.5
+
+    def test_nothing_heavy_is_imported(self):
+        code = (
+            "import sys, kerasreg, kerasreg.cli; "
+            "heavy = ('tensorflow', 'keras', 'numpy', 'pandas', 'rich'); "
+            "print([name for name in heavy if name in sys.modules])"
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        assert ran.stdout.strip() == "[]"
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_every_verb_has_an_example_that_parses(self, verb, capsys):
+        text = helped(capsys, verb)
+        examples = [line.strip() for line in text.splitlines() if line.startswith("  kerasreg ")]
+        assert examples
+        for example in examples:
+            program, *arguments = shlex.split(example)
+            assert program == "kerasreg"
+            assert arguments[0] == verb
+            cli._parser().parse_args(arguments)
+
+    def test_no_verb_is_the_users_mistake(self, capsys):
+        assert cli.main([]) == 2
+        assert "--help" in capsys.readouterr().err
+
+    def test_every_option_says_what_it_does(self):
+        for verb in cli._parser()._subparsers._group_actions[0].choices.values():
+            for action in verb._actions:
+                assert action.help, action.option_strings
+
+
+class TestNegativeNumbers:
+    @pytest.mark.parametrize(
+        ("given", "joined"),
+        [
+            (["--l1", "-1e-3"], ["--l1=-1e-3"]),
+            (["--target", "-1", "-v"], ["--target=-1", "-v"]),
+            (["--l1=-1", "-.5"], ["--l1=-1", "-.5"]),
+            (["report", "-1"], ["report", "-1"]),
+        ],
+    )
+    def test_they_belong_to_their_option(self, given, joined):
+        assert cli._joined(given) == joined
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cli")
+
+
+class TestARun:
+    """One study through the verbs, in a process of its own where output matters."""
+
+    def run(self, folder, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **environment},
+        )
+
+    def test_search_says_what_to_open_next_and_nothing_on_stderr(self, folder):
+        ran = self.run(
+            folder, "search", "--data", "iris", "--units", "4", "--epochs", "2", "--trials", "3",
+            "--fix", "normalization=none", "--out", "study",
+        )  # fmt: skip
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stderr == ""
+        lines = ran.stdout.rstrip().splitlines()
+        assert len(lines) <= 24
+        assert lines[-1] == "Open next: study/report.html"
+        assert (folder / "study" / "report.html").exists()
+        test = json.loads((folder / "study" / "result.json").read_text())["best"]["test"]
+        assert f"{test['accuracy']:.4f}" in ran.stdout
+
+    def test_resume_needs_only_the_folder_and_quiet_says_nothing(self, folder, capfd):
+        assert cli.main(["search", "--resume", "--out", str(folder / "study"), "--quiet"]) == 0
+        assert capfd.readouterr() == ("", "")
+
+    def test_what_is_given_again_must_agree(self, folder, capfd):
+        study = str(folder / "study")
+        assert cli.main(["search", "--resume", "--out", study, "--epochs", "2"]) == 0
+        assert "Open next" in capfd.readouterr().out
+        assert cli.main(["search", "--resume", "--out", study, "--epochs", "3"]) == 2
+        assert "epochs: 2 → 3" in capfd.readouterr().err
+        assert cli.main(["search", "--resume", "--out", study, "--fix", "l1=0"]) == 2
+        assert "space" in capfd.readouterr().err
+
+    def test_report_prints_where_it_is(self, folder, capfd):
+        report = folder / "study" / "report.html"
+        report.unlink()
+        assert cli.main(["report", str(folder / "study")]) == 0
+        assert capfd.readouterr().out.strip() == str(report)
+        assert report.exists()
+
+    def test_train_repeats_a_trial_of_a_search(self, folder, capfd):
+        record = Study.open(folder / "study").trials()[0]
+        values = record["hyperparameters"]
+        arguments = ["--dropout", "--input-dropout", "--l1", "--l2"]
+        names = ["dropout", "input_dropout", "l1", "l2"]
+        flags = [t for f, n in zip(arguments, names, strict=True) for t in (f, repr(values[n]))]
+        status = cli.main(
+            ["train", "--data", "iris", "--units", "4", "--epochs", "2", *flags,
+             "--lr", repr(values["learning_rate"]), "--out", str(folder / "one")]
+        )  # fmt: skip
+        assert status == 0
+        assert Study.open(folder / "one").trials()[0]["score"] == pytest.approx(
+            record["score"], rel=1e-4
+        )
+
+
+class TestSignals:
+    @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_finished_trials_are_kept(self, tmp_path, number, status):
+        process = subprocess.Popen(
+            [*COMMAND, *LONG], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        )
+        trials = tmp_path / "study" / "trials.jsonl"
+        while process.poll() is None and not (trials.exists() and trials.stat().st_size):
+            time.sleep(0.05)
+        process.send_signal(number)
+        sent = time.monotonic()
+        _, err = process.communicate(timeout=60)
+        assert time.monotonic() - sent < 5
+        assert process.returncode == status
+        assert "Traceback" not in err
+        assert err.count("\n") == 1
+        kept = Study.open(tmp_path / "study").trials()
+        assert 0 < len(kept) < 50
+        assert f"{len(kept)} finished" in err
+        assert "--resume --out study" in err
+        # Nobody holds the study, and it goes on.
+        with Study.open(tmp_path / "study").lock():
+            pass
+
+    def test_before_anything_has_begun(self, tmp_path):
+        process = subprocess.Popen(
+            [*COMMAND, *LONG], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        )
+        time.sleep(0.7)  # TensorFlow is being imported
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert "Traceback" not in err
+
+
+class TestTerminal:
+    @pytest.mark.parametrize(
+        ("seconds", "text"),
+        [(0, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (3725, "1 h 2 min"), (-1, "0 s")],
+    )
+    def test_duration(self, seconds, text):
+        assert duration(seconds) == text
+
+    def test_a_setting_names_its_regularisers_first(self):
+        values = {"learning_rate": 0.00123456, "l2": 0.0, "dropout": 0.5, "units": "64x64"}
+        assert describe_setting(values) == "dropout 0.5, l2 0, learning_rate 0.00123, units 64x64"
+
+    def test_it_is_still_where_nobody_looks(self, monkeypatch):
+        monkeypatch.setenv("CI", "1")
+        assert not is_live()
+        assert not is_live(quiet=True)
+
+    def test_the_live_line_says_best_and_time_left(self, monkeypatch):
+        clock = iter([0.0, *[10.0] * 50])
+        monkeypatch.setattr("kerasreg.terminal.time.monotonic", lambda: next(clock))
+        screen = io.StringIO()
+        console = Console(file=screen, force_terminal=True, width=120)
+        with LiveProgress(True, console=console) as progress:
+            progress(Event("searching", 0, 8, 0.0, "val_data_loss"))
+            progress(Event("searching", 2, 8, 0.25, "val_data_loss", 0.125, "0001"))
+            detail = progress._bar.tasks[0].fields["detail"]
+            progress(Event("searching", notice="[red]Read this.[/]"))
+        assert detail == "2/8 · 0.2/s · 30 s left · best val_data_loss 0.125 (trial 0001)"
+        assert "[red]Read this.[/]" in screen.getvalue()
+
+    def test_a_notice_is_said_even_when_nothing_moves_and_not_when_quiet(self):
+        for quiet, said in ((False, "Read this.\n"), (True, "")):
+            screen = io.StringIO()
+            with LiveProgress(False, quiet, Console(file=screen)) as progress:
+                progress(Event("searching", notice="Read this."))
+            assert screen.getvalue() == said
+
+
+class TestCounter:
+    def test_fraction_counts_epochs_and_forgives_early_stops(self):
+        told = []
+        counter = Counter(told.append, "searching", 4, 10, "val_data_loss", lower=True)
+        counter.epochs(5)
+        assert told[-1].fraction == pytest.approx(0.125)
+        counter.setting({"trial": "a", "status": "completed", "score": 2.0})
+        assert told[-1].fraction == pytest.approx(0.25)
+        counter.epochs(10)
+        counter.setting({"trial": "b", "status": "diverged", "score": None})
+        counter.setting({"trial": "c", "status": "completed", "score": 1.0})
+        counter.setting({"trial": "d", "status": "completed", "score": 3.0}, new=False)
+        last = told[-1]
+        assert (last.done, last.fraction, last.best, last.best_trial) == (4, 1.0, 1.0, "c")
+        assert last.finished == ""
+        assert told[-2].finished == "searching c: completed, val_data_loss 1"

@@ -1,0 +1,484 @@
+"""The search: engines, rounds, resume, baseline, refit, the one reading of the test rows."""
+
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import metadata as hparams_metadata
+
+from kerasreg.data import Dataset, from_arrays
+from kerasreg.errors import UserError
+from kerasreg.plots import load_inside
+from kerasreg.population import batch_order
+from kerasreg.search.engines import TrainingTask, engine_named, members_of
+from kerasreg.search.keras_engine import KerasTunerEngine
+from kerasreg.search.measuring import measure, predict_logits
+from kerasreg.search.request import Request
+from kerasreg.search.run import search, train
+from kerasreg.search.space import Choice, Range, Space
+from kerasreg.stacks import StackConfig, build_stack
+from kerasreg.study import Study
+
+SMALL = StackConfig(units=(6,))
+RNG = np.random.default_rng(0)
+CENTRES = RNG.normal(0, 2, (3, 5))
+Y = np.arange(150) % 3
+X = (CENTRES[Y] + RNG.normal(0, 1.5, (150, 5))).astype(np.float32)
+X_TEST, Y_TEST, X, Y = X[:45], Y[:45], X[45:], Y[45:]
+
+
+def blobs() -> Dataset:
+    return from_arrays(X, Y, x_test=X_TEST, y_test=Y_TEST, name="blobs")
+
+
+def line() -> Dataset:
+    target = 100 * (X @ CENTRES[0]) + 7
+    return from_arrays(X, target.astype(np.float32), name="line", task="regression")
+
+
+def small_space() -> Space:
+    """Numbers only: one structure, so one compilation."""
+    space = Space(
+        {"dropout": Range(0.1, 0.5, zero=True), "learning_rate": Range(1e-3, 1e-1, log=True)}
+    )
+    space.fix("l2", 1e-4)
+    return space
+
+
+def small_search(out, data=None, **options):
+    defaults = {"space": small_space(), "base": SMALL, "trials": 3, "epochs": 2, "out": out}
+    return search(data or blobs(), **{**defaults, **options})
+
+
+def timeless(study: Study) -> list[dict]:
+    """Records without what depends on the clock."""
+    return [{k: v for k, v in record.items() if k != "seconds"} for record in study.trials()]
+
+
+def scalars(folder) -> EventAccumulator:
+    return EventAccumulator(str(folder), size_guidance={"tensors": 0, "scalars": 0}).Reload()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Study:
+    """A finished study: two seeds, three trials."""
+    return small_search(tmp_path_factory.mktemp("finished") / "study", seeds=2)
+
+
+class TestEngines:
+    @pytest.mark.parametrize(
+        ("folds", "data", "objective"),
+        [(0, blobs, "val_data_loss"), (2, blobs, "val_accuracy"), (0, line, "val_mae")],
+    )
+    def test_population_gives_what_model_fit_gives(self, folds, data, objective):
+        task = TrainingTask(
+            settings=(
+                SMALL.replace(learning_rate=0.01, l2=1e-3),
+                SMALL.replace(learning_rate=0.003, normalization="batch"),
+            ),
+            seeds=(0, 7),
+            folds=folds,
+            epochs=4,
+            batch_size=16,
+            patience=1,
+            objective=objective,
+        )
+        dataset = data()
+        reference = engine_named("keras-tuner").train(task, dataset)
+        told = []
+        results = engine_named("population").train(
+            task, dataset, on_setting=lambda index, members: told.append((index, len(members)))
+        )
+        assert sorted(told) == [(0, task.members_per_setting), (1, task.members_per_setting)]
+        for ours, theirs in zip(results, reference, strict=True):
+            for a, b in zip(ours, theirs, strict=True):
+                assert (a.seed, a.fold, a.status, a.epochs) == (b.seed, b.fold, b.status, b.epochs)
+                for name, curve in b.curves.items():
+                    np.testing.assert_allclose(a.curves[name], curve, rtol=2e-3, atol=2e-4)
+
+    def test_fit_follows_the_batch_order_of_the_contract(self):
+        dataset, config = blobs(), SMALL.replace(optimizer="sgd", learning_rate=0.1)
+        model = KerasTunerEngine().fit(config, 3, dataset, dataset.train, 3, 16)
+        by_hand = build_stack(config, 5, 3, seed=3)
+        for epoch in range(3):
+            order = batch_order(3, epoch, len(dataset.train))
+            for start in range(0, len(order), 16):
+                rows = order[start : start + 16]
+                by_hand.train_on_batch(dataset.train.x[rows], dataset.train.y[rows])
+        for ours, theirs in zip(model.get_weights(), by_hand.get_weights(), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+    def test_the_setting_stops_when_its_mean_objective_does_not_improve(self):
+        # Steps this small cannot improve the accuracy of the first epoch.
+        task = TrainingTask(
+            settings=(SMALL.replace(learning_rate=1e-12),),
+            seeds=(0, 1),
+            folds=0,
+            epochs=9,
+            batch_size=32,
+            patience=3,
+            objective="val_accuracy",
+        )
+        counted = []
+        members = KerasTunerEngine().train(task, blobs(), on_epoch=counted.append)[0]
+        assert [member.epochs for member in members] == [4, 4]
+        assert sum(counted) == 8
+
+    def test_folds_are_the_datasets(self):
+        dataset = blobs()
+        task = TrainingTask((SMALL,), (0, 1), 3, epochs=1, batch_size=8, fold_seed=5)
+        parts = list(members_of(task, dataset))
+        assert [(seed, fold) for seed, fold, *_ in parts] == [
+            (s, f) for s in (0, 1) for f in range(3)
+        ]
+        for (_, _, rows, validation), fold in zip(parts, dataset.folds(3, 5) * 2, strict=True):
+            np.testing.assert_array_equal(rows.x, fold.train.x)
+            np.testing.assert_array_equal(validation.y, fold.validation.y)
+
+    def test_a_task_survives_json(self):
+        task = TrainingTask((SMALL,), (0, 1), 2, 3, 4, 5, "val_accuracy", "last", 6)
+        assert TrainingTask.from_dict(json.loads(json.dumps(task.to_dict()))) == task
+
+
+class TestMeasuring:
+    @pytest.mark.parametrize(
+        ("shape", "y", "task", "loss", "reference"),
+        [
+            ((6, 3), [0, 1, 2, 2, 1, 0], "classification", "mse",
+             keras.losses.SparseCategoricalCrossentropy(from_logits=True)),
+            ((4, 1), [0, 1, 1, 0], "classification", "mse",
+             keras.losses.BinaryCrossentropy(from_logits=True)),
+            ((4, 1), [0.5, -1, 3, 0.2], "regression", "mse", keras.losses.MeanSquaredError()),
+            ((4, 1), [0.5, -1, 3, 0.2], "regression", "mae", keras.losses.MeanAbsoluteError()),
+            ((4, 1), [0.5, -1, 3, 0.2], "regression", "huber", keras.losses.Huber()),
+        ],
+    )  # fmt: skip
+    def test_data_loss_is_keras(self, shape, y, task, loss, reference):
+        logits = np.random.default_rng(1).normal(0, 3, shape)
+        expected = float(reference(np.reshape(y, (-1, 1)), logits.astype(np.float32)))
+        assert measure(logits, np.array(y), task, loss)["data_loss"] == pytest.approx(
+            expected, 1e-5
+        )
+
+    def test_nothing_finite_comes_of_a_logit_that_is_not(self):
+        measured = measure(
+            np.array([[0.0, np.inf], [1.0, 2.0]]), np.array([0, 1]), "classification"
+        )
+        assert math.isnan(measured["data_loss"])
+        assert math.isnan(measured["accuracy"])
+
+    def test_huge_logits_have_a_finite_loss(self):
+        measured = measure(np.array([[1e30, 0.0]]), np.array([1]), "classification")
+        assert measured == {"data_loss": 1e30, "accuracy": 0.0}
+
+
+class TestStudy:
+    def test_it_holds_what_the_contract_says(self, finished):
+        folder = finished.folder
+        assert {"study.json", "trials.jsonl", "result.json", "best.keras", "tensorboard"} <= {
+            path.name for path in folder.iterdir()
+        }
+        records = finished.trials()
+        assert len(records) == 3
+        assert all(record["seeds"] == [0, 1] for record in records)
+        assert all(record["engine"] == "population" for record in records)
+        assert finished.asked["dataset"]["fingerprint"] == blobs().fingerprint
+
+    def test_best_and_baseline_stand_beside_each_other(self, finished):
+        result = finished.result
+        assert result["best"]["trial"] == finished.best()["trial"]
+        assert result["class_names"] == ["0", "1", "2"]
+        assert result["feature_names"] == ["x0", "x1", "x2", "x3", "x4"]
+        for side in ("best", "baseline"):
+            assert set(result[side]["test"]) == {"seed", "data_loss", "accuracy", "seeds"}
+            assert [item["seed"] for item in result[side]["test"]["seeds"]] == [0, 1]
+            assert result[side]["refit_epochs"] == result[side]["chosen_epoch"]
+
+    def test_the_baseline_has_no_regulariser_and_its_own_learning_rate(self, finished):
+        result = finished.result
+        config = StackConfig.from_dict(result["baseline"]["config"])
+        assert config == config.unregularized()
+        assert config.units == (6,)
+        rates = [c["hyperparameters"]["learning_rate"] for c in result["baseline_candidates"]]
+        np.testing.assert_allclose(rates, np.geomspace(1e-3, 1e-1, 8))
+        scores = [candidate["score"] for candidate in result["baseline_candidates"]]
+        assert result["baseline"]["score"] == min(scores)
+
+    def test_the_exported_model_reproduces_the_test_result_from_raw_rows(self, finished):
+        model = keras.saving.load_model(finished.best_model)
+        assert not model.compiled
+        probabilities = model.predict(X_TEST, verbose=0)
+        test = finished.result["best"]["test"]
+        assert (probabilities.argmax(1) == Y_TEST).mean() == pytest.approx(test["accuracy"])
+        data_loss = -np.log(probabilities[np.arange(45), Y_TEST]).mean()
+        assert data_loss == pytest.approx(test["data_loss"], rel=1e-4)
+
+    def test_the_refit_sees_training_and_validation_rows_for_the_chosen_epochs(self, finished):
+        best, dataset = finished.result["best"], blobs()
+        assert len(dataset.refit) == len(dataset.train) + len(dataset.validation)
+        model = engine_named("population").fit(
+            StackConfig.from_dict(best["config"]),
+            1,
+            dataset,
+            dataset.refit,
+            best["chosen_epoch"],
+            32,
+        )
+        logits = predict_logits(model, dataset.read_test().x)
+        measured = measure(logits, Y_TEST, "classification")
+        assert measured["data_loss"] == pytest.approx(
+            best["test"]["seeds"][1]["data_loss"], rel=1e-5
+        )
+
+    def test_train_repeats_a_trial(self, finished, tmp_path):
+        record = finished.trials()[1]
+        config = small_space().config(record["hyperparameters"], SMALL)
+        again = train(blobs(), config, epochs=2, seeds=2, out=tmp_path / "one").trials()
+        assert len(again) == 1
+        for name, curve in record["curves"].items():
+            np.testing.assert_allclose(again[0]["curves"][name], curve, rtol=1e-4, atol=1e-6)
+
+    def test_the_look_inside_reads_back(self, finished):
+        inside = load_inside(finished.folder / "inside.npz")
+        assert set(inside) == {"baseline", "best"}
+        assert set(inside["best"].weights) == {"dense_1", "output"}
+        assert inside["best"].activations["activation_1"].counts.sum() > 0
+        assert inside["best"].epochs.tolist() == [1, 2]
+
+    def test_finished_twice_changes_nothing(self, finished):
+        before = {p: p.read_bytes() for p in finished.folder.glob("*.json*")}
+        again = small_search(finished.folder, seeds=2, resume=True)
+        assert again.result == finished.result
+        assert before == {p: p.read_bytes() for p in finished.folder.glob("*.json*")}
+
+    def test_more_trials_after_the_test_are_refused(self, finished):
+        with pytest.raises(UserError, match="--reread-test"):
+            small_search(finished.folder, seeds=2, trials=5, resume=True)
+        assert len(finished.trials()) == 3
+
+    @pytest.mark.parametrize(
+        ("change", "named"),
+        [
+            ({"epochs": 3}, "epochs"),
+            ({"seed": 1}, "seed"),
+            ({"objective": "val_accuracy"}, "objective"),
+            ({"space": Space.default()}, "space"),
+            ({"trials": 2}, "may only grow"),
+            ({"data": line()}, "dataset"),
+        ],
+    )
+    def test_resuming_something_else_is_refused_by_name(self, finished, change, named):
+        with pytest.raises(UserError, match=named):
+            small_search(finished.folder, **{"seeds": 2, "resume": True, **change})
+
+
+class TestTensorBoard:
+    def test_a_trial_has_curves_and_a_session_a_seed(self, finished):
+        record = finished.trials()[0]
+        run = finished.tensorboard / "trials" / record["trial"]
+        curves = scalars(run)
+        tags = set(curves.Tags()["scalars"])
+        assert {
+            "data_loss/train",
+            "data_loss/validation",
+            "accuracy/gap",
+            "penalty/penalty",
+        } <= tags
+        values = [event.value for event in curves.Scalars("data_loss/validation")]
+        np.testing.assert_allclose(values, record["curves"]["val_data_loss"], rtol=1e-6)
+        for k, seed in enumerate((0, 1)):
+            session = scalars(run / f"s{seed}")
+            plugin = session.PluginTagToContent(hparams_metadata.PLUGIN_NAME)
+            start = hparams_metadata.parse_session_start_info_plugin_data(
+                plugin[hparams_metadata.SESSION_START_INFO_TAG]
+            )
+            assert start.group_name == record["trial"]
+            dropout = start.hparams["dropout"].number_value
+            assert dropout == record["hyperparameters"]["dropout"]
+            # The chosen epoch's value, not the last one's.
+            chosen = record["members"][k]["curves"]["val_data_loss"][record["chosen_epoch"] - 1]
+            last = session.Scalars("hparams/val_data_loss")[-1]
+            assert (last.value, last.step) == (pytest.approx(chosen), record["chosen_epoch"])
+
+    @pytest.mark.parametrize("side", ["best", "baseline"])
+    def test_both_sides_have_activation_histograms(self, finished, side):
+        tags = scalars(finished.tensorboard / side).Tags()
+        assert any(
+            "activation_1" in tag and tag.startswith("activations/") for tag in tags["tensors"]
+        )
+        assert any(tag.startswith("gradients/") for tag in tags["tensors"])
+        assert "data_loss/validation" in tags["scalars"]
+
+    def test_the_experiment_names_its_columns(self, finished):
+        plugin = scalars(finished.tensorboard).PluginTagToContent(hparams_metadata.PLUGIN_NAME)
+        experiment = hparams_metadata.parse_experiment_plugin_data(
+            plugin[hparams_metadata.EXPERIMENT_TAG]
+        )
+        assert {info.name for info in experiment.hparam_infos} == {"dropout", "learning_rate"}
+
+
+class Stop(Exception):
+    """Stands for whatever ends a search."""
+
+
+def stop_after(count: int):
+    """A progress that ends the search when `count` trials are finished."""
+    seen = []
+
+    def progress(event):
+        if event.finished and event.phase == "searching":
+            seen.append(event)
+            if len(seen) == count:
+                raise Stop
+
+    return progress
+
+
+class TestResume:
+    @pytest.mark.parametrize("searcher", ["random", "bayesian", "grid"])
+    def test_an_interrupted_search_ends_as_an_uninterrupted_one(self, tmp_path, searcher):
+        options = {"searcher": searcher, "trials": 11, "epochs": 1, "space": small_space()}
+        if searcher == "grid":
+            options["space"] = Space(
+                {"dropout": Choice(0.0, 0.2, 0.4), "l2": Choice(0.0, 1e-4, 1e-3, 1e-2)}
+            )
+        whole = small_search(tmp_path / "whole", **options)
+        with pytest.raises(Stop):
+            small_search(tmp_path / "cut", progress=stop_after(5), **options)
+        kept = timeless(Study.open(tmp_path / "cut"))
+        assert kept == timeless(whole)[:5]
+        resumed = small_search(tmp_path / "cut", resume=True, **options)
+        assert timeless(resumed) == timeless(whole)
+        assert resumed.result["best"]["test"] == whole.result["best"]["test"]
+        assert resumed.test_reads == 1
+
+    def test_no_setting_is_tried_twice_and_a_small_space_ends_early(self, tmp_path):
+        notices = []
+        study = small_search(
+            tmp_path / "study",
+            space=Space({"dropout": Choice(0.0, 0.3), "l2": Choice(0.0, 1e-3)}),
+            searcher="bayesian",
+            trials=9,
+            epochs=1,
+            progress=lambda event: notices.append(event.notice),
+        )
+        tried = [json.dumps(record["hyperparameters"]) for record in study.trials()]
+        assert len(tried) == len(set(tried)) == 4
+        assert any("no more than 4" in notice for notice in notices)
+        assert small_search(
+            tmp_path / "study",
+            space=Space({"dropout": Choice(0.0, 0.3), "l2": Choice(0.0, 1e-3)}),
+            searcher="bayesian",
+            trials=9,
+            epochs=1,
+            resume=True,
+        ).test_reads == 1  # fmt: skip
+
+    def test_extending_reads_the_test_again_only_when_told(self, tmp_path):
+        options = {"epochs": 1, "searcher": "bayesian"}
+        small_search(tmp_path / "study", trials=2, **options)
+        longer = small_search(
+            tmp_path / "study", trials=4, resume=True, reread_test=True, **options
+        )
+        assert len(longer.trials()) == 4
+        assert longer.test_reads == 2
+        assert len(longer.result["previous"]) == 1
+
+    def test_settings_to_try_come_first(self, tmp_path):
+        study = small_search(tmp_path / "study", try_first=[{"dropout": 0.25}], trials=2, epochs=1)
+        assert study.trials()[0]["hyperparameters"]["dropout"] == 0.25
+
+    def test_the_time_budget_ends_the_search_and_the_study_is_finished(self, tmp_path):
+        notices = []
+        study = small_search(
+            tmp_path / "study",
+            engine="keras-tuner",
+            space=Space({"dropout": Range(0.1, 0.5)}),
+            epochs=1,
+            minutes=1e-9,
+            progress=lambda event: notices.append(event.notice),
+        )
+        assert len(study.trials()) == 1
+        assert any("Time is up: 1 of 3" in notice for notice in notices)
+        assert study.result["best"]["test"]["accuracy"] is not None
+
+
+class TestHonesty:
+    def test_the_test_rows_are_not_touched_before_the_end(self, tmp_path, monkeypatch):
+        dataset, out = blobs(), tmp_path / "study"
+        read = Dataset.read_test
+        moments = []
+
+        def watched(self):
+            study = Study.open(out)
+            # Counted before it happens, after every trial and the whole baseline.
+            moments.append((len(study.trials()), study.test_reads))
+            assert (
+                len(json.loads((study.checkpoints / "baseline.json").read_text())["candidates"])
+                == 8
+            )
+            return read(self)
+
+        monkeypatch.setattr(Dataset, "read_test", watched)
+        small_search(out, data=dataset, epochs=1)
+        assert moments == [(3, 1)]
+        assert dataset.test_reads == 1
+
+    def test_a_diverged_trial_is_never_best(self, tmp_path):
+        study = small_search(
+            tmp_path / "study",
+            data=line(),
+            base=SMALL.replace(optimizer="sgd", activation="linear"),
+            space=Space({"learning_rate": Choice(0.01, 1e9)}),
+            searcher="grid",
+            trials=2,
+        )
+        by_rate = {r["hyperparameters"]["learning_rate"]: r for r in study.trials()}
+        assert by_rate[1e9]["status"] == "diverged"
+        assert by_rate[1e9]["score"] is None
+        assert study.result["best"]["hyperparameters"]["learning_rate"] == 0.01
+        assert "NaN" not in (study.folder / "trials.jsonl").read_text()
+
+    def test_all_diverged_is_a_clear_result(self, tmp_path):
+        study = small_search(
+            tmp_path / "study",
+            data=line(),
+            base=SMALL.replace(optimizer="sgd", activation="linear", learning_rate=1e9),
+            space=Space({"l2": Choice(0.0, 1.0)}),
+            searcher="grid",
+            trials=2,
+        )
+        assert {record["status"] for record in study.trials()} == {"diverged"}
+        assert study.result["best"] is None
+        assert study.result["baseline"] is None
+        assert study.test_reads == 0
+        assert not study.best_model.exists()
+
+    def test_regression_is_tested_in_the_targets_own_unit(self, tmp_path):
+        dataset = line()
+        study = small_search(tmp_path / "study", data=dataset, trials=2, objective="val_mae")
+        model = keras.saving.load_model(study.best_model)
+        # line() splits as the search's data set did: the rows are found by their fingerprint.
+        raw, target = dataset._test.read()
+        error = np.abs(model.predict(raw, verbose=0)[:, 0] - target).mean()
+        assert study.result["best"]["test"]["mae"] == pytest.approx(error, rel=1e-4)
+        assert error > 2  # about the target's unit, not standard deviations
+
+
+class TestRequest:
+    def test_what_a_space_holds_fixed_is_part_of_the_base(self):
+        space = Space({"dropout": Choice(0.0, 0.5)})
+        space.fix("l2", 0.5)
+        request = Request(data=None, space=space.to_dict())
+        assert request.base["l2"] == 0.5
+        assert request.config({"dropout": 0.5}).l2 == 0.5
+
+    @pytest.mark.parametrize("text", ["edited", "missing"])
+    def test_an_edited_study_is_one_line(self, finished, tmp_path, text):
+        asked = {"data": None, "surprise": 1} if text == "edited" else {"trials": 3}
+        study = Study.create(tmp_path / "study", asked)
+        with pytest.raises(UserError, match="edited or damaged"):
+            Request.of_study(study)
