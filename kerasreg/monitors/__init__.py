@@ -9,7 +9,7 @@ callbacks = [
     TrainEvaluation(x, y, log_dir=log_dir),         # train_eval_accuracy, …, gap_accuracy, …
     ActivationMonitor(x_val[:256], log_dir),        # histograms, dead units, drift
     GradientMonitor((x[:256], y[:256]), log_dir),   # norms, ratios, histograms
-    keras.callbacks.EarlyStopping("val_data_loss", patience=10),
+    keras.callbacks.EarlyStopping("val_data_loss", patience=10, mode="min"),
 ]
 ```
 """

@@ -1,12 +1,16 @@
 """Names of a model's layers and the outputs they produce in one forward pass."""
 
 import functools
-from collections.abc import Callable, Iterator
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import keras
 import tensorflow as tf
+
+_INSIDE = "it runs inside a loop or another compiled function"
 
 
 @dataclass
@@ -14,7 +18,7 @@ class Outputs:
     """What one forward pass produced, in the order in which the layers were called."""
 
     tensors: dict[str, tf.Tensor] = field(default_factory=dict)
-    activations: dict[str, str | None] = field(default_factory=dict)
+    activations: dict[str, str] = field(default_factory=dict)
     missed: dict[str, str] = field(default_factory=dict)
 
 
@@ -27,26 +31,34 @@ def named_layers(model: keras.Model) -> dict[str, keras.layers.Layer]:
     seen: set[int] = set()
 
     def walk(parent: keras.layers.Layer, prefix: str) -> None:
-        children = getattr(parent, "operations", None) or parent._layers
-        for layer in children:
+        for layer in _children(parent):
             if id(layer) in seen or isinstance(layer, keras.layers.InputLayer):
                 continue
             seen.add(id(layer))
-            name, count = prefix + layer.name, 1
-            while name in named:
-                count += 1
-                name = f"{prefix}{layer.name}#{count}"
+            name = _unique(prefix + layer.name, named)
             named[name] = layer
-            if isinstance(layer, keras.layers.Layer):
-                walk(layer, f"{name}.")
+            walk(layer, f"{name}.")
 
     walk(model, "")
     return named
 
 
+def _children(layer: object) -> list[keras.layers.Layer]:
+    # A recurrent layer is one layer: its cell runs inside a loop, once a step.
+    if isinstance(layer, keras.layers.RNN) or not isinstance(layer, keras.layers.Layer):
+        return []
+    return getattr(layer, "operations", None) or layer._layers
+
+
+def _unique(name: str, taken: Collection[str]) -> str:
+    numbered = (f"{name}#{count}" for count in itertools.count(2))
+    return next(n for n in itertools.chain([name], numbered) if n not in taken)
+
+
 def own_trainable(layer: keras.layers.Layer) -> list[keras.Variable]:
     """Return a layer's trainable variables without those of the layers inside it."""
-    inner = {id(v) for child in layer._layers for v in child.trainable_variables}
+    inside = [child for child in _children(layer) if isinstance(child, keras.layers.Layer)]
+    inner = {id(v) for child in inside for v in child.trainable_variables}
     return [v for v in layer.trainable_variables if id(v) not in inner]
 
 
@@ -105,31 +117,29 @@ def watch_outputs(model: keras.Model, inputs: object) -> Outputs:
     layers = named_layers(model)
     found = Outputs()
     known: set[int] = set()
-    missed: dict[str, str] = {}
+    called: set[str] = set()
+    given: dict[str, list[str]] = defaultdict(list)
     graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
 
-    def remember(name: str, value: object, activation: str | None) -> None:
+    def remember(name: str, value: object, activation: str, suffix: str = "") -> None:
         tensors = [t for t in keras.tree.flatten(value) if t is not None]
         for index, tensor in enumerate(tensors):
-            key = name if len(tensors) == 1 else f"{name}.{index}"
+            key = name + suffix + (f".{index}" if len(tensors) > 1 else "")
             if id(tensor) in known:
                 continue
             reason = _unwatchable(tensor, graph)
             if reason:
-                missed.setdefault(name, reason)
+                found.missed.setdefault(name, reason)
                 continue
-            count, unique = 1, key
-            while unique in found.tensors:
-                count += 1
-                unique = f"{key}#{count}"
+            unique = _unique(key, found.tensors)
             known.add(id(tensor))
             held.append(tensor)
             found.tensors[unique] = tf.cast(tensor, tf.float32)
             found.activations[unique] = activation
+            given[name].append(unique)
 
     # Identity is by `id`, so every tensor compared must stay alive until the end.
     held: list[object] = []
-    called: set[str] = set()
 
     def spy_call(name: str, layer: keras.layers.Layer) -> Callable:
         call = layer.call
@@ -151,7 +161,7 @@ def watch_outputs(model: keras.Model, inputs: object) -> Outputs:
         @functools.wraps(function)
         def spied(x: object, *args: object, **kwargs: object) -> object:
             if _unwatchable(x, graph) is None:
-                remember(f"{name}.pre", x, None)
+                remember(name, x, "", suffix=".pre")
             return function(x, *args, **kwargs)
 
         return spied
@@ -166,10 +176,11 @@ def watch_outputs(model: keras.Model, inputs: object) -> Outputs:
         model(inputs, **call_arguments(model, training=False))
     for name in layers:
         if name not in called:
-            missed.setdefault(name, "not called on the probe, or inside a compiled function")
-    # A layer of which some output is watched is not missed: an LSTM shows its output, and its
-    # cell runs inside the loop.
-    found.missed = missed
+            found.missed[name] = "not called on the probe, or inside a compiled function"
+    # What a layer gave before it went into a loop is only a part of what it does.
+    for name, reason in found.missed.items():
+        for key in given[name] if reason == _INSIDE else ():
+            del found.tensors[key], found.activations[key]
     return found
 
 
@@ -194,7 +205,7 @@ def _unwatchable(tensor: object, graph: tf.Graph | None) -> str | None:
     if not isinstance(tensor, tf.Tensor):
         return f"its output is a {type(tensor).__name__}, not a dense tensor"
     if graph is not None and getattr(tensor, "graph", graph) is not graph:
-        return "it runs inside a loop or another compiled function"
+        return _INSIDE
     if not tensor.dtype.is_floating:
         return f"its output is {tensor.dtype.name}, not floating-point"
     if tensor.shape.rank == 0:
@@ -209,12 +220,10 @@ def _is_function(activation: object) -> bool:
     return activation is not keras.activations.linear
 
 
-def _activation_name(layer: object) -> str | None:
-    """Return the name of the function whose range bounds a layer's output."""
-    function = getattr(layer, "activation", None)
-    if isinstance(function, keras.layers.Layer):
-        function = getattr(function, "activation", function)
-    if function is None:
-        # An operation of a functional model (`keras.ops.tanh`) is a class of its own.
-        return type(layer).__name__.lower()
-    return getattr(function, "__name__", type(function).__name__.lower())
+def _activation_name(layer: object) -> str:
+    """Return the name, without underscores, of the function whose range bounds a layer's output.
+
+    `ReLU` and the operation `keras.ops.relu` of a functional model are classes of their own.
+    """
+    function = getattr(layer, "activation", None) or layer
+    return getattr(function, "__name__", type(function).__name__).lower().replace("_", "")

@@ -1,5 +1,6 @@
 """What all monitors do alike: count epochs, keep one writer, and leave training alone."""
 
+import functools
 import os
 import warnings
 import weakref
@@ -147,4 +148,8 @@ def _array(value: object) -> np.ndarray | None:
 
 def compiled(model: keras.Model, function: Callable) -> Callable:
     """Return `function` as one TensorFlow graph, or as it is where the model runs eagerly."""
-    return function if model.run_eagerly else tf.function(function, reduce_retracing=True)
+    if model.run_eagerly:
+        return function
+    # TensorFlow counts tracings by code, and warns of models in a row as of retracing; a partial
+    # has no code and is counted by itself.
+    return tf.function(functools.partial(function), reduce_retracing=True)

@@ -99,7 +99,7 @@ class ActivationMonitor(Monitor):
 
     def _prepare(self) -> Any:
         model = self.model
-        traced: dict[str, dict[str, str | None]] = {}
+        traced: dict[str, dict[str, str]] = {}
 
         def outputs(inputs: Any) -> dict[str, tf.Tensor]:
             watched = watch_outputs(model, inputs)

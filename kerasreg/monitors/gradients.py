@@ -17,6 +17,7 @@ from kerasreg.monitors._monitor import Monitor, Rows, compiled
 from kerasreg.monitors.statistics import GRADIENT_EDGES, histogram, sort_finite
 
 GRADIENT_STATISTICS = ("norm", "weight_norm", "ratio", "nonfinite")
+_NO_COUNTS = np.zeros(GRADIENT_EDGES.size - 1, dtype=np.int64)
 
 
 class GradientMonitor(Monitor):
@@ -34,7 +35,8 @@ class GradientMonitor(Monitor):
       relative size of a step of plain gradient descent;
     - `nonfinite`: fraction of entries that are NaN or infinite.
 
-    A layer none of whose weights the loss depends on is named in one warning; its gradient is 0.
+    A layer none of whose weights the loss depends on is named in one warning; its gradient is 0. A
+    layer that is frozen for a while is NaN then.
 
     Args:
         probe: `(x, y)` or `(x, y, sample_weight)` as `model.fit` takes them, with a few hundred
@@ -61,10 +63,14 @@ class GradientMonitor(Monitor):
     @property
     def records(self) -> dict[str, dict[str, np.ndarray]]:
         """Layer -> statistic -> array with one entry per record."""
-        layers = self._kept[0][1] if self._kept else {}
+        names = dict.fromkeys(name for _, record in self._kept for name in record)
+        absent = {**dict.fromkeys(GRADIENT_STATISTICS, np.nan), "histogram": _NO_COUNTS}
         return {
-            name: {key: np.array([record[name][key] for _, record in self._kept]) for key in layer}
-            for name, layer in layers.items()
+            name: {
+                key: np.array([record.get(name, absent)[key] for _, record in self._kept])
+                for key in absent
+            }
+            for name in names
         }
 
     def _prepare(self) -> Any:
@@ -108,8 +114,6 @@ class GradientMonitor(Monitor):
         run = compiled(model, gradients)
         run(*data)
         self._warn_missed("compute the gradient", missed)
-        if self._kept and list(self._kept[-1][1]) != list(groups):
-            self._start_anew()
         return run, data, number_tags(list(groups))
 
     def _record(self, step: int, logs: dict[str, float]) -> dict[str, dict[str, Any]]:

@@ -22,8 +22,8 @@ class PenaltyMonitor(Monitor):
     - `val_penalty`: penalty of the weights at the end of the epoch, which are those that were
       validated; and `val_data_loss = val_loss - val_penalty`, in epochs with validation.
 
-    Callbacks that come later in the list see them: `EarlyStopping(monitor="val_data_loss")`. With
-    `steps_per_execution` above 1, the penalty is taken once an execution.
+    Callbacks that come later in the list see them: `EarlyStopping("val_data_loss", mode="min")`.
+    With `steps_per_execution` above 1, the penalty is taken once an execution.
 
     Penalties are those that Keras adds: of trainable weights whose regularizer was there when
     they were made. A penalty that depends on the data (`activity_regularizer`, `add_loss`) cannot
@@ -57,9 +57,11 @@ class PenaltyMonitor(Monitor):
     @property
     def penalties(self) -> dict[str, np.ndarray]:
         """Layer -> array with its penalty at the end of each epoch."""
-        layers = self._kept[0][1][1] if self._kept else {}
+        names = dict.fromkeys(name for _, (_, penalties) in self._kept for name in penalties)
+        # A layer that is frozen for a while has no penalty then.
         return {
-            name: np.array([penalties[name] for _, (_, penalties) in self._kept]) for name in layers
+            name: np.array([penalties.get(name, 0.0) for _, (_, penalties) in self._kept])
+            for name in names
         }
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:

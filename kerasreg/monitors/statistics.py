@@ -14,15 +14,15 @@ ACTIVATION_STATISTICS = ("mean", "std", "zeros", "dead", "saturated", "drift", "
 BOUNDS = MappingProxyType(
     {
         "sigmoid": (0.0, 1.0),
-        "hard_sigmoid": (0.0, 1.0),
-        "sparse_sigmoid": (0.0, 1.0),
+        "hardsigmoid": (0.0, 1.0),
+        "sparsesigmoid": (0.0, 1.0),
         "tanh": (-1.0, 1.0),
-        "hard_tanh": (-1.0, 1.0),
+        "hardtanh": (-1.0, 1.0),
         "softsign": (-1.0, 1.0),
         "relu6": (0.0, 6.0),
     }
 )
-"""Infimum and supremum of Keras' bounded activations, by name.
+"""Infimum and supremum of Keras' bounded activations, by name without underscores.
 
 Softmax is not among them: most of its outputs are near zero when it works well.
 """
