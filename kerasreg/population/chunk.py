@@ -144,7 +144,8 @@ class Chunk:
         result = {}
         for prefix, parts in (("", self.rows.train), ("val_", self.rows.validation)):
             own = np.stack([parts[fold] for fold in self._folds])
-            data_loss, metric = self._means(own)
+            means = self._means(own)
+            data_loss, metric = map(_rounded, means)
             result[prefix + "loss"] = data_loss + penalty
             result[prefix + "data_loss"] = data_loss
             result[prefix + "penalty"] = penalty
@@ -212,6 +213,11 @@ class Chunk:
     def weights(self, position: int) -> list[np.ndarray]:
         """A member's arrays now, in the blueprint's order."""
         return [array[position].numpy() for array in self.arrays]
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """To 8 significant digits: further ones vary with the order in which threads add."""
+    return np.array([float(f"{value:.8g}") for value in values])
 
 
 def member_bytes(blueprint: Blueprint, batch_size: int, dtype: str) -> int:

@@ -106,7 +106,14 @@ def row_losses(
         targets: (1 or members, rows): class numbers, 0 and 1, or values.
         logits: (members, rows, outputs).
         smoothing: Label smoothing (members, 1, 1), for training.
+
+    Returns:
+        Cross-entropies as float64: their exponentials, in float32, differ in the last bit between
+        vector lanes and the rest, so that a member's result would depend on its position.
     """
+    if loss in ("softmax", "binary"):
+        logits = tf.cast(logits, tf.float64)
+        smoothing = None if smoothing is None else tf.cast(smoothing, tf.float64)
     if loss == "softmax":
         shape = tf.shape(logits)
         labels = tf.broadcast_to(targets, shape[:2])

@@ -75,9 +75,18 @@ def update(
             return weight - step, (velocity,)
         case "adam":
             beta_1, beta_2 = numbers["beta_1"], numbers["beta_2"]
-            step_size = rate * tf.sqrt(1 - beta_2**count) / (1 - beta_1**count)
+            step_size = rate * tf.sqrt(1 - _power(beta_2, count)) / (1 - _power(beta_1, count))
             momentum = slots[0] + (gradient - slots[0]) * numbers["1 - beta_1"]
             velocity = slots[1] + (gradient * gradient - slots[1]) * numbers["1 - beta_2"]
             step = momentum * step_size / (tf.sqrt(velocity) + numbers["epsilon"])
             return weight - step, (momentum, velocity)
     raise AssertionError(rule)
+
+
+def _power(base: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
+    """base ** exponent, rounded once.
+
+    TensorFlow's float32 power differs in its last bit between vector lanes and the rest, so that a
+    member's step would depend on its position.
+    """
+    return tf.cast(tf.cast(base, tf.float64) ** tf.cast(exponent, tf.float64), base.dtype)

@@ -157,7 +157,7 @@ class Program:
             logits, statistics = forward(self.blueprint, named, values, x, uniforms)
             losses = row_losses(self.blueprint.loss, y, logits, values.get((-1, "label_smoothing")))
             if weights is not None:
-                losses = losses * weights
+                losses = losses * tf.cast(weights, losses.dtype)
             total = tf.reduce_sum(tf.reduce_mean(losses, axis=1))
         return tape.gradient(total, trainable), statistics
 
@@ -214,7 +214,9 @@ class Program:
             wb = tf.gather(weights, rows) if self.key.weighted else None
             uniforms = self._uniforms(seeds, first + k, tf.shape(rows)[1])
             uniforms = {layer: self._spread(u, stream) for layer, u in uniforms.items()}
-            arrays, slots = self.step(arrays, slots, numbers, xb, yb, wb, uniforms, first + k + 1)
+            arrays, slots = self._fused_step(
+                arrays, slots, numbers, xb, yb, wb, uniforms, first + k + 1
+            )
             for array, shape in zip(arrays, shapes, strict=True):
                 array.set_shape([None, *shape])
             for index, group in zip(self._trainable, slots, strict=True):
@@ -240,7 +242,7 @@ class Program:
         losses = row_losses(self.blueprint.loss, yb, logits)
         metrics = row_metrics(self.blueprint.loss, yb, logits)
         if self.key.weighted:
-            losses = losses * tf.gather(weights, rows)
+            losses = losses * tf.cast(tf.gather(weights, rows), losses.dtype)
         return (
             tf.reduce_sum(tf.cast(losses, tf.float64), 1),
             tf.reduce_sum(tf.cast(metrics, tf.float64), 1),
