@@ -21,7 +21,7 @@ from kerasreg.errors import UserError
 
 # Raw bytes and values of one file: CIFAR-10 has 184 million values; as float32 rows in a process
 # with TensorFlow, this much stays below 2 GB.
-MOST_BYTES = 640 * 2**20
+MOST_BYTES = 512 * 2**20
 MOST_VALUES = 200_000_000
 _MOST_DIRECTORY_BYTES = 64 * 1024
 _CHUNK = 1 << 20
