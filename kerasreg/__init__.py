@@ -4,11 +4,28 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-# Public name -> module, imported on first use: TensorFlow takes seconds, `--help` must not.
+# Public name -> (module, name there), imported on first use: TensorFlow takes seconds, and
+# `kerasreg --help` must not.
 _PUBLIC = {
-    "StackConfig": "stacks",
-    "build_stack": "stacks",
-    "UserError": "errors",
+    "ActivationMonitor": ("monitors", "ActivationMonitor"),
+    "Choice": ("search", "Choice"),
+    "Dataset": ("data", "Dataset"),
+    "GradientMonitor": ("monitors", "GradientMonitor"),
+    "PenaltyMonitor": ("monitors", "PenaltyMonitor"),
+    "Population": ("population", "Population"),
+    "PopulationTuner": ("search", "PopulationTuner"),
+    "Range": ("search", "Range"),
+    "Space": ("search", "Space"),
+    "StackConfig": ("stacks", "StackConfig"),
+    "Study": ("study", "Study"),
+    "TrainEvaluation": ("monitors", "TrainEvaluation"),
+    "UserError": ("errors", "UserError"),
+    "build_stack": ("stacks", "build_stack"),
+    "from_arrays": ("data", "from_arrays"),
+    "load": ("data", "load"),
+    "render_report": ("report", "render_report"),
+    "search_regularization": ("search.run", "search"),
+    "train_stack": ("search.run", "train"),
 }
 
 __all__ = sorted(_PUBLIC)
@@ -17,7 +34,8 @@ __all__ = sorted(_PUBLIC)
 def __getattr__(name: str):
     if name not in _PUBLIC:
         raise AttributeError(f"module 'kerasreg' has no attribute {name!r}")
-    return getattr(import_module(f"kerasreg.{_PUBLIC[name]}"), name)
+    module, own = _PUBLIC[name]
+    return getattr(import_module(f"kerasreg.{module}"), own)
 
 
 def __dir__() -> list[str]:
