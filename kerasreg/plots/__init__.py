@@ -4,7 +4,7 @@ Every drawing function takes plain records (lines of `trials.jsonl`, arrays) and
 `matplotlib.figure.Figure`; `save` writes it as PNG and SVG, `themed_svg` makes it part of a page.
 """
 
-from kerasreg.plots._arms import arm_curves, effects
+from kerasreg.plots._arms import arm_curves, effects, speed
 from kerasreg.plots._curves import best_so_far, learning_curves
 from kerasreg.plots._importance import (
     Importance,
@@ -58,6 +58,7 @@ __all__ = [
     "save_inside",
     "scored",
     "slices",
+    "speed",
     "style",
     "themed_svg",
     "unit_health",

@@ -13,6 +13,7 @@ from kerasreg.plots._style import (
     INK,
     MUTED,
     SERIES,
+    count_epochs,
     label,
     new_figure,
     note,
@@ -78,7 +79,7 @@ def learning_curves(columns: Mapping[str, Trial | None]) -> Figure:
                 remark(axes, "none" if name == "penalty" else "no curves")
                 continue
             _draw_pair(axes, record, name, colours[column])
-        grid[-1, column].set_xlabel("epoch")
+        count_epochs(grid[-1, column])
     for row, name in enumerate(rows):
         _limit(grid[row, 0], records, name)
         if name == "accuracy":

@@ -14,6 +14,7 @@ from kerasreg.plots._style import (
     MUTED,
     PAPER,
     SERIES,
+    count_epochs,
     label,
     new_figure,
     note,
@@ -167,7 +168,7 @@ def unit_health(inside: Mapping[str, Inside]) -> Figure:
                 axes.legend(loc="upper right", ncols=3)
         grid[row, 0].set_ylabel(title)
     for axes in grid[-1]:
-        axes.set_xlabel("epoch")
+        count_epochs(axes)
     return figure
 
 

@@ -18,6 +18,7 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from kerasreg.study import atomic_write
 
@@ -139,6 +140,12 @@ def power(exponent: int) -> str:
 def number(value: float | None, digits: int = 3) -> str:
     """Return `value` with `digits` significant digits, short: `0.25`, `3.1e-05`, `–` for none."""
     return "–" if value is None else f"{value:.{digits}g}"
+
+
+def count_epochs(axes: Axes) -> None:
+    """Label the horizontal axis as epochs, with ticks at whole ones only."""
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def percent(value: float, position: object = None) -> str:
