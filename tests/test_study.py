@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from kerasreg.errors import UserError
-from kerasreg.study import Study, failed_record
+from kerasreg.study import Study, _lock, failed_record
 
 ASKED = {
     "data": "digits",
@@ -102,6 +102,20 @@ def test_a_killed_creation_is_no_obstacle(tmp_path):
     (tmp_path / ".kerasreg-999999999-0123456789abcdef-study.json").write_text("{")
     Study.create(tmp_path, {})
     assert os.listdir(tmp_path) == ["study.json"]
+
+
+def test_two_creations_at_once_make_one_study(tmp_path, monkeypatch):
+    acquire = _lock.acquire
+
+    def beaten(path):
+        monkeypatch.undo()
+        Study.create(tmp_path / "s", {"first": 1})
+        return acquire(path)
+
+    monkeypatch.setattr(_lock, "acquire", beaten)
+    with pytest.raises(UserError, match="already holds a study"):
+        Study.create(tmp_path / "s", {"second": 1})
+    assert Study.open(tmp_path / "s").asked == {"first": 1}
 
 
 def test_a_creation_that_fails_leaves_no_folder(tmp_path, monkeypatch):

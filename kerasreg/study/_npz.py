@@ -77,7 +77,7 @@ def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
         if any(length < 0 for length in shape) or size != entry.file_size - file.tell():
             raise ValueError(f"it claims {size:,} bytes and holds others")
         data = bytearray(size)
-        if file.readinto(data) != size or file.read(1):  # at the end the checksum is compared
+        if file.readinto(data) != size:  # reading the last byte compares the checksum
             raise ValueError(f"it should hold {size:,} bytes of numbers and holds others")
     return np.ndarray(shape, dtype, buffer=data, order="F" if fortran else "C")
 
