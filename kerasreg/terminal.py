@@ -121,17 +121,14 @@ def print_summary(folder: Path, result: Mapping[str, Any], console: Console | No
     console.print(f"[bold]Best setting[/] (trial {result['best']['trial']}): ", end="")
     console.print(escape(describe_setting(result["best"]["hyperparameters"])))
     console.print(_comparison(result))
-    lines = [
-        ("model", "best.keras", "best setting, refitted on training + validation rows"),
+    for name, file, note in (
+        ("model", "best.keras", "  (refitted on training and validation rows)"),
         ("trials", "trials.jsonl", ""),
-        ("live curves", "tensorboard", f"tensorboard --logdir {folder / 'tensorboard'}"),
-        ("report", "report.html", ""),
-    ]
-    grid = Table.grid(padding=(0, 2))
-    for name, file, note in lines:
+        ("tensorboard", "tensorboard", f"  (tensorboard --logdir {folder / 'tensorboard'})"),
+    ):
         if (folder / file).exists():
-            grid.add_row(name, escape(str(folder / file)), f"[dim]{escape(note)}[/]")
-    console.print(grid)
+            # Whole paths, however long: they are there to be copied.
+            console.print(f"{name:<13}{folder / file}{note}", soft_wrap=True, markup=False)
     report = folder / "report.html"
     target = report if report.exists() else folder
     console.print(f"Open next: [bold]{escape(str(target))}[/]", soft_wrap=True)

@@ -13,11 +13,13 @@ import pytest
 from rich.console import Console
 
 from kerasreg import cli
+from kerasreg.options import build_parser
 from kerasreg.search.events import Counter, Event
 from kerasreg.study import Study
 from kerasreg.terminal import LiveProgress, describe_setting, duration, is_live
 
 VERBS = ("search", "train", "report")
+PARSER = build_parser(dict.fromkeys(VERBS, lambda parsed: 0))
 COMMAND = [sys.executable, "-m", "kerasreg"]
 # Slow trials, many of them: a signal arrives in the middle.
 LONG = ["search", "--data", "digits", "--engine", "keras-tuner", "--units", "8", "--trials", "50",
@@ -60,14 +62,14 @@ class TestHelp:
             program, *arguments = shlex.split(example)
             assert program == "kerasreg"
             assert arguments[0] == verb
-            cli._parser().parse_args(arguments)
+            PARSER.parse_args(arguments)
 
     def test_no_verb_is_the_users_mistake(self, capsys):
         assert cli.main([]) == 2
         assert "--help" in capsys.readouterr().err
 
     def test_every_option_says_what_it_does(self):
-        for verb in cli._parser()._subparsers._group_actions[0].choices.values():
+        for verb in PARSER._subparsers._group_actions[0].choices.values():
             for action in verb._actions:
                 assert action.help, action.option_strings
 
@@ -83,7 +85,7 @@ class TestNegativeNumbers:
         ],
     )
     def test_they_belong_to_their_option(self, given, joined):
-        assert cli._joined(given) == joined
+        assert joined(given) == joined
 
 
 @pytest.fixture(scope="module")

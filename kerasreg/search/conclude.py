@@ -159,7 +159,9 @@ def train_baseline(work: Work) -> list[dict[str, Any]]:
 
     settings = tuple(base.replace(learning_rate=rate) for rate in rest)
     if settings:
-        work.engine.train(work.task(settings), work.dataset, counter.epochs, finished)
+        work.engine.train(
+            work.task(settings), work.dataset, counter.epochs, finished, work.study.checkpoints
+        )
     return records
 
 

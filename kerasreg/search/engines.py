@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kerasreg.errors import UserError
@@ -96,6 +97,7 @@ class Engine(Protocol):
         dataset: Dataset,
         on_epoch: Callable[[int], None] | None = None,
         on_setting: Callable[[int, list[MemberResult]], None] | None = None,
+        checkpoints: Path | None = None,
     ) -> list[list[MemberResult]]:
         """Train every setting; one list of members a setting, in the order of the task.
 
@@ -104,6 +106,7 @@ class Engine(Protocol):
             dataset: On what; the test rows are never asked for.
             on_epoch: Called with the number of member-epochs just trained.
             on_setting: Called with (index, members) as soon as a setting is finished.
+            checkpoints: A folder for unfinished work, to go on from after a kill.
         """
 
     def fit(

@@ -24,8 +24,8 @@ class KerasTunerEngine:
 
     name = "keras-tuner"
 
-    def train(self, task, dataset, on_epoch=None, on_setting=None):
-        """See `Engine.train`."""
+    def train(self, task, dataset, on_epoch=None, on_setting=None, checkpoints=None):
+        """See `Engine.train`; nothing is checkpointed, a setting that was cut short runs again."""
         parts = list(members_of(task, dataset))
         results = []
         for index, config in enumerate(task.settings):

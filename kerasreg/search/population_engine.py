@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,15 +16,17 @@ class PopulationEngine:
 
     name = "population"
 
-    def train(self, task, dataset, on_epoch=None, on_setting=None):
+    def train(self, task, dataset, on_epoch=None, on_setting=None, checkpoints=None):
         """See `Engine.train`."""
+        if checkpoints:
+            checkpoints.mkdir(exist_ok=True)
         parts = list(members_of(task, dataset))
         results: list[list[MemberResult]] = [[] for _ in task.settings]
         structures: dict[tuple, list[int]] = {}
         for index, config in enumerate(task.settings):
             structures.setdefault(config.structure(), []).append(index)
 
-        for indices in structures.values():
+        for structure, indices in structures.items():
             owners = [index for index in indices for _ in parts]
             population = Population(
                 [task.settings[index] for index in owners],
@@ -55,6 +58,7 @@ class PopulationEngine:
                     objective=task.objective,
                     patience=task.patience,
                     keep="none",
+                    checkpoint=checkpoints and checkpoints / _file_name(structure),
                     on_epoch=(lambda report: on_epoch(len(report.members))) if on_epoch else None,
                     on_results=finished,
                 )
@@ -76,6 +80,10 @@ class PopulationEngine:
                 watch={0: callbacks} if callbacks else None,
             )
         return population.member(0)
+
+
+def _file_name(structure: tuple) -> str:
+    return f"population-{hashlib.sha256(repr(structure).encode()).hexdigest()[:16]}.npz"
 
 
 @contextmanager

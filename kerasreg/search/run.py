@@ -9,36 +9,14 @@ from typing import Any
 
 from kerasreg.data import Dataset, from_arrays, load
 from kerasreg.errors import UserError
-from kerasreg.search import tensorboard
 from kerasreg.search.conclude import Work, conclude
 from kerasreg.search.engines import engine_named
-from kerasreg.search.events import Counter, Event, Progress
-from kerasreg.search.oracles import make_oracle
-from kerasreg.search.proposer import Proposal, Proposer
+from kerasreg.search.events import Event, Progress
 from kerasreg.search.request import Request, check_minutes, locate
 from kerasreg.search.space import Space
+from kerasreg.search.trials import make_proposer, run_trials
 from kerasreg.stacks import StackConfig
-from kerasreg.study import Study, read_json, trial_record, write_json
-
-# How many settings are proposed together. Fixed, so that neither speed nor chunking can change
-# what is proposed. Bayesian proposals learn from finished trials, hence the smaller rounds.
-_ROUND = {"random": 64, "grid": 64, "bayesian": 8}
-
-# What `train` records as hyperparameters, where it is one value and not one a layer.
-_TRAINED = (
-    "dropout",
-    "input_dropout",
-    "l1",
-    "l2",
-    "weight_decay",
-    "label_smoothing",
-    "normalization",
-    "learning_rate",
-)
-
-
-class _OutOfTime(Exception):
-    """The time budget is spent; what is finished is recorded."""
+from kerasreg.study import Study
 
 
 def search(
@@ -200,7 +178,7 @@ def run_request(
         dataset.folds(request.folds, request.seed)  # refuses before a folder is made
     asked = {**request.to_dict(), "dataset": dataset.describe()}
     engine = engine_named(request.engine)
-    proposer = None if request.command == "train" else _proposer(request)
+    proposer = None if request.command == "train" else make_proposer(request)
     if resume:
         study = Study.open(out)
         study.extend(asked, reread_test=reread_test)
@@ -210,7 +188,7 @@ def run_request(
     _say_batch(work)
     deadline = None if minutes is None else started + 60 * minutes
     with study.lock():
-        trained = _run_trials(work, proposer, deadline, reread_test)
+        trained = run_trials(work, proposer, deadline, reread_test)
         if trained or study.result is None:
             conclude(work)
     return study
@@ -250,126 +228,3 @@ def _dataset(data: Dataset | str | Path | tuple) -> Dataset | None:
     raise UserError(
         f"data: expected a name, a file, a Dataset or arrays (x, y), got {type(data).__name__}."
     )
-
-
-def _proposer(request: Request) -> Proposer:
-    space, base = request.parsed_space, StackConfig.from_dict(request.base)
-    if not list(space):
-        raise UserError("--space: expected at least one name that varies, got none.")
-    queue = [space.setting(values, base) for values in request.try_first]
-    hyperparameters = space.hyperparameters(base)
-    return Proposer(
-        make_oracle(request.searcher, hyperparameters, request.objective, request.seed), queue
-    )
-
-
-def _run_trials(
-    work: Work, proposer: Proposer | None, deadline: float | None, reread_test: bool
-) -> bool:
-    """Propose, record the proposals, train, record the results, tell; until enough or no time.
-
-    Returns:
-        Whether any trial was trained.
-    """
-    study, request = work.study, work.request
-    path = study.folder / "proposals.json"
-    rounds = _read_rounds(path)
-    records = study.trials()
-    counter = work.counter("searching", request.trials)
-    for record in records:
-        counter.setting(record, new=False)
-        # A kill between the two writes leaves a trial without its event file.
-        if not tensorboard.trial_folder(study.tensorboard, record).exists():
-            tensorboard.write_trial(study.tensorboard, record)
-    if proposer:
-        pending = proposer.replay(rounds, records)
-    else:
-        pending = [] if records else [("0000", _hyperparameters(request))]
-    answered = study.result is not None
-    while True:
-        if not pending:
-            size = min(_ROUND[request.searcher], request.trials - sum(map(len, rounds)))
-            pending = proposer.propose(size) if proposer and size > 0 else []
-            if not pending:
-                break
-            _refuse_if(answered and not reread_test, study)
-            rounds.append(pending)
-            write_json(path, {"rounds": rounds})
-        _refuse_if(answered and not reread_test, study)
-        if not _train_round(work, pending, proposer, counter, deadline):
-            counter.notice(f"Time is up: {counter.done} of {request.trials} trials are finished.")
-            return True
-        pending = []
-    if counter.done < request.trials:
-        counter.notice(f"The space has no more than {counter.done} different settings.")
-    return counter.done > len(records)
-
-
-def _refuse_if(refused: bool, study: Study) -> None:
-    if refused:
-        raise UserError(
-            f"{study.folder} has its result and its test rows were read, so more trials would "
-            "choose with the answer known; begin a new study, or pass --reread-test."
-        )
-
-
-def _train_round(
-    work: Work,
-    pending: list[Proposal],
-    proposer: Proposer | None,
-    counter: Counter,
-    deadline: float | None,
-) -> bool:
-    """Train and record settings, each as soon as it is finished; False if time ran out."""
-    study, request = work.study, work.request
-    records = {}
-
-    def finished(index: int, members: list) -> None:
-        trial, values = pending[index]
-        record = trial_record(
-            trial, values, members, request.objective, request.epoch_rule, work.engine.name
-        )
-        study.append(record)
-        if not any(study.tensorboard.glob("events.*")):
-            tensorboard.write_study(study.tensorboard, study.asked, record)
-        tensorboard.write_trial(study.tensorboard, record)
-        records[trial] = record
-        counter.setting(record)
-        if deadline is not None and time.monotonic() > deadline and len(records) < len(pending):
-            raise _OutOfTime
-
-    settings = tuple(request.config(values) for _, values in pending)
-    try:
-        work.engine.train(work.task(settings), work.dataset, counter.epochs, finished)
-    except _OutOfTime:
-        return False
-    # Told in the order of the proposals, whatever the order they were finished in.
-    for trial, _ in pending:
-        if proposer:
-            proposer.tell(records[trial])
-    return deadline is None or time.monotonic() <= deadline
-
-
-def _hyperparameters(request: Request) -> dict[str, Any]:
-    values = {name: request.base[name] for name in _TRAINED}
-    return {name: value for name, value in values.items() if not isinstance(value, list)}
-
-
-def _read_rounds(path: Path) -> list[list[Proposal]]:
-    """The rounds of proposals recorded so far.
-
-    Raises:
-        UserError: The file is not what kerasreg writes.
-    """
-    if not path.exists():
-        return []
-    try:
-        rounds = read_json(path)["rounds"]
-        return [[(str(trial), dict(values)) for trial, values in proposals] for proposals in rounds]
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(
-            f"{path}: expected the rounds of proposals that kerasreg writes; it was edited or "
-            "damaged. Restore it from a copy, or begin a new study."
-        ) from None

@@ -1,0 +1,205 @@
+"""The options of the command line: what there is to say, its help, and an example of every verb."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
+
+from kerasreg import __version__
+from kerasreg.errors import UserError
+
+Run = Callable[[argparse.Namespace], int]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Like argparse, but a mistake is one line and not a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}. See {self.prog} --help.")
+
+
+def joined(arguments: Sequence[str]) -> list[str]:
+    """Write `--l2 -1e-3` as `--l2=-1e-3`: argparse takes the number for an option."""
+    joined: list[str] = []
+    for argument in arguments:
+        number = argument[:1] == "-" and argument[1:2] in set("0123456789.")
+        if number and joined and joined[-1].startswith("--") and "=" not in joined[-1]:
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+def build_parser(run: Mapping[str, Run]) -> argparse.ArgumentParser:
+    """The parser of all verbs.
+
+    Args:
+        run: Verb -> what runs it; becomes `run` of the parsed arguments.
+    """
+    parser = _Parser(
+        prog="kerasreg",
+        description="Which regularisation does my Keras network need, how strong, and why?",
+        epilog="Start with: kerasreg search --data digits --out study",
+    )
+    parser.add_argument("--version", action="version", version=f"kerasreg {__version__}")
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    _add_search(verbs, run["search"])
+    _add_train(verbs, run["train"])
+    _add_report(verbs, run["report"])
+    return parser
+
+
+def _verb(verbs, name: str, run: Run, summary: str, examples: str) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # What was not given stays unset: --resume compares only what was.
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_search(verbs, run: Run) -> None:
+    parser = _verb(
+        verbs,
+        "search",
+        run,
+        "Search for the regularisation that a data set needs.",
+        "  kerasreg search --data digits --trials 64 --out study\n"
+        "  kerasreg search --data people.csv --target income --searcher bayesian --out study\n"
+        "  kerasreg search --data digits --space l2=1e-6:1e-2:log --fix dropout=0 --out study\n"
+        "  kerasreg search --resume --out study --trials 128",
+    )
+    _add_data(parser)
+    group = parser.add_argument_group("what to try")
+    add = group.add_argument
+    add("--searcher", metavar="S", help="random (default), bayesian or grid")
+    add("--trials", type=int, metavar="N", help="settings to try (default 64)")
+    add("--minutes", type=float, metavar="M", help="start no more trials after this long")
+    add(
+        "--space",
+        action="append",
+        metavar="NAME=LOW:HIGH[:log][:zero]|A,B,...",
+        help="let NAME vary so; may be repeated; other names keep their default",
+    )
+    add("--fix", action="append", metavar="NAME=VALUE", help="hold NAME at VALUE; may be repeated")
+    add(
+        "--try",
+        action="append",
+        dest="try_first",
+        metavar="NAME=VALUE,...",
+        help="try this setting first; may be repeated",
+    )
+    add("--units", metavar="A,B,...", help="widths of the hidden layers (default 128,128)")
+    add("--activation", metavar="NAME", help="of every hidden layer (default relu)")
+    add("--optimizer", metavar="NAME", help="adam (default), sgd, momentum, nesterov, ...")
+    _add_training(parser)
+    parser.add_argument("--engine", metavar="E", help="how to train: population or keras-tuner")
+    _add_output(parser)
+
+
+def _add_train(verbs, run: Run) -> None:
+    parser = _verb(
+        verbs,
+        "train",
+        run,
+        "Train one setting, beside the same stack without regularisation.",
+        "  kerasreg train --data digits --dropout 0.3 --l2 1e-4 --out run\n"
+        "  kerasreg train --data diabetes --norm batch --units 64,64 --lr 0.01 --out run",
+    )
+    _add_data(parser)
+    group = parser.add_argument_group("the stack (per-layer lists are separated by commas)")
+    for flag, field, metavar, text in _STACK_FLAGS:
+        group.add_argument(flag, dest=f"stack_{field}", metavar=metavar, help=text)
+    _add_training(parser)
+    parser.add_argument("--engine", metavar="E", help="how to train: population or keras-tuner")
+    _add_output(parser)
+
+
+def _add_report(verbs, run: Run) -> None:
+    parser = _verb(
+        verbs,
+        "report",
+        run,
+        "Write report.html and the figures of a study, finished, running or interrupted.",
+        "  kerasreg report study",
+    )
+    parser.add_argument("folder", metavar="DIR", help="the study folder")
+    _add_verbosity(parser)
+
+
+# flag, field of StackConfig, metavar, help
+_STACK_FLAGS = (
+    ("--units", "units", "A,B,...", "widths of the hidden layers (default 128,128)"),
+    ("--activation", "activation", "NAME", "of every hidden layer (default relu)"),
+    ("--norm", "normalization", "NAME", "none (default), batch, layer or group"),
+    ("--norm-position", "norm_position", "P", "before (default) or after the activation"),
+    ("--groups", "groups", "N", "groups of group normalisation (default 8)"),
+    ("--dropout", "dropout", "R", "fraction dropped after each hidden layer (default 0)"),
+    ("--input-dropout", "input_dropout", "R", "fraction of the inputs dropped (default 0)"),
+    ("--l1", "l1", "A", "adds A·Σ|w| to the loss (default 0)"),
+    ("--l2", "l2", "A", "adds A·Σw² to the loss (default 0)"),
+    ("--weight-decay", "weight_decay", "A", "decoupled decay of the kernels (default 0)"),
+    ("--label-smoothing", "label_smoothing", "S", "in training only (default 0)"),
+    ("--initializer", "initializer", "I", "he (default), xavier, glorot or a standard deviation"),
+    ("--optimizer", "optimizer", "NAME", "adam (default), sgd, momentum, nesterov, ..."),
+    ("--lr", "learning_rate", "RATE", "learning rate (default 0.001)"),
+    ("--momentum", "momentum", "M", "of momentum and nesterov (default 0.9)"),
+    ("--loss", "loss", "NAME", "of regression: mse (default), mae or huber"),
+)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the data")
+    add = group.add_argument
+    add(
+        "--data",
+        metavar="D",
+        help="digits (default), breast_cancer, wine, iris, diabetes, mnist, "
+        "fashion_mnist, cifar10, or a .csv, .parquet or .npz file",
+    )
+    add("--target", metavar="COLUMN", help="of a table: name, or index (-1 is the last)")
+    add("--no-header", action="store_true", help="the CSV has no header row")
+    add("--task", metavar="T", help="classification or regression (default: inferred)")
+    add("--train-size", type=int, metavar="N", help="keep only N training rows, stratified")
+    add("--split-seed", type=int, metavar="K", help="of train/validation/test (default 0)")
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("training")
+    add = group.add_argument
+    add("--epochs", type=int, metavar="E", help="most epochs a trial trains (default 50)")
+    add(
+        "--patience",
+        type=int,
+        metavar="P",
+        help="stop after P epochs without improvement (default 10; 0: never)",
+    )
+    add("--batch-size", type=int, metavar="B", help="rows a step (default: by the data's size)")
+    add("--objective", metavar="O", help="val_data_loss (default), val_accuracy or val_mae")
+    add("--epoch", metavar="RULE", help="the epoch that counts: best (default) or last")
+    add("--seeds", type=int, metavar="S", help="members a setting, K, K+1, ... (default 1)")
+    add("--folds", type=int, metavar="F", help="cross-validate with F folds")
+    add("--seed", type=int, metavar="K", help="fixes every draw (default 0)")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", metavar="DIR", help="the study folder to write (required)")
+    parser.add_argument("--resume", action="store_true", help="go on with the study in --out")
+    parser.add_argument(
+        "--reread-test", action="store_true", help="allow the test rows to be read again"
+    )
+    _add_verbosity(parser)
+
+
+def _add_verbosity(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", default=False, help="print errors only")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", default=False, help="show TensorFlow's own messages"
+    )
