@@ -202,6 +202,7 @@ def themed_svg(svg: str, name: str) -> str:
     text = re.sub(r'\bid="([^"]*)"', rf'id="{name}-\1"', text)
     text = re.sub(r"url\(#([^)]*)\)", rf"url(#{name}-\1)", text)
     text = re.sub(r'(<use [^>]*?xlink:href=")#', rf"\1#{name}-", text)
+    text = text.replace(' target="_blank"', "")  # the target is in the same page
     text = text.replace("<a xlink:href=", '<a tabindex="-1" xlink:href=')
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var({variable})")

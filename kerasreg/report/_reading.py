@@ -38,22 +38,12 @@ class StudyView:
     @cached_property
     def data(self) -> Mapping[str, Any]:
         """What is known of the data: how it was asked for, and `Dataset.describe()`."""
-        known: dict[str, Any] = {}
-        for part in (
-            self.asked.get("data"),
-            self.asked.get("dataset"),
-            (self.result or {}).get("data"),
-        ):
-            if isinstance(part, Mapping):
-                known.update(part)
-            elif part is not None:
-                known["source"] = part
-        return known
+        return {**(self.asked.get("data") or {}), **(self.asked.get("dataset") or {})}
 
     @property
     def name(self) -> str:
         """What the data is called."""
-        return str(self.data.get("name") or self.data.get("source") or "arrays")
+        return str(self.data.get("name") or "arrays")
 
     @property
     def objective(self) -> str:
@@ -96,9 +86,7 @@ def read_study(folder: Path | str) -> StudyView:
     """
     study = Study.open(folder)
     result = study.result
-    known = [result or {}, *(study.asked.get(key) for key in ("dataset", "data"))]
-    scales = [part.get("target_scale") for part in known if isinstance(part, Mapping)]
-    scale = float(next((value for value in scales if value), 1.0))
+    scale = float((study.asked.get("dataset") or {}).get("target_scale") or 1.0)
     trials = [in_target_units(trial, scale, study.asked) for trial in study.trials()]
     if result is not None:
         sides = {

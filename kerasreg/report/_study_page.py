@@ -93,11 +93,17 @@ def _cost(view: StudyView) -> str:
     spent = sum(float(trial["seconds"]) for trial in view.trials)
     if not view.trials:
         return "Nothing was trained yet."
-    each = spent / len(view.trials)
-    return (
+    text = (
         f"Training {words.count(len(view.trials), 'trial')} took {words.seconds(spent)}, "
-        f"{words.seconds(each)} a trial."
+        f"{words.seconds(spent / len(view.trials))} a trial."
     )
+    candidates = len((view.result or {}).get("baseline_candidates") or [])
+    if candidates:
+        text += (
+            " The baseline is the same stack without any regulariser, with the same seeds and at "
+            f"the best of {words.count(candidates, 'learning rate')}."
+        )
+    return text
 
 
 def _repeat(view: StudyView) -> dict[str, Any]:
@@ -137,7 +143,7 @@ def _code(view: StudyView, config: StackConfig) -> str:
     stack = f"config = StackConfig(\n{lines})" if lines else "config = StackConfig()"
     asked = view.asked.get("data")
     arguments = dict(asked) if isinstance(asked, Mapping) else {}
-    source = arguments.pop("source", None)
+    source = arguments.pop("name_or_path", None)
     if source is None:
         data = "data = from_arrays(x, y)  # the arrays you gave"
     else:
