@@ -434,6 +434,8 @@ def spoiled(value):
         ({"x": X + 1j}, "expected numbers, got dtype complex"),
         ({"x": X[:, 0]}, r"\(rows, features\)"),
         ({"x": X[:, :0]}, "empty shape"),
+        ({"x": X * 0 + 5}, "no feature varies"),
+        ({"x": 1.7e9 + X}, "subtract a constant"),
         ({"x": [[1], [2, 3]]}, "different lengths"),
         ({"y": Y[:-1]}, "x has 60 rows and y has 59"),
         ({"y": np.eye(2)[Y]}, "argmax"),

@@ -159,6 +159,7 @@ def test_exported_tables_equal_the_preprocessed_path(task, tmp_path):
     [
         {"only": np.arange(30.0)},
         {"only": np.array(["x", "y", "z"] * 10, dtype=object)},
+        {"only": np.array(["[unknown]", "y", "z"] * 10, dtype=object)},
         {"a": np.arange(30), "fixed": np.full(30, "same", dtype=object)},
         {"a": np.where(np.arange(30) % 4 == 0, np.nan, 1.0)},
         {"time": 1.7e9 + 1e4 * np.arange(30.0)},

@@ -54,6 +54,11 @@ class ArrayPreprocessing:
         if len(names) != features:
             raise UserError(f"feature_names: expected {features} names, got {len(names)}")
         offset, gain = _statistics(x, rows, scaling)
+        if not np.any(gain):
+            raise UserError(
+                "x: no feature varies in the training rows; nothing to learn from (large numbers "
+                "that differ little are equal as float32: subtract a constant)"
+            )
         return cls(tuple(x.shape[1:]), scaling, offset, gain, tuple(names))
 
     def refit(self, x: np.ndarray, rows: np.ndarray) -> "ArrayPreprocessing":

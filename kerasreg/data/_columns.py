@@ -78,7 +78,10 @@ class TablePreprocessing:
             categories.append(Categories(kept, np.ones(len(kept), dtype=bool)))
             remarks.extend(remark)
         if not np.any(gain) and len(flagged) == 0 and not any(c.kept for c in categories):
-            raise UserError("no feature column varies in the training rows; nothing to learn from")
+            raise UserError(
+                "no feature column varies in the training rows; nothing to learn from (large "
+                "numbers that differ little are equal as float32: subtract a constant)"
+            )
         names = [
             *table.numeric_names,
             *(f"{table.numeric_names[index]} is missing" for index in flagged),
