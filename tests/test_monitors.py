@@ -351,6 +351,22 @@ def test_penalty_by_layer_is_the_formula_and_frozen_layers_have_none(data):
     assert np.isnan(monitor.records["val_penalty"]).all()
 
 
+@pytest.mark.parametrize("kind", ["functional", "sequential"])
+def test_penalty_of_a_cut_or_deferred_epoch(data, kind):
+    """One step: the penalty it began with, or for a model that it builds the one it left."""
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = True
+
+    model = build(kind)
+    before = float(sum(model.losses)) if model.built else None
+    history = fit(model, data, [PenaltyMonitor(), Stop()], validation=False).history
+    after = float(sum(model.losses))
+    assert history["penalty"] == pytest.approx([before or after], rel=1e-6)
+    assert before is None or before != pytest.approx(after, rel=1e-6)
+
+
 def test_a_model_without_penalties_has_penalty_zero(data):
     model = build(lambda: keras.Sequential([keras.layers.Dense(CLASSES)]))
     history = fit(model, data, [PenaltyMonitor()]).history

@@ -44,7 +44,7 @@ class PenaltyMonitor(Monitor):
     def __init__(self, log_dir: str | os.PathLike | None = None) -> None:
         super().__init__(log_dir)
         self._begun: list[tf.Tensor | None] = []
-        self._rows: list[float] = []
+        self._rows_at_end: float | None = None
 
     @property
     def records(self) -> dict[str, np.ndarray]:
@@ -65,44 +65,28 @@ class PenaltyMonitor(Monitor):
         }
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._begun, self._rows = [], []
+        self._begun, self._rows_at_end = [], None
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         if self._compiled is None and self.model.built:
             self._compiled = self._prepare()
         # A model that is built by its first step has no weights before it.
-        self._begun.append(None if self._compiled is None else self._compiled[0]())
+        self._begun.append(None if self._compiled is None else self._compiled.measure())
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        counter = None if self._compiled is None else self._compiled[2]
-        self._rows.append(batch + 1.0 if counter is None else float(counter.numpy()))
+        # Read at the last step only, and before validation resets the count.
+        steps = self.params.get("steps")
+        if self._compiled is not None and (steps is None or batch + 1 >= steps):
+            self._rows_at_end = float(self._compiled.measure()[-1])
 
-    def _prepare(self) -> Any:
-        model = self.model
-        groups = {
-            name: penalized
-            for name, own in variables_by_layer(model).items()
-            if (penalized := [v for v in own if v.regularizer is not None])
-        }
-
-        def penalties() -> tf.Tensor:
-            return tf.stack(
-                [
-                    tf.add_n([tf.reduce_sum(tf.cast(v.regularizer(v), tf.float32)) for v in own])
-                    for own in groups.values()
-                ]
-            )
-
-        run = compiled(model, penalties) if groups else _nothing
-        # Keras' running mean of the loss counts the rows of each step.
-        counts = [m.count for m in model.metrics if isinstance(m, keras.metrics.Mean)][:1]
-        return run, number_tags(list(groups)), counts[0] if counts else None
+    def _prepare(self) -> "_Penalties":
+        return _Penalties(self.model)
 
     def _record(self, step: int, logs: dict[str, float]) -> Any:
         if not self._kept:
             self._warn_missed("take the penalty from the data loss", _data_penalties(self.model))
-        run, tags, _ = self._compiled
-        final = run().numpy().astype(np.float64)
+        tags = self._compiled.tags
+        final = self._compiled.measure().numpy()[:-1].astype(np.float64)
         record = dict.fromkeys(("data_loss", "penalty", "val_data_loss", "val_penalty"), np.nan)
         if "loss" in logs:
             record["penalty"] = self._mean_penalty(float(final.sum()))
@@ -121,18 +105,49 @@ class PenaltyMonitor(Monitor):
 
     def _mean_penalty(self, final: float) -> float:
         """Average over the steps, each weighted by the rows it saw."""
-        steps = min(len(self._begun), len(self._rows))
-        if not steps:
+        known = [measured.numpy() for measured in self._begun if measured is not None]
+        if not known:
             return final
-        totals = [final if p is None else float(p.numpy().sum()) for p in self._begun[:steps]]
-        if self._begun[0] is None and steps > 1:
-            totals[0] = totals[1]  # The nearest that is known of the step that built the model.
-        rows = np.diff(self._rows[:steps], prepend=0.0)
-        return float(np.average(totals, weights=rows if rows.sum() > 0 else None))
+        totals = np.array([measured[:-1].sum(dtype=np.float64) for measured in known])
+        rows = np.diff([measured[-1] for measured in known])
+        # An epoch that a callback cut short ended with a step of the usual size.
+        usual = rows.max(initial=1.0)
+        end = self._rows_at_end
+        rows = np.append(rows, usual if end is None else end - known[-1][-1])
+        if self._begun[0] is None:
+            # The step that built the model counts as the one after it.
+            rows[0] += known[0][-1]
+        return float(np.average(totals, weights=rows if rows.all() else None))
 
 
-def _nothing() -> tf.Tensor:
-    return tf.zeros([0])
+class _Penalties:
+    """The penalties of a model's layers, compiled.
+
+    `measure()` returns a vector: the penalty of each layer in `tags`, then the rows that Keras'
+    running mean of the loss has counted in this epoch (0 where a model has no such mean).
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        groups = {
+            name: penalized
+            for name, own in variables_by_layer(model).items()
+            if (penalized := [v for v in own if v.regularizer is not None])
+        }
+        means = [m for m in model.metrics if isinstance(m, keras.metrics.Mean) and m.name == "loss"]
+
+        def measure() -> tf.Tensor:
+            penalties = [
+                tf.add_n([tf.reduce_sum(tf.cast(v.regularizer(v), tf.float32)) for v in own])
+                for own in groups.values()
+            ]
+            rows = tf.cast(means[0].count, tf.float32) if means else tf.zeros(())
+            return tf.stack([*penalties, rows])
+
+        self.tags = number_tags(list(groups))
+        # Called at every step, so even the 0.04 ms count that `tf.function` takes to find the one
+        # graph it has.
+        run = compiled(model, measure)
+        self.measure = run if model.run_eagerly else run.get_concrete_function()
 
 
 def _data_penalties(model: keras.Model) -> dict[str, str]:
