@@ -1,0 +1,32 @@
+"""Checks of single values, with messages that name the field, the range and the value."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+from kerasreg.errors import UserError
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...], otherwise: str = "") -> None:
+    if value not in choices:
+        expected = ", ".join(choices) + (f" {otherwise}" if otherwise else "")
+        raise UserError(f"{name}: expected one of {expected}, got {value!r}.")
+
+
+def check_sequence(name: str, value: Any, kind: type) -> tuple:
+    items = tuple(value) if isinstance(value, tuple | list) else None
+    if items is None or any(isinstance(i, bool) or not isinstance(i, kind) for i in items):
+        word = "whole numbers" if kind is int else "numbers"
+        raise UserError(f"{name}: expected a list of {word}, got {value!r}.")
+    return items
+
+
+def check_number(name: str, value: Any, low: float, high: float, open_low: bool) -> float:
+    bounds = f"{'(' if open_low else '['}{low:g}, {high:g})"
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise UserError(f"{name}: expected a finite number in {bounds}, got {value!r}.")
+    if value < low or value >= high or (open_low and value == low):
+        raise UserError(f"{name}: expected a number in {bounds}, got {value!r}.")
+    return float(value)

@@ -1,0 +1,249 @@
+"""`StackConfig`: one stack and how it is trained, as plain validated values."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import math
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from kerasreg.errors import UserError
+from kerasreg.stacks._checks import check_choice, check_number, check_sequence
+
+ACTIVATIONS = (
+    "relu",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "linear",
+)
+NORMALIZATIONS = ("none", "batch", "layer", "group")
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+INITIALIZERS = ("he", "xavier", "glorot")
+LOSSES = ("mse", "mae", "huber")
+
+
+@dataclass(frozen=True)
+class StackConfig:
+    """One stack and how it is trained, validated on construction.
+
+    Attributes:
+        units: Width of each hidden layer; empty for a linear model.
+        activation: One of `ACTIVATIONS`, after every hidden layer.
+        normalization: `"none"`, `"batch"`, `"layer"` or `"group"`, on every hidden layer.
+        groups: Number of groups of `"group"`; divides every width, with two units a group or more.
+        norm_position: `"before"` or `"after"` the activation.
+        norm_momentum: Momentum of batch normalisation's moving averages, in [0, 1).
+        norm_epsilon: Added to the variance, > 0.
+        dropout: Rate (fraction dropped) after each hidden layer, one number or one per layer.
+        input_dropout: Rate on the inputs.
+        l1, l2: Kernel penalty strengths (see the module's formulas), one number or one per kernel:
+            the hidden kernels in order, then the output kernel if `penalize_output`.
+        penalize_output: Whether the output kernel is penalised too.
+        initializer: `"he"` sqrt(2/n_in), `"xavier"` sqrt(1/n_in), `"glorot"` sqrt(2/(n_in+n_out)),
+            or a standard deviation. All draw from an untruncated normal.
+        initial_scale: Multiplies the standard deviation of the initial kernels.
+        optimizer: One of `OPTIMIZERS`, with Keras' update rules.
+        learning_rate: Step size, > 0.
+        momentum: Of `"momentum"` and `"nesterov"`, in [0, 1).
+        weight_decay: Decoupled decay of the kernels (biases and normalisation parameters are left
+            alone), for any optimiser.
+        rho: Decay of the running mean of squares in `"rmsprop"`, in [0, 1).
+        initial_accumulator: Start value of `"adagrad"`.
+        label_smoothing: In [0, 1), in training only: `data_loss` is the unsmoothed loss.
+        loss: Of regression: `"mse"`, `"mae"` or `"huber"` (delta 1).
+
+    Raises:
+        UserError: A value is out of its range, naming the field, the range and the value.
+    """
+
+    units: tuple[int, ...] = (128, 128)
+    activation: str = "relu"
+    normalization: str = "none"
+    groups: int = 8
+    norm_position: str = "before"
+    norm_momentum: float = 0.9
+    norm_epsilon: float = 1e-3
+    dropout: float | tuple[float, ...] = 0.0
+    input_dropout: float = 0.0
+    l1: float | tuple[float, ...] = 0.0
+    l2: float | tuple[float, ...] = 0.0
+    penalize_output: bool = True
+    initializer: str | float = "he"
+    initial_scale: float = 1.0
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    rho: float = 0.9
+    initial_accumulator: float = 0.1
+    label_smoothing: float = 0.0
+    loss: str = "mse"
+
+    def __post_init__(self) -> None:
+        units = (self.units,) if isinstance(self.units, int) else self.units
+        units = check_sequence("units", units, int)
+        for width in units:
+            if width < 1:
+                raise UserError(f"units: expected positive widths, got {width} in {list(units)}.")
+        object.__setattr__(self, "units", units)
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("normalization", self.normalization, NORMALIZATIONS)
+        check_choice("norm_position", self.norm_position, ("before", "after"))
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("loss", self.loss, LOSSES)
+        if not isinstance(self.penalize_output, bool):
+            raise UserError(
+                f"penalize_output: expected True or False, got {self.penalize_output!r}."
+            )
+        if self.normalization == "group":
+            self._check_groups()
+        kernels = len(units) + self.penalize_output
+        self._numbers("dropout", len(units), "hidden layer", 0, 1)
+        self._numbers("l1", kernels, "penalised kernel", 0, math.inf)
+        self._numbers("l2", kernels, "penalised kernel", 0, math.inf)
+        for name in ("input_dropout", "norm_momentum", "momentum", "rho", "label_smoothing"):
+            self._number(name, 0, 1)
+        for name in ("weight_decay", "initial_accumulator"):
+            self._number(name, 0, math.inf)
+        for name in ("norm_epsilon", "initial_scale", "learning_rate"):
+            self._number(name, 0, math.inf, open_low=True)
+        if isinstance(self.initializer, str):
+            check_choice("initializer", self.initializer, INITIALIZERS, "or a standard deviation")
+        else:
+            self._number("initializer", 0, math.inf)
+
+    def _check_groups(self) -> None:
+        if not isinstance(self.groups, int) or isinstance(self.groups, bool) or self.groups < 1:
+            raise UserError(f"groups: expected a positive whole number, got {self.groups!r}.")
+        for width in self.units:
+            if width % self.groups or width // self.groups < 2:
+                raise UserError(
+                    f"groups: expected a divisor of every width with at least two units a group, "
+                    f"got groups={self.groups} for {width} units (one unit a group is always 0). "
+                    f"Choose another groups or other units."
+                )
+
+    def _number(self, name: str, low: float, high: float, open_low: bool = False) -> None:
+        value = check_number(name, getattr(self, name), low, high, open_low)
+        object.__setattr__(self, name, value)
+
+    def _numbers(self, name: str, length: int, per: str, low: float, high: float) -> None:
+        value = getattr(self, name)
+        if isinstance(value, Real):
+            self._number(name, low, high)
+            return
+        values = check_sequence(name, value, Real)
+        if len(values) != length:
+            raise UserError(
+                f"{name}: expected one number, or {length} (one per {per}), "
+                f"got {len(values)}: {list(values)}."
+            )
+        values = tuple(check_number(name, item, low, high, False) for item in values)
+        object.__setattr__(self, name, values)
+
+    @property
+    def dropout_rates(self) -> tuple[float, ...]:
+        """Rate after each hidden layer, `len(units)` numbers."""
+        return _per_layer(self.dropout, len(self.units))
+
+    @property
+    def kernel_l1(self) -> tuple[float, ...]:
+        """L1 strength of each kernel, output last: `len(units) + 1` numbers."""
+        return self._per_kernel(self.l1)
+
+    @property
+    def kernel_l2(self) -> tuple[float, ...]:
+        """L2 strength of each kernel, output last: `len(units) + 1` numbers."""
+        return self._per_kernel(self.l2)
+
+    def _per_kernel(self, value: float | tuple[float, ...]) -> tuple[float, ...]:
+        values = _per_layer(value, len(self.units) + self.penalize_output)
+        return values if self.penalize_output else (*values, 0.0)
+
+    def structure(self) -> tuple:
+        """What must be equal in a population; everything else is a number a member may own."""
+        return (
+            ("units", self.units),
+            ("activation", self.activation),
+            ("normalization", self.normalization),
+            ("groups", self.groups if self.normalization == "group" else None),
+            ("norm_position", self.norm_position if self.normalization != "none" else None),
+            ("optimizer", "adam" if self.optimizer == "adamw" else self.optimizer),
+            ("loss", self.loss),
+        )
+
+    def kernel_stddev(self, fan_in: int, fan_out: int) -> float:
+        """Standard deviation of an initial kernel of shape (fan_in, fan_out)."""
+        variances = {"he": 2 / fan_in, "xavier": 1 / fan_in, "glorot": 2 / (fan_in + fan_out)}
+        if isinstance(self.initializer, str):
+            return self.initial_scale * math.sqrt(variances[self.initializer])
+        return self.initial_scale * self.initializer
+
+    def unregularized(self) -> StackConfig:
+        """The same shape and optimiser without any regulariser: the baseline of a search."""
+        return self.replace(
+            normalization="none",
+            dropout=0.0,
+            input_dropout=0.0,
+            l1=0.0,
+            l2=0.0,
+            weight_decay=0.0,
+            label_smoothing=0.0,
+        )
+
+    def replace(self, **changes: Any) -> StackConfig:
+        """A copy with some fields changed, validated again."""
+        return StackConfig.from_dict({**self.to_dict(), **changes})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: tuples become lists."""
+        values = dataclasses.asdict(self)
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> StackConfig:
+        """The inverse of `to_dict`; missing fields take their defaults.
+
+        Raises:
+            UserError: A field is unknown (with the nearest name) or its value is out of range.
+        """
+        if not isinstance(values, dict):
+            raise UserError(f"StackConfig: expected a mapping of fields, got {values!r}.")
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in values:
+            if name not in known:
+                near = difflib.get_close_matches(str(name), known, n=3) or known
+                raise UserError(
+                    f"StackConfig: unknown field {name!r}; did you mean {' or '.join(near)}?"
+                )
+        return cls(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> StackConfig:
+        """The inverse of `to_json`.
+
+        Raises:
+            UserError: The text is not JSON, or not a valid config.
+        """
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(f"StackConfig: expected JSON, got {text[:60]!r} ({error}).") from None
+        return cls.from_dict(values)
+
+
+def _per_layer(value: float | tuple[float, ...], length: int) -> tuple[float, ...]:
+    return value if isinstance(value, tuple) else (value,) * length

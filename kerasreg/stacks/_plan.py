@@ -1,0 +1,59 @@
+"""The order of the layers, which builders and populations share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kerasreg.stacks._config import StackConfig
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """One layer of a stack without its numbers: what a builder or a population needs to make it.
+
+    Attributes:
+        kind: `"dense"`, `"batch"`, `"layer"`, `"group"`, `"activation"`, `"dropout"` or
+            `"rescaling"`.
+        name: The Keras layer's name.
+        index: Which hidden layer it belongs to, from 1; 0 for the input, n + 1 for the output.
+        units: Width of a dense layer.
+        use_bias: Whether a dense layer has a bias.
+        activation: Name of an activation.
+        groups: Number of groups of a group normalisation.
+        center, scale: Whether a normalisation has beta and gamma.
+        rescaling: Factor and offset of a rescaling.
+    """
+
+    kind: str
+    name: str
+    index: int = 0
+    units: int = 0
+    use_bias: bool = True
+    activation: str = ""
+    groups: int = 0
+    center: bool = True
+    scale: bool = True
+    rescaling: tuple[float, float] = (1.0, 0.0)
+
+
+def layer_plan(config: StackConfig, outputs: int) -> tuple[LayerSpec, ...]:
+    """The layers of a stack in order, every dropout site included.
+
+    No dense layer has a bias where a normalisation follows: it would be subtracted again.
+    """
+    plan = [LayerSpec("dropout", "input_dropout")]
+    normalized = config.normalization != "none"
+    before = normalized and config.norm_position == "before"
+    for index, units in enumerate(config.units, 1):
+        plan.append(LayerSpec("dense", f"dense_{index}", index, units, use_bias=not before))
+        norm = LayerSpec(config.normalization, f"norm_{index}", index, groups=config.groups)
+        if before:
+            plan.append(norm)
+        if config.activation != "linear":
+            name = f"activation_{index}"
+            plan.append(LayerSpec("activation", name, index, activation=config.activation))
+        if normalized and not before:
+            plan.append(norm)
+        plan.append(LayerSpec("dropout", f"dropout_{index}", index))
+    plan.append(LayerSpec("dense", "output", len(config.units) + 1, outputs))
+    return tuple(plan)
