@@ -1,0 +1,85 @@
+"""Lessons: arms x seeds -> populations -> evidence, figure, results. What scripts/ is written with.
+
+A lesson is a script of 40 to 100 lines that reads from top to bottom::
+
+    '''Does dropout help a network that has only 300 images?
+
+    Prediction: yes, test accuracy rises.
+
+    Source: the lecture notes; Srivastava et al. (2014).
+
+    Rule: supported if test accuracy after 301 epochs is higher with dropout by the smallest effect
+    of interest, in a paired test over seeds.
+    '''
+
+    import sys
+
+    from kerasreg.evidence import Rule
+    from kerasreg.lesson import Lesson, curves, effects, run
+    from kerasreg.lesson.models import net6
+
+    ARMS = {"no dropout": net6(), "dropout 0.2": net6(dropout=0.2)}
+
+
+    def lesson(lesson: Lesson) -> None:
+        rule = Rule("dropout raises test accuracy", "greater", lesson.smallest_effect, unit="pp")
+        data = lesson.data(train_size=300)
+        runs = lesson.train(ARMS, data, epochs=301, batch_size=100, every=10)
+        with_dropout, without = (runs[arm].final("test_accuracy") for arm in reversed(ARMS))
+        decisions = lesson.judge((rule, with_dropout, without))
+        lesson.conclude("C01", *decisions, take_home="…")
+        lesson.table(runs.table())
+        lesson.draw("Dropout on 300 images", curves(runs, "test_accuracy"), caption="…")
+
+
+    if __name__ == "__main__":
+        sys.exit(run(__file__, __doc__, lesson))
+
+How the pieces work:
+
+- **Rules come first.** They are made before the first `train` call: `Rule` (paired seeds),
+  `ExactRule` (identities), `ThresholdRule` (one number). `lesson.smallest_effect` is 0.015 on
+  digits and 0.01 elsewhere, a fraction of accuracy.
+- **`lesson.data(n)`** gives draws of n training rows, each seed its own (all arms of a seed the
+  same), `data.tuning` for learning rates and `data.test` (at most 2,000 rows) for verdicts only.
+  `data.resized(m)` keeps pool, tuning and test rows; `len(data.pool)` is the most it can draw.
+- **`lesson.train(arms, data, epochs=, batch_size=, every=)`** trains arms × seeds. `runs[arm]` has
+  `train_accuracy`, `test_accuracy`, `train_data_loss`, `test_data_loss`, `penalty`, `gap`, all
+  (seeds, measurements); `final(name)`, `converged(name, 0.99)` and `updates_to(0.95)` give one
+  number a seed; `runs.stacked(name)` is (seeds, arms) for `trend` and `best_level`;
+  `runs.model(arm, seed)` is an ordinary Keras model. A run that diverges counts as chance.
+- **`lesson.tune(arms, rates, data, epochs=, batch_size=)`** gives the arms back with their best
+  learning rates, chosen on the tuning rows with seeds of its own.
+- **`lesson.judge((rule, a, b), ...)`** decides comparisons that belong together, with Holm's
+  adjustment; tell `run(..., comparisons=N)` the most that one call has. **`lesson.conclude(id,
+  *decisions, take_home=)`** records the verdict on a claim; several decisions are sub-claims.
+- **`lesson.table(rows)`**, **`lesson.draw(title, *panels, caption=)`**: panels are `curves`,
+  `sweep`, `dots`, `effects`, or any function of a matplotlib `Axes`. `lesson.notes.append(text)`.
+- **`--quick`**: two seeds, two epochs, every verdict undecided; `lesson.quick` tells a script to
+  shrink what it computes by itself. Everything of a script must still run.
+- Written to `--out`: `figure.png` (the first figure), `results.json`, `report.html`,
+  `tensorboard/`. Same seeds, same numbers; only `seconds` differs.
+
+`kerasreg.lesson.models` builds the networks that the notes name.
+"""
+
+from kerasreg.lesson._lesson import Conclusion, Lesson
+from kerasreg.lesson._panels import Panel, band, curves, dots, effects, sweep
+from kerasreg.lesson._run import parse_docstring, run
+from kerasreg.lesson._runs import Arm, Runs, spread
+
+__all__ = [
+    "Arm",
+    "Conclusion",
+    "Lesson",
+    "Panel",
+    "Runs",
+    "band",
+    "curves",
+    "dots",
+    "effects",
+    "parse_docstring",
+    "run",
+    "spread",
+    "sweep",
+]

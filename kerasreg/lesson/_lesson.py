@@ -1,0 +1,272 @@
+"""A lesson that runs: what it was asked, what it trained, what it found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+from kerasreg.claims import Claim, find_claim
+from kerasreg.evidence import Decision, Rule, Verdict, combine, holm
+from kerasreg.lesson._data import LessonData, load_lesson_data
+from kerasreg.lesson._panels import Panel, draw
+from kerasreg.lesson._progress import Progress
+from kerasreg.lesson._runs import Runs
+from kerasreg.lesson._training import train_arms, tune_arms
+from kerasreg.stacks import StackConfig
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Epochs of a --quick run.
+QUICK_EPOCHS = 2
+#: Tuning seeds begin here: no run that tunes is a run that decides.
+FIRST_TUNING_SEED = 1_000_000
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """A claim with its decision and what a learner takes home."""
+
+    claim: Claim
+    decision: Decision
+    take_home: str
+
+
+@dataclass
+class Lesson:
+    """One run of a script: training, judging, and everything it will write at the end.
+
+    Attributes:
+        name: The script's name.
+        text: Parts of the script's docstring: question, prediction, source, rule.
+        data_name: What `--data` said.
+        seeds: The paired seeds.
+        quick: Whether this is a trial of the script that decides nothing.
+        out: Folder of the results.
+        comparisons: Most comparisons that the script decides together.
+    """
+
+    name: str
+    text: dict[str, str]
+    data_name: str
+    seeds: tuple[int, ...]
+    quick: bool
+    out: Path
+    comparisons: int = 1
+    conclusions: list[Conclusion] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    figures: list[tuple[Figure, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+    loaded: LessonData | None = None
+
+    @property
+    def smallest_effect(self) -> float:
+        """Smallest difference of accuracies that matters: 1.5 points on digits, else 1 point.
+
+        Digits has about 540 test rows, MNIST's sets 2,000: what cannot be told apart from noise
+        should not be claimed to matter.
+        """
+        return 0.015 if self.data_name == "digits" else 0.01
+
+    def data(self, train_size: int | None = None) -> LessonData:
+        """The rows of the lesson: draws of `train_size` rows, tuning rows and test rows.
+
+        Raises:
+            UserError: A set without classes, or with too few rows.
+        """
+        if self.loaded is None:
+            self.loaded = load_lesson_data(self.data_name, train_size)
+        pool = len(self.loaded.pool)
+        return self.loaded.resized(pool if train_size is None else train_size)
+
+    def train(
+        self,
+        arms: Mapping[str, StackConfig],
+        data: LessonData,
+        *,
+        epochs: int,
+        batch_size: int,
+        every: int = 1,
+        label: str = "",
+        histograms: Sequence[str] = (),
+        seeds: Sequence[int] | None = None,
+    ) -> Runs:
+        """Train every arm with every seed, one population for each structure.
+
+        With equal seeds arms share training rows, initial weights, batch order and the draws
+        behind their dropout masks. `--quick` ends after two epochs.
+
+        Args:
+            arms: Name -> setting.
+            data: From `data`.
+            epochs, batch_size: Of training; the last batch of an epoch may be short.
+            every: Epochs between two measurements; the last epoch is always measured.
+            label: Folder of the event files below `tensorboard/`, where a lesson trains twice.
+            histograms: Arms whose first run writes activation histograms to TensorBoard.
+            seeds: By default the lesson's.
+        """
+        seeds = self.seeds if seeds is None else tuple(seeds)
+        epochs = min(epochs, QUICK_EPOCHS) if self.quick else epochs
+        with Progress(f"{label or self.name}: {len(arms)} arms × {len(seeds)} seeds") as progress:
+            runs = train_arms(
+                arms,
+                data,
+                data.test,
+                seeds,
+                epochs=epochs,
+                batch_size=batch_size,
+                every=min(every, epochs),
+                progress=progress,
+                events=self.out / "tensorboard" / label,
+                histograms=histograms,
+            )
+        for name, arm in runs.arms.items():
+            if arm.diverged.any():
+                self.notes.append(
+                    f"{int(arm.diverged.sum())} of {len(seeds)} runs of {name!r} diverged. From "
+                    f"there they count as knowing nothing: accuracy 1/{data.classes}, data loss "
+                    f"ln {data.classes}."
+                )
+        self._remember(label or "training", arms, data, epochs=epochs, batch_size=batch_size)
+        return runs
+
+    def tune(
+        self,
+        arms: Mapping[str, StackConfig],
+        rates: Sequence[float],
+        data: LessonData,
+        *,
+        epochs: int,
+        batch_size: int,
+        seeds: int = 3,
+        label: str = "tuning",
+    ) -> dict[str, StackConfig]:
+        """Give each arm the learning rate with the best mean accuracy on the tuning rows.
+
+        All arms × rates × seeds train together, with seeds that no verdict rests on; test rows
+        are not touched. Ties go to the smaller data loss. A best rate at an end of the grid is
+        noted.
+        """
+        count = 1 if self.quick else seeds
+        epochs = min(epochs, QUICK_EPOCHS) if self.quick else epochs
+        text = f"{label}: {len(arms)} arms × {len(rates)} rates × {count} seeds"
+        with Progress(text) as progress:
+            best, scores = tune_arms(
+                arms,
+                rates,
+                data,
+                range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + count),
+                epochs=epochs,
+                batch_size=batch_size,
+                progress=progress,
+            )
+        for name, config in best.items():
+            if not self.quick and config.learning_rate in (min(rates), max(rates)):
+                self.notes.append(
+                    f"{label}: the best learning rate of {name!r}, {config.learning_rate:g}, is "
+                    "at the end of its grid."
+                )
+        self._remember(label, best, data, epochs=epochs, batch_size=batch_size)
+        self.settings[label]["accuracy on tuning rows by learning rate"] = scores
+        return best
+
+    def _remember(
+        self,
+        label: str,
+        arms: Mapping[str, StackConfig],
+        data: LessonData,
+        *,
+        epochs: int,
+        batch_size: int,
+    ) -> None:
+        self.settings[label] = {
+            "train_size": data.train_size,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "arms": {name: config.to_dict() for name, config in arms.items()},
+        }
+
+    def judge(self, *tests: tuple[Rule, ArrayLike, ArrayLike]) -> list[Decision]:
+        """Decide comparisons that belong together, with Holm's adjustment over them.
+
+        Args:
+            *tests: (rule, results of arm a, results of arm b), one number a seed; b may be one
+                number.
+
+        Returns:
+            A decision a test. In a quick run all are undecided.
+        """
+        if len(tests) > max(1, self.comparisons):
+            raise ValueError(
+                f"{self.name} decides {len(tests)} comparisons together, but announced "
+                f"{self.comparisons}: pass comparisons={len(tests)} to run()."
+            )
+        compared = holm([rule.compare(a, b) for rule, a, b in tests])
+        if self.quick:
+            return [
+                Decision(rule.claim, "undecided", comparison.text(rule.unit), comparison=comparison)
+                for (rule, _, _), comparison in zip(tests, compared, strict=True)
+            ]
+        return [
+            rule.decide(comparison)
+            for (rule, _, _), comparison in zip(tests, compared, strict=True)
+        ]
+
+    def conclude(
+        self,
+        claim: str,
+        *decisions: Decision,
+        take_home: str | Mapping[Verdict, str],
+    ) -> Decision:
+        """Record the verdict on a claim of the notes.
+
+        Args:
+            claim: Its id, such as "C01".
+            *decisions: From `judge`, or from an `ExactRule` or `ThresholdRule`. Several are joined
+                by `kerasreg.evidence.combine`: the claim holds if all of them do.
+            take_home: One line for a learner, or one for each verdict that may come out.
+
+        Returns:
+            The claim's decision; undecided in a quick run.
+        """
+        known = find_claim(claim)
+        decision = decisions[0] if len(decisions) == 1 else combine(known.statement, decisions)
+        if self.quick:
+            reason = f"a quick run decides nothing ({decision.reason})"
+            decision = Decision(decision.claim, "undecided", reason, decision.parts)
+        if not isinstance(take_home, str):
+            take_home = take_home.get(decision.verdict, "Not decided here: see the interval.")
+        self.conclusions.append(Conclusion(known, decision, take_home))
+        return decision
+
+    def table(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows to the table that is printed, written and shown: `lesson.table(runs.table())`.
+
+        Columns are the union of the rows' keys in order of appearance.
+        """
+        self.rows += [dict(row) for row in rows]
+
+    def draw(self, title: str, *panels: Panel, caption: str, columns: int | None = None) -> Figure:
+        """Draw a figure of panels; the first one is `figure.png`, all are in the report.
+
+        Args:
+            title: What the figure shows, as a heading.
+            *panels: From `curves`, `sweep`, `dots`, `effects`, or any function of an `Axes`.
+            caption: What one sees in it, for the report and for those who cannot see it.
+            columns: Panels in a row, by default up to three.
+        """
+        figure = draw(f"{title} ({self.data_name_short})", panels, columns)
+        self.figures.append((figure, caption))
+        return figure
+
+    @property
+    def data_name_short(self) -> str:
+        """The data's name for a heading: a file's without its folder."""
+        return Path(self.data_name).name

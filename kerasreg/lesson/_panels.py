@@ -1,0 +1,216 @@
+"""Panels of a lesson's figure. A panel is a function that draws on one `Axes`; write your own too.
+
+lesson.draw("Dropout on 300 images", curves(runs, "test_accuracy"), effects(decisions))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kerasreg.evidence import Decision
+from kerasreg.lesson._runs import Runs
+from kerasreg.plots import SERIES, label, new_figure, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Panel = Callable[["Axes"], None]
+
+#: Width of a figure: 1600 pixels at 150 dots an inch.
+WIDTH = 1600 / 150
+_DASHES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5)), (0, (1, 1)))
+_MARKERS = "osD^vPX*"
+_MUTED = "#5b6370"
+
+
+def draw(title: str, panels: Sequence[Panel], columns: int | None = None) -> Figure:
+    """One figure of panels in rows, with a title."""
+    columns = columns or min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    with style():
+        figure = new_figure(WIDTH, 0.5 + 3.7 * rows)
+        for place, panel in enumerate(panels, start=1):
+            panel(figure.add_subplot(rows, columns, place))
+        figure.suptitle(title, x=0.01, ha="left")
+    return figure
+
+
+def curves(
+    runs: Runs,
+    name: str,
+    title: str = "",
+    arms: Sequence[str] | None = None,
+    *,
+    per: str = "epoch",
+    log: bool = False,
+) -> Panel:
+    """Arms over training: median over seeds, with the band between the quartiles.
+
+    Args:
+        runs: From `Lesson.train`.
+        name: An `Arm` curve: `"test_accuracy"`, `"gap"`, `"train_data_loss"`, …
+        title: By default the curve's name.
+        arms: Which, by default all.
+        per: `"epoch"` or `"update"`.
+        log: Logarithmic vertical axis.
+    """
+
+    def panel(axes: Axes) -> None:
+        for place, arm in enumerate(arms or runs):
+            own = runs[arm]
+            x = own.epochs if per == "epoch" else own.updates
+            band(axes, x, _scaled(name, getattr(own, name)), arm, place)
+        axes.set_title(title or name.replace("_", " "))
+        axes.set_xlabel(f"{per}s")
+        axes.set_ylabel(_unit(name))
+        if log:
+            axes.set_yscale("log")
+        axes.legend(loc="best")
+
+    return panel
+
+
+def sweep(
+    levels: Sequence[float],
+    results: Mapping[str, np.ndarray],
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    *,
+    log: bool = False,
+    shade: tuple[float, float] | None = None,
+) -> Panel:
+    """Results over the levels of a setting: median over seeds, quartile band, a mark a level.
+
+    Args:
+        levels: The setting's values.
+        results: Line name -> (seeds, levels), in the unit of `ylabel`.
+        title, xlabel, ylabel: Words.
+        log: Logarithmic horizontal axis; a level of 0 is drawn left of the others.
+        shade: An interval of levels to mark: what a claim names.
+    """
+
+    def panel(axes: Axes) -> None:
+        x = np.asarray(levels, float)
+        if shade:
+            axes.axvspan(*shade, color=_MUTED, alpha=0.12, linewidth=0)
+        if log:
+            positive = x[x > 0]
+            axes.set_xscale("symlog", linthresh=positive.min() / 2, linscale=0.3)
+        for place, (name, values) in enumerate(results.items()):
+            band(axes, x, np.asarray(values), name, place, _MARKERS[place % len(_MARKERS)])
+        if not log and len(x) <= 10:
+            axes.set_xticks(x, [f"{value:g}" for value in x])
+        axes.set_title(title)
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel(ylabel)
+        if len(results) > 1:
+            axes.legend(loc="best")
+
+    return panel
+
+
+def dots(results: Mapping[str, np.ndarray], title: str, xlabel: str) -> Panel:
+    """One number a seed for each arm: a dot a seed, a bar at the mean.
+
+    Args:
+        results: Arm -> (seeds,), in the unit of `xlabel`.
+        title, xlabel: Words.
+    """
+
+    def panel(axes: Axes) -> None:
+        rows = np.arange(len(results))[::-1]
+        for place, (row, values) in enumerate(zip(rows, results.values(), strict=True)):
+            values = np.asarray(values, float)
+            colour = SERIES[place % len(SERIES)]
+            spread = np.linspace(-0.18, 0.18, len(values)) if len(values) > 1 else np.zeros(1)
+            axes.plot(values, row + spread, "o", color=colour, markersize=4, alpha=0.6)
+            axes.vlines(values.mean(), row - 0.32, row + 0.32, color=colour, linewidth=2.5)
+        axes.set_yticks(rows, [label(name, 30) for name in results])
+        axes.set_ylim(-0.6, len(results) - 0.4)
+        axes.grid(axis="y", visible=False)
+        axes.set_title(title)
+        axes.set_xlabel(xlabel)
+
+    return panel
+
+
+def effects(decisions: Mapping[str, Decision], title: str, xlabel: str) -> Panel:
+    """Effects with their 95 % intervals; the band around "no effect" is what does not matter.
+
+    Args:
+        decisions: Row name -> decision on one comparison. All on one scale: differences are drawn
+            in percentage points where the rule's unit is "pp", ratios on a logarithmic axis.
+        title, xlabel: Words.
+    """
+
+    def panel(axes: Axes) -> None:
+        comparisons = {name: d.comparison for name, d in decisions.items() if d.comparison}
+        rows = np.arange(len(comparisons))[::-1]
+        ratio = any(c.scale == "ratio" for c in comparisons.values())
+        factor = 100.0 if not ratio and "pp" in xlabel else 1.0
+        for row, comparison in zip(rows, comparisons.values(), strict=True):
+            null, matters = comparison.null, comparison.smallest_effect
+            low, high = (
+                (null / matters, null * matters) if ratio else (null - matters, null + matters)
+            )
+            axes.fill_betweenx(
+                [row - 0.4, row + 0.4], factor * low, factor * high, color=_MUTED, alpha=0.14, lw=0
+            )
+            axes.vlines(factor * null, row - 0.4, row + 0.4, color=_MUTED, linewidth=1)
+            ends = factor * comparison.low, factor * comparison.high
+            axes.hlines(row, *ends, color=SERIES[0], linewidth=2.4)
+            axes.plot(factor * comparison.effect, row, "o", color=SERIES[0], markersize=6)
+            axes.annotate(
+                f"{factor * comparison.effect:{'' if ratio else '+'}.2g}" + ("×" if ratio else ""),
+                (factor * comparison.effect, row),
+                xytext=(0, 7),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8,
+                color=_MUTED,
+            )
+        if ratio:
+            axes.set_xscale("log")
+        axes.set_yticks(rows, [label(name, 34) for name in comparisons])
+        axes.set_ylim(-0.6, len(comparisons) - 0.4)
+        axes.grid(axis="y", visible=False)
+        axes.set_title(title)
+        axes.set_xlabel(xlabel)
+
+    return panel
+
+
+def band(
+    axes: Axes, x: np.ndarray, values: np.ndarray, name: str, place: int, marker: str = ""
+) -> None:
+    """Draw (seeds, points) as a median line with its quartile band, in the style of `place`."""
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
+    colour = SERIES[place % len(SERIES)]
+    if len(values) > 1:
+        axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+    axes.plot(
+        x,
+        middle,
+        color=colour,
+        linestyle=_DASHES[place % len(_DASHES)],
+        marker=marker or None,
+        markersize=4,
+        label=label(name),
+    )
+
+
+def _scaled(name: str, values: np.ndarray) -> np.ndarray:
+    return 100 * values if _unit(name) != "nats" and name != "penalty" else values
+
+
+def _unit(name: str) -> str:
+    if name == "gap":
+        return "train − test accuracy, pp"
+    if name.endswith("accuracy"):
+        return "accuracy, %"
+    return "" if name == "penalty" else "nats"

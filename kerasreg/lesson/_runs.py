@@ -1,0 +1,172 @@
+"""What trained arms give back: curves as arrays, one row a seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kerasreg.errors import UserError
+from kerasreg.stacks import StackConfig
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerasreg.population import MemberResult
+
+#: Curve of an arm -> the population's name for it. Its "validation" rows are the test rows here.
+CURVES = {
+    "train_accuracy": "accuracy",
+    "test_accuracy": "val_accuracy",
+    "train_data_loss": "data_loss",
+    "test_data_loss": "val_data_loss",
+    "penalty": "penalty",
+}
+
+
+@dataclass
+class Arm:
+    """The runs of one arm, one a seed.
+
+    Everything is measured in inference mode, and the data loss has no penalty in it. From the
+    measurement at which a run had a number that is not finite, it counts as knowing nothing:
+    accuracy 1 / classes, data loss ln(classes), penalty as last measured.
+
+    Attributes:
+        config: The arm's setting.
+        epochs: Epochs after which was measured, (measurements,).
+        updates: Updates made by then, (measurements,).
+        train_accuracy, test_accuracy: (seeds, measurements), fractions.
+        train_data_loss, test_data_loss: (seeds, measurements), nats.
+        penalty: (seeds, measurements).
+        diverged: Which runs broke, (seeds,).
+    """
+
+    config: StackConfig
+    epochs: np.ndarray
+    updates: np.ndarray
+    train_accuracy: np.ndarray
+    test_accuracy: np.ndarray
+    train_data_loss: np.ndarray
+    test_data_loss: np.ndarray
+    penalty: np.ndarray
+    diverged: np.ndarray
+
+    @property
+    def gap(self) -> np.ndarray:
+        """Training minus test accuracy, (seeds, measurements)."""
+        return self.train_accuracy - self.test_accuracy
+
+    def final(self, name: str) -> np.ndarray:
+        """A curve's last measurement, (seeds,): `final("test_accuracy")`, `final("gap")`."""
+        return getattr(self, name)[:, -1]
+
+    def at(self, name: str, epoch: int) -> np.ndarray:
+        """A curve's last measurement up to an epoch, (seeds,)."""
+        before = np.flatnonzero(self.epochs <= epoch)
+        return getattr(self, name)[:, before[-1] if len(before) else 0]
+
+    def converged(self, name: str, train_accuracy: float = 0.99) -> np.ndarray:
+        """A curve at convergence, (seeds,).
+
+        That is the first measurement with at least this training accuracy, and the last one for a
+        run that never has it.
+        """
+        there = self.train_accuracy >= train_accuracy
+        index = np.where(there.any(axis=1), there.argmax(axis=1), there.shape[1] - 1)
+        return getattr(self, name)[np.arange(len(index)), index]
+
+    def updates_to(self, train_accuracy: float) -> np.ndarray:
+        """Updates until this training accuracy, (seeds,); the whole budget for a run that fails."""
+        there = self.train_accuracy >= train_accuracy
+        index = np.where(there.any(axis=1), there.argmax(axis=1), there.shape[1] - 1)
+        return self.updates[index].astype(float)
+
+    def reached(self, train_accuracy: float) -> np.ndarray:
+        """Which runs ever had this training accuracy, (seeds,)."""
+        return (self.train_accuracy >= train_accuracy).any(axis=1)
+
+
+@dataclass
+class Runs:
+    """Arms by name, trained with the same seeds: `runs["dropout 0.2"].final("test_accuracy")`.
+
+    Attributes:
+        arms: Name -> `Arm`.
+        seeds: The seeds, in the order of the arrays' first axis.
+    """
+
+    arms: dict[str, Arm]
+    seeds: tuple[int, ...]
+    _models: dict[str, Callable[[int], keras.Model]] = field(default_factory=dict, repr=False)
+
+    def __getitem__(self, arm: str) -> Arm:
+        return self.arms[arm]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.arms)
+
+    def model(self, arm: str, seed: int = 0) -> keras.Model:
+        """The trained Keras model of an arm; `seed` counts along the arrays' first axis."""
+        return self._models[arm](seed)
+
+    def stacked(self, name: str, arms: Sequence[str] | None = None) -> np.ndarray:
+        """A curve's last measurement for several arms, (seeds, arms): what a trend is taken of."""
+        return np.stack([self.arms[arm].final(name) for arm in arms or self.arms], axis=1)
+
+    def table(self) -> list[dict[str, str]]:
+        """One row an arm at the last measurement: mean ± standard deviation over seeds."""
+        rows = []
+        for name, arm in self.arms.items():
+            row = {
+                "arm": name,
+                "train accuracy": spread(100 * arm.final("train_accuracy"), "%"),
+                "test accuracy": spread(100 * arm.final("test_accuracy"), "%"),
+                "gap": spread(100 * arm.final("gap"), "pp"),
+                "test data loss": spread(arm.final("test_data_loss"), "", 3),
+            }
+            if any(other.diverged.any() for other in self.arms.values()):
+                row["diverged"] = f"{int(arm.diverged.sum())} of {len(arm.diverged)}"
+            rows.append(row)
+        return rows
+
+
+def spread(values: np.ndarray, unit: str = "", digits: int = 1) -> str:
+    """`97.2 ± 0.4 %`: mean and standard deviation over seeds."""
+    deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
+    return f"{np.mean(values):.{digits}f} ± {deviation:.{digits}f} {unit}".rstrip()
+
+
+def arm_of_results(
+    config: StackConfig,
+    results: Sequence[MemberResult],
+    epochs: np.ndarray,
+    steps_per_epoch: int,
+    classes: int,
+) -> Arm:
+    """Curves of an arm's members as arrays, broken runs counted as knowing nothing."""
+    arrays = {name: np.empty((len(results), len(epochs))) for name in CURVES}
+    worst = {"accuracy": 1 / classes, "data_loss": math.log(classes)}
+    for place, result in enumerate(results):
+        measured = {name: np.asarray(result.curves[source]) for name, source in CURVES.items()}
+        finite = np.logical_and.reduce([np.isfinite(values) for values in measured.values()])
+        whole = len(finite) if finite.all() else int(finite.argmin())
+        for name, values in measured.items():
+            filler = worst.get(name.split("_", 1)[-1], values[whole - 1] if whole else 0.0)
+            arrays[name][place, :whole] = values[:whole]
+            arrays[name][place, whole:] = filler
+    diverged = np.array([result.status == "diverged" for result in results])
+    return Arm(config, epochs, epochs * steps_per_epoch, **arrays, diverged=diverged)
+
+
+def check_arms(arms: Mapping[str, StackConfig]) -> None:
+    """Refuse an empty comparison.
+
+    Raises:
+        UserError: No arms.
+    """
+    if not arms:
+        raise UserError("arms: expected at least one, got none.")

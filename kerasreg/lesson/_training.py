@@ -1,0 +1,178 @@
+"""Arms x seeds, trained as populations: one for each structure among the arms."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from kerasreg.data import Split
+from kerasreg.lesson._data import LessonData
+from kerasreg.lesson._progress import Progress
+from kerasreg.lesson._runs import Arm, Runs, arm_of_results, check_arms
+from kerasreg.stacks import StackConfig
+
+#: Rows that activation histograms are taken of.
+PROBE_ROWS = 256
+
+
+def train_arms(
+    arms: Mapping[str, StackConfig],
+    data: LessonData,
+    judge: Split,
+    seeds: Sequence[int],
+    *,
+    epochs: int,
+    batch_size: int,
+    every: int,
+    progress: Progress,
+    events: Path | None = None,
+    histograms: Sequence[str] = (),
+) -> Runs:
+    """Train every arm with every seed; see `Lesson.train`.
+
+    Args:
+        arms: Name -> setting.
+        data: Where each seed draws its training rows.
+        judge: The rows that count as test rows.
+        seeds: One run of each arm a seed.
+        epochs, batch_size, every: As in `Population.fit`.
+        progress: Told after every measurement.
+        events: Folder for event files, one run folder an arm; None writes none.
+        histograms: Arms whose first run writes activation histograms.
+    """
+    from kerasreg.population import Population
+
+    check_arms(arms)
+    draws = [data.draw(seed) for seed in seeds]
+    folds = [((draw.x, draw.y), (judge.x, judge.y)) for draw in draws]
+    measured = np.array([e for e in range(1, epochs + 1) if e % every == 0 or e == epochs])
+    steps = math.ceil(data.train_size / batch_size)
+    trained: dict[str, Arm] = {}
+    models: dict[str, Callable] = {}
+    groups = _by_structure(arms)
+    total = len(arms) * len(seeds)
+    done = 0
+    for names in groups:
+        population = Population(
+            [arms[name] for name in names for _ in seeds],
+            data.input_shape,
+            data.outputs,
+            seeds=list(seeds) * len(names),
+            folds=list(range(len(seeds))) * len(names),
+        )
+        first = {name: place * len(seeds) for place, name in enumerate(names)}
+        results = population.fit(
+            folds=folds,
+            epochs=epochs,
+            batch_size=min(batch_size, data.train_size),
+            every=every,
+            watch={
+                first[name]: [_monitor(judge, run_folder(events, name))]
+                for name in names
+                if name in histograms and events is not None
+            },
+            on_epoch=partial(progress.epoch, done, len(population), total),
+        )
+        done += len(population)
+        for name in names:
+            own = results[first[name] : first[name] + len(seeds)]
+            trained[name] = arm_of_results(arms[name], own, measured, steps, data.classes)
+            models[name] = partial(_model, population, first[name])
+    runs = Runs({name: trained[name] for name in arms}, tuple(seeds), models)
+    if events is not None:
+        for name, arm in runs.arms.items():
+            write_curves(run_folder(events, name), arm)
+    return runs
+
+
+def _by_structure(arms: Mapping[str, StackConfig]) -> list[list[str]]:
+    groups: dict[tuple, list[str]] = {}
+    for name, config in arms.items():
+        groups.setdefault(config.structure(), []).append(name)
+    return list(groups.values())
+
+
+def _model(population, first: int, seed: int):
+    return population.member(first + seed)
+
+
+def run_folder(events: Path, name: str) -> Path:
+    """The folder of an arm's event files: its name with what folders dislike replaced."""
+    return events / (re.sub(r"[^\w.=+-]+", "_", name).strip("_.") or "arm")
+
+
+def _monitor(judge: Split, folder: Path):
+    from kerasreg.monitors import ActivationMonitor
+
+    return ActivationMonitor(judge.x[:PROBE_ROWS], log_dir=folder)
+
+
+def write_curves(folder: Path, arm: Arm) -> None:
+    """Write an arm's curves, averaged over seeds, as TensorBoard scalars by epoch."""
+    from kerasreg.monitors import EventWriter
+
+    tags = {
+        "accuracy/train": arm.train_accuracy,
+        "accuracy/test": arm.test_accuracy,
+        "accuracy/gap": arm.gap,
+        "data_loss/train": arm.train_data_loss,
+        "data_loss/test": arm.test_data_loss,
+        "penalty": arm.penalty,
+    }
+    means = {tag: values.mean(axis=0) for tag, values in tags.items()}
+    with EventWriter(folder) as writer:
+        for place, epoch in enumerate(arm.epochs):
+            writer.scalars(int(epoch), {tag: float(v[place]) for tag, v in means.items()})
+
+
+def tune_arms(
+    arms: Mapping[str, StackConfig],
+    rates: Sequence[float],
+    data: LessonData,
+    seeds: Sequence[int],
+    *,
+    epochs: int,
+    batch_size: int,
+    progress: Progress,
+) -> tuple[dict[str, StackConfig], dict[str, dict[str, float]]]:
+    """Give each arm its best learning rate on the tuning rows; see `Lesson.tune`.
+
+    Returns:
+        The arms at their best rates, and arm -> rate -> mean accuracy on the tuning rows.
+    """
+    grid = {
+        f"{name} @ {rate:g}": config.replace(learning_rate=rate)
+        for name, config in arms.items()
+        for rate in rates
+    }
+    runs = train_arms(
+        grid,
+        data,
+        data.tuning,
+        seeds,
+        epochs=epochs,
+        batch_size=batch_size,
+        every=epochs,
+        progress=progress,
+    )
+    best, scores = {}, {}
+    for name, config in arms.items():
+        finals = {rate: runs[f"{name} @ {rate:g}"] for rate in rates}
+        # Accuracy decides; the data loss breaks ties, which few rows make common.
+        rate = max(
+            rates,
+            key=lambda rate: (
+                finals[rate].final("test_accuracy").mean(),
+                -finals[rate].final("test_data_loss").mean(),
+            ),
+        )
+        best[name] = config.replace(learning_rate=rate)
+        scores[name] = {
+            f"{rate:g}": float(arm.final("test_accuracy").mean()) for rate, arm in finals.items()
+        }
+    return best, scores
