@@ -2,13 +2,14 @@
 
 import warnings
 
-from kerasreg.data._columns import free_name
 from kerasreg.errors import UserError
 
 
 def export_model(dataset, preprocessing, model):
     """See `Dataset.export`."""
     import keras
+
+    from kerasreg.data._table_graph import free_name
 
     if tuple(model.input_shape[1:]) != dataset.input_shape:
         raise UserError(
