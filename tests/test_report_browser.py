@@ -211,6 +211,8 @@ def test_without_scripts_the_page_is_complete(open_page, pages):
 def test_print_is_light_and_shows_every_row(open_page, pages):
     page = open_page(pages["study"], color_scheme="dark")
     page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 703, "height": 1000})  # A4 within its margins
+    assert page.evaluate("document.documentElement.scrollWidth") == 703
     ink = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--ink')")
     assert ink.strip() == "#1b1f24"
     table = page.locator(".trials").evaluate("(e) => [e.scrollHeight, e.clientHeight]")

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from kerasreg.errors import UserError
 from kerasreg.report import _words as words
 from kerasreg.report._page import Picture, drawn, from_file, write_page
-from kerasreg.report._trials import cell
+from kerasreg.report._trials import cell, numeric_columns
 
 VERDICTS = ("supported", "partly", "contradicted", "undecided")
 _KNOWN = {
@@ -60,13 +60,15 @@ def render_comparison(comparison: Mapping[str, Any], folder: Path | str) -> Path
     ]
     table = list(comparison.get("table") or [])
     columns = list(dict.fromkeys(name for row in table for name in row))
+    rows = [[cell(row.get(name)) for name in columns] for row in table]
     texts = ("question", "prediction", "source", "rule", "answer", "verdict")
     values = {
         "title": str(comparison["title"]),
         **{key: str(comparison.get(key) or "") for key in texts},
         "claims": claims,
         "columns": [str(name) for name in columns],
-        "rows": [[cell(row.get(name)) for name in columns] for row in table],
+        "rows": rows,
+        "numeric": numeric_columns(rows, len(columns)),
         "pictures": [
             _picture(item, number, folder)
             for number, item in enumerate(comparison.get("figures") or [], start=1)

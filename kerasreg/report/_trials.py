@@ -35,14 +35,11 @@ def table(view: StudyView) -> dict[str, Any]:
                 "status": trial["status"],
                 "best": trial is best,
                 "reason": _reason(trial),
-                "cells": [cell(value) for value in cells],
+                "cells": [cell(value, 4 if k == 0 else 3) for k, value in enumerate(cells)],
                 "rank": _rank(trial, view.objective),
             }
         )
-    numeric = [
-        all(row["cells"][k]["number"] or row["cells"][k]["text"] == "–" for row in rows)
-        for k in range(len(columns) - 2)
-    ]
+    numeric = numeric_columns([row["cells"] for row in rows], len(columns) - 2)
     rows.sort(key=lambda row: row["rank"])
     return {
         "columns": columns,
@@ -60,9 +57,18 @@ def _rank(trial: Record, objective: str) -> tuple[bool, float]:
     return False, float(score) if plots.lower_is_better(objective) else -float(score)
 
 
-def cell(value: Any) -> dict[str, Any]:
+def numeric_columns(rows: list[list[dict[str, Any]]], columns: int) -> list[bool]:
+    """Which columns of cells hold nothing but numbers and dashes, and so stand to the right."""
+    return [
+        any(row[k]["number"] for row in rows)
+        and all(row[k]["number"] or row[k]["text"] == "–" for row in rows)
+        for k in range(columns)
+    ]
+
+
+def cell(value: Any, digits: int = 4) -> dict[str, Any]:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return {"text": words.show(value, 4), "sort": value if number else "", "number": number}
+    return {"text": words.show(value, digits), "sort": value if number else "", "number": number}
 
 
 def _reason(trial: Record) -> str:

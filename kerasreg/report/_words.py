@@ -63,7 +63,7 @@ def amount(value: float | None, metric: str, signed: bool = False) -> str:
     """A metric for reading: accuracies in percent, the rest with four significant digits."""
     if value is None:
         return "–"
-    sign = "+" if signed else ""
+    sign = "+" if signed and value else ""
     if metric.endswith("accuracy"):
         text = f"{100 * value:{sign}.1f} {'pp' if signed else '%'}"
     else:
