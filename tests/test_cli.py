@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from kerasreg import cli
-from kerasreg.options import build_parser
+from kerasreg.options import build_parser, joined
 from kerasreg.search.events import Counter, Event
 from kerasreg.study import Study
 from kerasreg.terminal import LiveProgress, describe_setting, duration, is_live
@@ -76,7 +76,7 @@ class TestHelp:
 
 class TestNegativeNumbers:
     @pytest.mark.parametrize(
-        ("given", "joined"),
+        ("given", "expected"),
         [
             (["--l1", "-1e-3"], ["--l1=-1e-3"]),
             (["--target", "-1", "-v"], ["--target=-1", "-v"]),
@@ -84,8 +84,8 @@ class TestNegativeNumbers:
             (["report", "-1"], ["report", "-1"]),
         ],
     )
-    def test_they_belong_to_their_option(self, given, joined):
-        assert joined(given) == joined
+    def test_they_belong_to_their_option(self, given, expected):
+        assert joined(given) == expected
 
 
 @pytest.fixture(scope="module")
