@@ -432,6 +432,7 @@ def test_the_luck_of_seeds_counts_too(tmp_path, without_figures):
     assert view.test("best", "accuracy") == pytest.approx((0.99 + 0.85 + 0.97) / 3)
     page = page_of(render_report(study.folder))
     assert "a gain, but one that could be the luck of the seeds." in page.text
+    assert "the mean of 3 seeds (best.keras is the first seed's model and has 99.0 %)" in page.text
 
 
 def test_a_second_reading_of_the_test_rows_is_told(tmp_path, without_figures):

@@ -82,6 +82,8 @@ def _test_facts(view: StudyView) -> dict[str, Any]:
         "rows": _answer.test_rows(view),
         "metric": words.NAMES[view.metric],
         "value": words.amount(value, view.metric),
+        "seeds": len(view.tests("best")),
+        "exported": words.amount(next(iter(view.tests("best")), {}).get(view.metric), view.metric),
         "validation": words.amount(validation, view.metric),
         "trials": len(plots.scored(view.trials)),
         "above": None not in (value, validation)
