@@ -47,12 +47,17 @@ How the pieces work:
   `train_accuracy`, `test_accuracy`, `train_data_loss`, `test_data_loss`, `penalty`, `gap`, all
   (seeds, measurements); `final(name)`, `converged(name, 0.99)` and `updates_to(0.95)` give one
   number a seed; `runs.stacked(name)` is (seeds, arms) for `trend` and `best_level`;
-  `runs.model(arm, seed)` is an ordinary Keras model. A run that diverges counts as chance.
+  `runs.model(arm, place)` is an ordinary Keras model, `runs.kernels(arm, place)` only the kernels
+  and much cheaper. A run that diverges counts as chance.
 - **`lesson.tune(arms, rates, data, epochs=, batch_size=)`** gives the arms back with their best
-  learning rates, chosen on the tuning rows with seeds of its own.
+  learning rates, chosen on the tuning rows with seeds of its own; `lesson.choose({arm: {name:
+  config}}, …)` does the same for any setting.
 - **`lesson.judge((rule, a, b), ...)`** decides comparisons that belong together, with Holm's
   adjustment; tell `run(..., comparisons=N)` the most that one call has. **`lesson.conclude(id,
   *decisions, take_home=)`** records the verdict on a claim; several decisions are sub-claims.
+  A test may also be `(rule, trend(levels, results, rule.smallest_effect))`. `take_home` is one
+  line for a learner, or a dict of verdict to line, as no verdict is known beforehand;
+  `brief(decision)` is the effect for a sentence.
 - **`lesson.table(rows)`**, **`lesson.draw(title, *panels, caption=)`**: panels are `curves`,
   `sweep`, `dots`, `effects`, or any function of a matplotlib `Axes`. `lesson.notes.append(text)`.
 - **`--quick`**: two seeds, two epochs, every verdict undecided; `lesson.quick` tells a script to
@@ -64,9 +69,9 @@ How the pieces work:
 """
 
 from kerasreg.lesson._lesson import Conclusion, Lesson
-from kerasreg.lesson._panels import Panel, band, curves, dots, effects, sweep
+from kerasreg.lesson._panels import Panel, band, brief, curves, dots, effects, sweep
 from kerasreg.lesson._run import parse_docstring, run
-from kerasreg.lesson._runs import Arm, Runs, spread
+from kerasreg.lesson._runs import Arm, Runs, spread, squared_norm
 
 __all__ = [
     "Arm",
@@ -75,11 +80,13 @@ __all__ = [
     "Panel",
     "Runs",
     "band",
+    "brief",
     "curves",
     "dots",
     "effects",
     "parse_docstring",
     "run",
     "spread",
+    "squared_norm",
     "sweep",
 ]

@@ -5,6 +5,7 @@ lesson.draw("Dropout on 300 images", curves(runs, "test_accuracy"), effects(deci
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -130,7 +131,7 @@ def dots(results: Mapping[str, np.ndarray], title: str, xlabel: str) -> Panel:
             spread = np.linspace(-0.18, 0.18, len(values)) if len(values) > 1 else np.zeros(1)
             axes.plot(values, row + spread, "o", color=colour, markersize=4, alpha=0.6)
             axes.vlines(values.mean(), row - 0.32, row + 0.32, color=colour, linewidth=2.5)
-        axes.set_yticks(rows, [label(name, 30) for name in results])
+        axes.set_yticks(rows, [wrapped(name) for name in results])
         axes.set_ylim(-0.6, len(results) - 0.4)
         axes.grid(axis="y", visible=False)
         axes.set_title(title)
@@ -166,7 +167,7 @@ def effects(decisions: Mapping[str, Decision], title: str, xlabel: str) -> Panel
             axes.hlines(row, *ends, color=SERIES[0], linewidth=2.4)
             axes.plot(factor * comparison.effect, row, "o", color=SERIES[0], markersize=6)
             axes.annotate(
-                f"{factor * comparison.effect:{'' if ratio else '+'}.2g}" + ("×" if ratio else ""),
+                f"{comparison.effect:.2g}×" if ratio else _signed(factor * comparison.effect),
                 (factor * comparison.effect, row),
                 xytext=(0, 7),
                 textcoords="offset points",
@@ -176,11 +177,11 @@ def effects(decisions: Mapping[str, Decision], title: str, xlabel: str) -> Panel
             )
         if ratio:
             axes.set_xscale("log")
-        axes.set_yticks(rows, [label(name, 34) for name in comparisons])
+        axes.set_yticks(rows, [wrapped(name) for name in comparisons])
         axes.set_ylim(-0.6, len(comparisons) - 0.4)
         axes.grid(axis="y", visible=False)
         axes.set_title(title)
-        axes.set_xlabel(xlabel)
+        axes.set_xlabel(f"{xlabel} (grey: too small to matter)")
 
     return panel
 
@@ -202,6 +203,22 @@ def band(
         markersize=4,
         label=label(name),
     )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}" if abs(value) >= 0.95 else f"{value:+.2g}"
+
+
+def wrapped(name: str, width: int = 20) -> str:
+    """A row's name in lines of at most `width` characters, so that it leaves room for the row."""
+    return "\n".join(label(line, width + 4) for line in textwrap.wrap(name, width))
+
+
+def brief(decision: Decision) -> str:
+    """An effect for a sentence: `+1.2 pp [0.5, 1.9]`; the reason of what is no comparison."""
+    if decision.comparison is None:
+        return decision.reason
+    return decision.reason.split(", p ")[0]
 
 
 def _scaled(name: str, values: np.ndarray) -> np.ndarray:

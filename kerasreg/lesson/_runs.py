@@ -102,6 +102,7 @@ class Runs:
     arms: dict[str, Arm]
     seeds: tuple[int, ...]
     _models: dict[str, Callable[[int], keras.Model]] = field(default_factory=dict, repr=False)
+    _kernels: dict[str, Callable[[int], list[np.ndarray]]] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, arm: str) -> Arm:
         return self.arms[arm]
@@ -112,6 +113,14 @@ class Runs:
     def model(self, arm: str, seed: int = 0) -> keras.Model:
         """The trained Keras model of an arm; `seed` counts along the arrays' first axis."""
         return self._models[arm](seed)
+
+    def kernels(self, arm: str, seed: int = 0) -> list[np.ndarray]:
+        """The trained kernels of a run, hidden ones in order, then the output's, (in, out) each."""
+        return self._kernels[arm](seed)
+
+    def per_run(self, arm: str, measure: Callable[[list[np.ndarray]], float]) -> np.ndarray:
+        """A number of each run's kernels, (seeds,): `per_run(arm, squared_norm)`."""
+        return np.array([measure(self.kernels(arm, place)) for place in range(len(self.seeds))])
 
     def stacked(self, name: str, arms: Sequence[str] | None = None) -> np.ndarray:
         """A curve's last measurement for several arms, (seeds, arms): what a trend is taken of."""
@@ -132,6 +141,11 @@ class Runs:
                 row["diverged"] = f"{int(arm.diverged.sum())} of {len(arm.diverged)}"
             rows.append(row)
         return rows
+
+
+def squared_norm(kernels: Sequence[np.ndarray]) -> float:
+    """Sum of squares over all kernels."""
+    return float(sum(np.square(kernel, dtype=np.float64).sum() for kernel in kernels))
 
 
 def spread(values: np.ndarray, unit: str = "", digits: int = 1) -> str:

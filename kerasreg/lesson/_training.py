@@ -54,6 +54,7 @@ def train_arms(
     steps = math.ceil(data.train_size / batch_size)
     trained: dict[str, Arm] = {}
     models: dict[str, Callable] = {}
+    kernels: dict[str, Callable] = {}
     groups = _by_structure(arms)
     total = len(arms) * len(seeds)
     done = 0
@@ -83,7 +84,8 @@ def train_arms(
             own = results[first[name] : first[name] + len(seeds)]
             trained[name] = arm_of_results(arms[name], own, measured, steps, data.classes)
             models[name] = partial(_model, population, first[name])
-    runs = Runs({name: trained[name] for name in arms}, tuple(seeds), models)
+            kernels[name] = partial(_kernels, population, first[name])
+    runs = Runs({name: trained[name] for name in arms}, tuple(seeds), models, kernels)
     if events is not None:
         for name, arm in runs.arms.items():
             write_curves(run_folder(events, name), arm)
@@ -99,6 +101,12 @@ def _by_structure(arms: Mapping[str, StackConfig]) -> list[list[str]]:
 
 def _model(population, first: int, seed: int):
     return population.member(first + seed)
+
+
+def _kernels(population, first: int, seed: int) -> list[np.ndarray]:
+    weights = population.get_weights(first + seed)
+    parameters = population.blueprint.parameters()
+    return [w for p, w in zip(parameters, weights, strict=True) if p.name == "kernel"]
 
 
 def run_folder(events: Path, name: str) -> Path:
@@ -130,25 +138,22 @@ def write_curves(folder: Path, arm: Arm) -> None:
             writer.scalars(int(epoch), {tag: float(v[place]) for tag, v in means.items()})
 
 
-def tune_arms(
-    arms: Mapping[str, StackConfig],
-    rates: Sequence[float],
+def choose_arms(
+    candidates: Mapping[str, Mapping[str, StackConfig]],
     data: LessonData,
     seeds: Sequence[int],
     *,
     epochs: int,
     batch_size: int,
     progress: Progress,
-) -> tuple[dict[str, StackConfig], dict[str, dict[str, float]]]:
-    """Give each arm its best learning rate on the tuning rows; see `Lesson.tune`.
+) -> tuple[dict[str, str], dict[str, dict[str, float]]]:
+    """Find each arm's best candidate on the tuning rows; see `Lesson.choose`.
 
     Returns:
-        The arms at their best rates, and arm -> rate -> mean accuracy on the tuning rows.
+        Arm -> name of its best candidate, and arm -> candidate -> mean accuracy on tuning rows.
     """
     grid = {
-        f"{name} @ {rate:g}": config.replace(learning_rate=rate)
-        for name, config in arms.items()
-        for rate in rates
+        f"{arm}/{name}": config for arm, own in candidates.items() for name, config in own.items()
     }
     runs = train_arms(
         grid,
@@ -161,18 +166,11 @@ def tune_arms(
         progress=progress,
     )
     best, scores = {}, {}
-    for name, config in arms.items():
-        finals = {rate: runs[f"{name} @ {rate:g}"] for rate in rates}
+    for arm, own in candidates.items():
+        finals = {name: runs[f"{arm}/{name}"] for name in own}
+        accuracy = {n: float(a.final("test_accuracy").mean()) for n, a in finals.items()}
+        loss = {n: float(a.final("test_data_loss").mean()) for n, a in finals.items()}
         # Accuracy decides; the data loss breaks ties, which few rows make common.
-        rate = max(
-            rates,
-            key=lambda rate: (
-                finals[rate].final("test_accuracy").mean(),
-                -finals[rate].final("test_data_loss").mean(),
-            ),
-        )
-        best[name] = config.replace(learning_rate=rate)
-        scores[name] = {
-            f"{rate:g}": float(arm.final("test_accuracy").mean()) for rate, arm in finals.items()
-        }
+        best[arm] = max((accuracy[name], -loss[name], name) for name in own)[2]
+        scores[arm] = accuracy
     return best, scores
