@@ -33,9 +33,13 @@ def room_of(path: Path) -> str:
 
 
 def imported(path: Path) -> list[str]:
-    """Dotted names of every import of a file, those inside functions included."""
+    """Dotted names of every import that runs, those inside functions included."""
     names = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -4,6 +4,8 @@ Every drawing function takes plain records (lines of `trials.jsonl`, arrays) and
 `matplotlib.figure.Figure`; `save` writes it as PNG and SVG, `themed_svg` makes it part of a page.
 """
 
+from matplotlib.figure import Figure
+
 from kerasreg.plots._arms import arm_curves, effects, speed
 from kerasreg.plots._curves import best_so_far, learning_curves
 from kerasreg.plots._importance import (
@@ -35,6 +37,7 @@ from kerasreg.plots._style import (
 __all__ = [
     "SERIES",
     "Activation",
+    "Figure",
     "Importance",
     "Inside",
     "Weights",

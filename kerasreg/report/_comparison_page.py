@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from matplotlib.figure import Figure
-
 from kerasreg.errors import UserError
+from kerasreg.plots import Figure
 from kerasreg.report import _words as words
 from kerasreg.report._page import Picture, drawn, from_file, write_page
 from kerasreg.report._trials import cell, numeric_columns

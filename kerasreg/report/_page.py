@@ -9,11 +9,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from kerasreg import __version__
 from kerasreg.errors import UserError
-from kerasreg.plots import save, themed_svg
+from kerasreg.plots import Figure, save, themed_svg
 from kerasreg.study import atomic_write
 
 
