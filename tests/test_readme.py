@@ -1,0 +1,77 @@
+"""The README's Python blocks run, one after the other, as a reader would paste them."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import kerasreg
+
+README = Path(__file__).parent.parent / "README.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.S)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the study of a table, as the first block expects."""
+    folder = tmp_path_factory.mktemp("readme")
+    generator = np.random.default_rng(0)
+    ages = generator.integers(18, 70, 200)
+    towns = generator.choice(["Bern", "Basel", "Chur"], 200)
+    table = pd.DataFrame({"age": ages, "town": towns, "income": np.where(ages > 40, "high", "low")})
+    table.to_csv(folder / "people.csv", index=False)
+    data = kerasreg.load(folder / "people.csv", target="income")
+    kerasreg.search_regularization(data, trials=2, epochs=2, out=folder / "study")
+    return folder
+
+
+def test_the_python_blocks_run_in_order(folder, monkeypatch):
+    import keras
+    import tensorflow as tf
+
+    monkeypatch.chdir(folder)
+    data = kerasreg.load("digits")
+    names = {
+        "keras": keras,
+        "tf": tf,
+        "x": data.train.x,
+        "y": data.train.y,
+        "x_val": data.validation.x,
+        "y_val": data.validation.y,
+    }
+    assert len(BLOCKS) == 4
+    exec(BLOCKS[0], names)
+    assert names["probabilities"].shape[0] == 2
+    (folder / "study").rename(folder / "table-study")
+    for block in BLOCKS[1:]:
+        exec(block, names)
+    assert (folder / "study" / "report.html").exists()
+    assert names["best"].predict(data.validation.x, verbose=0).shape == (359, 10)
+
+
+def test_every_command_of_the_readme_exists():
+    """Commands that start with kerasreg parse; scripts and make targets are there."""
+    from kerasreg.options import build_parser
+
+    root = README.parent
+    lines = [
+        line.split("#")[0].strip()
+        for block in re.findall(r"```sh\n(.*?)```", README.read_text(), re.S)
+        for line in block.splitlines()
+    ]
+    targets = re.findall(r"^([a-z]+):", (root / "Makefile").read_text(), re.M)
+    checked = 0
+    for line in lines:
+        words = line.removeprefix(".venv/bin/").split()
+        if words[:1] == ["kerasreg"]:
+            build_parser().parse_args(words[1:])
+        elif words[:1] == ["make"]:
+            assert words[1] in targets, line
+        elif words[:1] == ["python"] and words[1].startswith("scripts/"):
+            assert (root / words[1]).exists(), line
+        else:
+            continue
+        checked += 1
+    assert checked >= 10
