@@ -9,6 +9,7 @@ import time
 import keras_tuner
 import numpy as np
 import pytest
+from scipy import stats
 
 from kerasreg.errors import UserError
 from kerasreg.search import (
@@ -22,6 +23,7 @@ from kerasreg.search import (
     make_oracle,
 )
 from kerasreg.search.oracles.axes import Axes
+from kerasreg.search.oracles.surrogate import Surrogate, standardise
 
 SEARCHERS = ("random", "grid", "bayesian")
 OBJECTIVE = keras_tuner.Objective("val_data_loss", "min")
@@ -368,6 +370,41 @@ def test_bayesian_search_survives_equal_and_terrible_scores():
         for (trial, values), score in zip(proposer.propose(len(scores)), scores, strict=True):
             proposer.tell(record(trial, values, score))
     assert distinct([values for _, values in proposer.propose(8)]) == 8
+
+
+def test_believing_keeps_the_mean_and_takes_the_uncertainty():
+    rng = np.random.default_rng(0)
+    x, far, pending = rng.random((20, 2)), rng.random((30, 2)), rng.random((3, 2))
+    surrogate = Surrogate.fit(x, standardise(np.sin(5 * x[:, 0]) + rng.normal(0, 0.1, 20)))
+    believing = surrogate.believing(pending)
+    np.testing.assert_allclose(
+        believing.process.predict(far), surrogate.process.predict(far), atol=1e-3
+    )
+    _, before = surrogate.process.predict(pending, return_std=True)
+    _, after = believing.process.predict(pending, return_std=True)
+    assert (after < 0.1 * before).all()
+    assert (
+        believing.log_expected_improvement(pending)
+        < surrogate.log_expected_improvement(pending) - 1
+    ).all()
+
+
+def test_log_expected_improvement_is_the_expectation():
+    """Against the integral of the improvement over the posterior."""
+    x = np.linspace(0, 1, 8)[:, None]
+    surrogate = Surrogate.fit(x, standardise((x[:, 0] - 0.4) ** 2))
+    at = np.array([[0.05], [0.43], [0.9]])
+    mean, deviation = surrogate.process.predict(at, return_std=True)
+    checked = 0
+    for k in range(3):
+        score = np.linspace(mean[k] - 9 * deviation[k], mean[k] + 9 * deviation[k], 200_001)
+        density = stats.norm.pdf(score, mean[k], deviation[k])
+        expected = np.trapezoid(np.maximum(surrogate.incumbent - score, 0) * density, score)
+        if expected > 1e-12:
+            ours = surrogate.log_expected_improvement(at[k : k + 1])
+            np.testing.assert_allclose(np.exp(ours), expected, rtol=1e-3)
+            checked += 1
+    assert checked
 
 
 @pytest.mark.slow

@@ -16,9 +16,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, Whi
 _VARIANCE, _LENGTH, _NOISE = 1.0, 0.5, 1e-2
 _VARIANCE_SPREAD, _LENGTH_SPREAD, _NOISE_SPREAD = 1.0, 1.0, 2.0
 _JITTER = 1e-8
-
-# Scores further above the median than this many times the best score is below it are cut.
-_CUT = 2.0
+_NOISELESS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -65,27 +63,28 @@ class Surrogate:
         return cls._given(fitted.k1, fitted.k2.noise_level, x, y)
 
     @classmethod
-    def _given(
-        cls, kernel: Kernel, noise: float, x: np.ndarray, y: np.ndarray, incumbent=None
-    ) -> Surrogate:
+    def _given(cls, kernel: Kernel, noise: float, x: np.ndarray, y: np.ndarray) -> Surrogate:
         process = GaussianProcessRegressor(kernel, alpha=noise + _JITTER, optimizer=None).fit(x, y)
-        if incumbent is None:
-            incumbent = float(process.predict(x).min())
-        return cls(process, kernel, noise, incumbent)
+        return cls(process, kernel, noise, float(process.predict(x).min()))
 
     def believing(self, pending: np.ndarray) -> Surrogate:
-        """Take the believed score of pending settings for observed.
+        """Take the believed score of pending settings for known.
 
-        The mean stays as it is and the uncertainty around them goes, so that the next proposal
-        lies elsewhere ("kriging believer", Ginsbourger et al. 2010,
-        https://doi.org/10.1007/978-3-642-10701-6_6).
+        The mean stays as it is and the uncertainty at them goes, so that the next proposal lies
+        elsewhere ("kriging believer", Ginsbourger et al. 2010,
+        https://doi.org/10.1007/978-3-642-10701-6_6). Known without noise: the same setting gives
+        the same result again, and with the noise a batch would gather in one place.
 
         Args:
             pending: Features of trials without a result.
         """
-        x = np.concatenate([self.process.X_train_, pending])
-        y = np.concatenate([self.process.y_train_, self.process.predict(pending)])
-        return self._given(self.kernel, self.noise, x, y, self.incumbent)
+        known = self.process
+        x = np.concatenate([known.X_train_, pending])
+        y = np.concatenate([known.y_train_, known.predict(pending)])
+        noise = np.full(len(x), self.noise + _JITTER)
+        noise[-len(pending) :] = _NOISELESS
+        process = GaussianProcessRegressor(self.kernel, alpha=noise, optimizer=None).fit(x, y)
+        return Surrogate(process, self.kernel, self.noise, self.incumbent)
 
     def log_expected_improvement(self, x: np.ndarray) -> np.ndarray:
         """Log of the expected improvement of the noise-free score on the incumbent.
@@ -100,15 +99,15 @@ class Surrogate:
 
 
 def standardise(scores: np.ndarray) -> np.ndarray:
-    """Scores (lower is better) with mean 0 and deviation 1, terrible ones cut.
+    """Scores (lower is better) with mean 0 and deviation 1, the worse half flattened.
 
-    Losses have a floor and no ceiling: one of 1e6 would leave all others equal. How bad a bad
-    setting is does not matter to where the best one lies.
+    Losses have a floor and no ceiling: one of 1e6 would leave all others equal, and a plateau of
+    failures would pass for the shape of the function. How bad a bad setting is says nothing about
+    where the best one lies, so what is worse than the median counts as the median.
     """
     middle = np.median(scores)
-    below = middle - scores.min()
-    if below > 0:
-        scores = np.minimum(scores, middle + _CUT * below)
+    if scores.min() < middle:
+        scores = np.minimum(scores, middle)
     deviation = scores.std()
     return (scores - scores.mean()) / (deviation if deviation > 0 else 1.0)
 
