@@ -129,7 +129,8 @@ def main() -> None:
     console = Console()
     console.print(table)
     wall, processor = extra["all four"]
-    verdict = "reached" if wall <= AIM else "missed"
+    # A busy machine can make wall time look free; the worse of the two decides.
+    verdict = "reached" if max(wall, processor) <= AIM else "missed"
     console.print(
         f"All four cost {100 * wall:.1f} % of an epoch's time ({100 * processor:.1f} % of its "
         f"processor time): the aim of {100 * AIM:.0f} % is {verdict}."
