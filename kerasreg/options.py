@@ -81,6 +81,7 @@ def _add_search(verbs, run: Run) -> None:
     add = group.add_argument
     add("--searcher", metavar="S", help="random (default), bayesian or grid")
     add("--trials", type=int, metavar="N", help="settings to try (default 64)")
+    add("--halving", action="store_true", help="stop the worse half of the trials early, thrice")
     add("--minutes", type=float, metavar="M", help="start no more trials after this long")
     add(
         "--space",

@@ -13,7 +13,7 @@ import numpy as np
 from kerasreg.data import Dataset
 from kerasreg.monitors.events import shared_writer
 from kerasreg.search import inside, tensorboard
-from kerasreg.search.engines import Engine, TrainingTask
+from kerasreg.search.engines import Engine, TrainingTask, halving_rungs
 from kerasreg.search.events import Counter, Event, Progress
 from kerasreg.search.measuring import measure, predict_logits
 from kerasreg.search.request import Request
@@ -47,8 +47,8 @@ class Work:
         """Rows a step."""
         return self.request.batch_size or self.dataset.default_batch_size
 
-    def task(self, settings: tuple[StackConfig, ...]) -> TrainingTask:
-        """The request's task for these settings."""
+    def task(self, settings: tuple[StackConfig, ...], halving: bool = False) -> TrainingTask:
+        """The request's task for these settings; with `halving`, the worse ones stop early."""
         asked = self.request
         return TrainingTask(
             settings=settings,
@@ -60,6 +60,7 @@ class Work:
             objective=asked.objective,
             epoch_rule=asked.epoch_rule,
             fold_seed=asked.seed,
+            halving=halving_rungs(asked.epochs) if halving else (),
         )
 
     def counter(self, phase: str, total: int) -> Counter:

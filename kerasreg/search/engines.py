@@ -44,6 +44,8 @@ class TrainingTask:
             the members of the setting stop together; None for never.
         objective: `val_data_loss`, `val_accuracy` or `val_mae`.
         epoch_rule: `"best"` or `"last"`, which epoch counts.
+        halving: `(epoch, share)` pairs: after that epoch only the best share of the settings of a
+            structure goes on (successive halving, Jamieson and Talwalkar 2016, arXiv:1502.07943).
     """
 
     settings: tuple[StackConfig, ...]
@@ -55,6 +57,7 @@ class TrainingTask:
     objective: str = "val_data_loss"
     epoch_rule: str = "best"
     fold_seed: int = 0
+    halving: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.seeds:
@@ -77,13 +80,19 @@ class TrainingTask:
         """Plain values for JSON."""
         values = dataclasses.asdict(self)
         settings = [config.to_dict() for config in self.settings]
-        return {**values, "settings": settings, "seeds": list(self.seeds)}
+        plain = {"settings": settings, "seeds": list(self.seeds)}
+        return {**values, **plain, "halving": [list(pair) for pair in self.halving]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainingTask:
         """The inverse of `to_dict`."""
         settings = tuple(StackConfig.from_dict(config) for config in values["settings"])
-        return cls(**{**values, "settings": settings, "seeds": tuple(values["seeds"])})
+        plain = {
+            "settings": settings,
+            "seeds": tuple(values["seeds"]),
+            "halving": tuple(map(tuple, values.get("halving", ()))),
+        }
+        return cls(**{**values, **plain})
 
 
 class Engine(Protocol):
@@ -120,6 +129,12 @@ class Engine(Protocol):
         callbacks: tuple[keras.callbacks.Callback, ...] = (),
     ) -> keras.Model:
         """Train one stack on `rows` for exactly `epochs` epochs and return it."""
+
+
+def halving_rungs(epochs: int) -> tuple[tuple[int, float], ...]:
+    """Keep the better half after an eighth, a quarter and half of the epochs."""
+    rungs = dict.fromkeys(epochs // part for part in (8, 4, 2))
+    return tuple((epoch, 0.5) for epoch in rungs if epoch)
 
 
 def members_of(

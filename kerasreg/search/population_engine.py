@@ -57,6 +57,7 @@ class PopulationEngine:
                     batch_size=task.batch_size,
                     objective=task.objective,
                     patience=task.patience,
+                    halving=task.halving,
                     keep="none",
                     checkpoint=checkpoints and checkpoints / _file_name(structure),
                     on_epoch=(lambda report: on_epoch(len(report.members))) if on_epoch else None,

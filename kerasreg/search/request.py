@@ -40,6 +40,7 @@ class Request:
         objective: `val_data_loss`, `val_accuracy` or `val_mae`.
         base: `StackConfig.to_dict()` of what the space leaves alone.
         patience: Epochs without improvement, None for no limit.
+        halving: Stop the worse half of a round at an eighth, a quarter and half of the epochs.
         batch_size: Rows a step, None for the data set's default.
         epoch_rule: `"best"` or `"last"`.
         seed: Fixes every draw.
@@ -61,6 +62,7 @@ class Request:
     objective: str = "val_data_loss"
     base: dict[str, Any] = field(default_factory=lambda: StackConfig().to_dict())
     patience: int | None = 10
+    halving: bool = False
     batch_size: int | None = None
     epoch_rule: str = "best"
     seed: int = 0
@@ -76,6 +78,8 @@ class Request:
             raise UserError("--folds: expected 2 or more (or none), got 1.")
         _one_of("searcher", self.searcher, SEARCHERS)
         _one_of("engine", self.engine, ENGINES)
+        if self.halving and self.engine != "population":
+            raise UserError("--halving: expected --engine population, whose trials train together.")
         _one_of("epoch_rule", self.epoch_rule, EPOCH_RULES)
         # One form, so that requests compare: the base with what the space holds fixed.
         base = StackConfig.from_dict(self.base).replace(**self.parsed_space.fixed)

@@ -32,6 +32,7 @@ def search(
     objective: str = "val_data_loss",
     base: StackConfig | None = None,
     patience: int | None = 10,
+    halving: bool = False,
     batch_size: int | None = None,
     seed: int = 0,
     out: str | Path,
@@ -60,6 +61,8 @@ def search(
         objective: `"val_data_loss"`, `"val_accuracy"` or `"val_mae"`.
         base: The stack that the space leaves alone; by default `StackConfig()`.
         patience: Epochs without improvement before a member stops; None for never.
+        halving: Successive halving: the worse half of a round's trials of one structure stops at
+            an eighth, a quarter and half of the epochs; they are recorded as `stopped`.
         batch_size: Rows a step; by default the data set's.
         seed: Fixes every draw.
         out: The study folder.
@@ -89,6 +92,7 @@ def search(
         objective=objective,
         base=(base or StackConfig()).to_dict(),
         patience=patience,
+        halving=halving,
         batch_size=batch_size,
         epoch_rule=epoch_rule,
         seed=seed,

@@ -86,6 +86,9 @@ def run_trials(
             rounds.append(pending)
             write_json(path, {"rounds": rounds})
         _refuse_if(answered and not reread_test, study)
+        if request.halving:
+            # Who is stopped depends on the whole round: its finished trials train again beside.
+            pending = rounds[-1]
         if not _train_round(work, pending, proposer, counter, deadline):
             counter.notice(f"Time is up: {counter.done} of {request.trials} trials are finished.")
             return True
@@ -112,10 +115,14 @@ def _train_round(
 ) -> bool:
     """Train and record settings, each as soon as it is finished; False if time ran out."""
     study, request = work.study, work.request
+    recorded = {record["trial"] for record in study.trials()}
+    new = sum(trial not in recorded for trial, _ in pending)
     records = {}
 
     def finished(index: int, members: list) -> None:
         trial, values = pending[index]
+        if trial in recorded:
+            return
         record = trial_record(
             trial, values, members, request.objective, request.epoch_rule, work.engine.name
         )
@@ -125,19 +132,23 @@ def _train_round(
         tensorboard.write_trial(study.tensorboard, record)
         records[trial] = record
         counter.setting(record)
-        if deadline is not None and time.monotonic() > deadline and len(records) < len(pending):
+        if deadline is not None and time.monotonic() > deadline and len(records) < new:
             raise _OutOfTime
 
     settings = tuple(request.config(values) for _, values in pending)
     try:
         work.engine.train(
-            work.task(settings), work.dataset, counter.epochs, finished, study.checkpoints
+            work.task(settings, request.halving),
+            work.dataset,
+            counter.epochs,
+            finished,
+            study.checkpoints,
         )
     except _OutOfTime:
         return False
     # Told in the order of the proposals, whatever the order they were finished in.
     for trial, _ in pending:
-        if proposer:
+        if proposer and trial in records:
             proposer.tell(records[trial])
     return deadline is None or time.monotonic() <= deadline
 
