@@ -14,6 +14,7 @@ from kerasreg.errors import UserError
 from kerasreg.population.blueprint import Blueprint, blueprint_of_config
 from kerasreg.population.checkpoint import Checkpoint, context_digest
 from kerasreg.population.chunk import Chunk, member_bytes
+from kerasreg.population.keras_weights import write_weights
 from kerasreg.population.members import (
     InitialWeights,
     Member,
@@ -22,7 +23,7 @@ from kerasreg.population.members import (
 )
 from kerasreg.population.results import EpochReport, MemberResult
 from kerasreg.population.rows import Rows, gather_rows
-from kerasreg.population.training import Plan, Training, write_weights
+from kerasreg.population.training import Plan, Training
 from kerasreg.stacks import StackConfig, build_stack, check_geometry
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ class Population:
         if not lifted:
             raise UserError("models: expected at least one model, got an empty list.")
         for number, item in enumerate(lifted):
-            if item.blueprint != lifted[0].blueprint:
+            first = lifted[0]
+            if (item.blueprint, item.dtype) != (first.blueprint, first.dtype):
                 raise UserError(
                     f"models: expected one structure, but models 0 and {number} differ."
                 )
@@ -141,7 +143,7 @@ class Population:
             )
         ]
         task = "regression" if lifted[0].blueprint.metric == "mae" else "classification"
-        self._set_up(lifted[0].blueprint, members, task, options.pop("dtype", "float32"))
+        self._set_up(lifted[0].blueprint, members, task, options.pop("dtype", lifted[0].dtype))
         if options:
             raise UserError(f"from_models: unknown argument {next(iter(options))!r}.")
         self._templates = list(models)
@@ -277,6 +279,9 @@ class Population:
         source = self._templates[number]
         model = keras.models.clone_model(source)
         model.compile_from_config(source.get_compile_config())
+        if not self.blueprint.decay_all:
+            # An optimiser's configuration forgets what it leaves out.
+            model.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return model
 
     def predict(self, x: np.ndarray) -> np.ndarray:

@@ -88,9 +88,11 @@ def drop(x: tf.Tensor, uniform: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
 
 
 def activate(name: str, x: tf.Tensor) -> tf.Tensor:
-    """Keras' activation of that name."""
+    """Keras' activation of that name; `leaky_relu:0.3` is a leaky ReLU of that slope."""
     if name == "relu":
         return tf.nn.relu(x)
+    if name.startswith("leaky_relu:"):
+        return tf.nn.leaky_relu(x, float(name.partition(":")[2]))
     import keras
 
     return keras.activations.get(name)(x)

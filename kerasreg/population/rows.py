@@ -48,12 +48,12 @@ def gather_rows(
         UserError: Shapes, lengths, labels or numbers that a stack cannot train on.
     """
     blocks: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    known: dict[tuple[int, int], np.ndarray] = {}
+    known: dict[tuple[int, ...], np.ndarray] = {}
     total = 0
 
     def place(part: tuple, name: str) -> np.ndarray:
         nonlocal total
-        key = (id(part[0]), id(part[1]))
+        key = tuple(map(id, part))
         if key not in known:
             block = _checked(blueprint, dtype, part, name)
             blocks.append(block)
@@ -76,6 +76,13 @@ def _checked(blueprint: Blueprint, dtype: str, part: tuple, name: str):
         )
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
+    elif y.ndim == 2 and blueprint.loss == "softmax" and y.shape[1] == blueprint.outputs:
+        if not (np.isin(y, (0, 1)).all() and (y.sum(1) == 1).all()):
+            raise UserError(
+                f"{name} targets: expected one class a row, as a number or one-hot; "
+                "mixed targets need label_smoothing instead."
+            )
+        y = y.argmax(1)
     if y.shape != (len(x),):
         raise UserError(
             f"{name} targets: expected one a row, shape ({len(x)},), got shape {y.shape}."

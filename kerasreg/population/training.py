@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from kerasreg.errors import UserError
-from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.checkpoint import Checkpoint
 from kerasreg.population.chunk import Chunk
+from kerasreg.population.keras_weights import write_weights
 from kerasreg.population.results import EpochReport, MemberResult
 from kerasreg.population.rows import Rows
 
@@ -438,11 +438,3 @@ class Watched:
         if self._model is not None:
             for callback in self._callbacks:
                 callback.on_train_end()
-
-
-def write_weights(blueprint: Blueprint, weights: Sequence[np.ndarray], model: keras.Model) -> None:
-    """Copy a member's arrays into a Keras model of the same structure."""
-    for parameter, array in zip(blueprint.parameters(), weights, strict=True):
-        layer = model.get_layer(blueprint.layers[parameter.layer].name)
-        variable = getattr(layer, parameter.name)
-        variable.assign(array.reshape(variable.shape))
