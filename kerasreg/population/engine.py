@@ -14,7 +14,7 @@ from kerasreg.errors import UserError
 from kerasreg.population.blueprint import Blueprint, blueprint_of_config
 from kerasreg.population.checkpoint import Checkpoint, context_digest
 from kerasreg.population.chunk import Chunk, member_bytes
-from kerasreg.population.keras_weights import write_weights
+from kerasreg.population.keras_weights import read_weights, write_weights
 from kerasreg.population.members import (
     InitialWeights,
     Member,
@@ -100,6 +100,7 @@ class Population:
         self._active = tuple(stack_numbers(members, blueprint, dtype))
         self._weights: list[list[np.ndarray] | None] = [None] * len(members)
         self._templates: list[keras.Model] | None = None
+        self._shell: keras.Model | None = None
 
     @classmethod
     def from_models(
@@ -165,6 +166,7 @@ class Population:
         class_weight: Mapping[int, float] | None = None,
         objective: str = "val_data_loss",
         patience: int | None = None,
+        monitor: str | None = None,
         halving: Sequence[tuple[int, float]] = (),
         keep: str = "last",
         every: int = 1,
@@ -182,8 +184,9 @@ class Population:
             folds: Instead of both, `((x, y), (x_val, y_val))` a fold: members see their own.
             epochs, batch_size: As in `keras.Model.fit`; the last batch of an epoch may be short.
             sample_weight, class_weight: As in `keras.Model.fit`.
-            objective: What `patience`, `halving` and `keep="best"` go by.
-            patience: Epochs without improvement of a group's mean objective before it ends.
+            objective: What `halving` and `keep="best"` go by.
+            patience: Epochs without improvement of a group's mean `monitor` before it ends.
+            monitor: What `patience` goes by; by default the objective.
             halving: `(epoch, share)` pairs: after that epoch only the best share goes on.
             keep: `"last"` or `"best"` weights for `member` and `predict`; `"none"` keeps the
                 initial ones.
@@ -214,10 +217,23 @@ class Population:
         if needed >= len(folds):
             raise UserError(f"folds: expected {needed + 1} folds, got {len(folds)}.")
         names = ("val_data_loss", "val_loss", f"val_{self.blueprint.metric}")
-        if objective not in names:
-            raise UserError(f"objective: expected one of {', '.join(names)}, got {objective!r}.")
-        sign = 1 if objective == "val_accuracy" else -1
-        plan = Plan(epochs, batch_size, objective, sign, patience, tuple(halving), keep, every)
+        monitor = monitor or objective
+        for name, value in (("objective", objective), ("monitor", monitor)):
+            if value not in names:
+                raise UserError(f"{name}: expected one of {', '.join(names)}, got {value!r}.")
+        signs = [1 if value == "val_accuracy" else -1 for value in (objective, monitor)]
+        plan = Plan(
+            epochs,
+            batch_size,
+            objective,
+            signs[0],
+            monitor,
+            signs[1],
+            patience,
+            tuple(halving),
+            keep,
+            every,
+        )
         rows = gather_rows(self.blueprint, self.dtype, folds)
         smallest = min(len(own) for own in rows.train)
         if batch_size > smallest:
@@ -267,6 +283,31 @@ class Population:
         model = self._template(number)
         write_weights(self.blueprint, self.get_weights(number), model)
         return model
+
+    def save_weights(self, number: int, path: str | Path) -> None:
+        """Write a member's weights as a `.weights.h5` file that loads into `member(number)`.
+
+        Building a model costs more than writing it, so one model serves all members: the file
+        holds neither dropout rates nor penalties. Of the optimiser it holds the learning rate.
+        """
+        model = self._filled(number, self.get_weights(number))
+        model.optimizer.learning_rate = self.members[number].numbers[-1, "learning_rate"]
+        model.save_weights(path)
+
+    def load_weights(self, number: int, path: str | Path) -> None:
+        """Start a member from a file of `save_weights`; its optimiser starts anew."""
+        model = self._filled(number, self.get_weights(number))
+        model.load_weights(path)
+        self.members[number].weights = read_weights(self.blueprint, model)
+
+    def _filled(self, number: int, weights: list[np.ndarray]) -> keras.Model:
+        if self._shell is None:
+            self._shell = self._template(number)
+            optimizer = self._shell.optimizer
+            # A fresh optimiser: a built one's slots would be in the file, and warned of on loading.
+            self._shell.compile(type(optimizer).from_config(optimizer.get_config()))
+        write_weights(self.blueprint, weights, self._shell)
+        return self._shell
 
     def _template(self, number: int) -> keras.Model:
         member = self.members[number]

@@ -35,6 +35,8 @@ class Plan:
     batch_size: int
     objective: str
     sign: int
+    monitor: str
+    monitor_sign: int
     patience: int | None = None
     halving: tuple[tuple[int, float], ...] = ()
     keep: str = "last"
@@ -149,6 +151,8 @@ class Training:
         self.best = dict.fromkeys(self.groups, -math.inf)
         self.best_epoch = dict.fromkeys(self.groups, 0)
         self.last = dict.fromkeys(self.groups, -math.inf)
+        # What patience goes by: its best value, and when.
+        self.awaited = {group: (-math.inf, 0) for group in self.groups}
         self.ended: set[int] = set()
         self.kept: set[int] = set()
         self.watched = {n: Watched(population, n, callbacks) for n, callbacks in watch.items()}
@@ -213,6 +217,7 @@ class Training:
                 "seconds": result.seconds,
                 "ended": number in self.ended,
                 "best": [self.best[group], self.best_epoch[group], self.last[group]],
+                "awaited": self.awaited[group],
             }
             if number in self.kept:
                 weights = self.population.get_weights(number)
@@ -240,6 +245,7 @@ class Training:
             if values["ended"]:
                 self.ended.add(number)
             self.best[group], self.best_epoch[group], self.last[group] = values["best"]
+            self.awaited[group] = tuple(values["awaited"])
             kept = states.get(f"kept/{name}")
             if kept is not None:
                 self._set_kept(number, [kept[str(i)] for i in range(len(kept))])
@@ -310,6 +316,7 @@ class Training:
             group = self.population.members[number].group
             self.best[group] = self.last[group] = -math.inf
             self.best_epoch[group] = 0
+            self.awaited[group] = (-math.inf, 0)
             self.results[number].status = "completed"
 
     def _epoch(self, cohort: Cohort, index: int) -> None:
@@ -332,12 +339,13 @@ class Training:
                 ending.update(own)
                 self.last[group] = -math.inf
                 continue
-            score = self.sign * float(np.mean([logs[n][self.plan.objective] for n in own]))
+            score = self.plan.sign * float(np.mean([logs[n][self.plan.objective] for n in own]))
             self.last[group] = score
             if score > self.best[group]:
                 self.best[group], self.best_epoch[group] = score, cohort.epoch
                 improved += own
-            elif self._out_of_patience(group, cohort.epoch):
+            seen = [logs[n][self.plan.monitor] for n in own]
+            if self._out_of_patience(group, float(np.mean(seen)), cohort.epoch):
                 ending.update(own)
         if self.plan.keep == "best":
             self._keep(cohort, improved)
@@ -352,13 +360,12 @@ class Training:
         if self.on_epoch is not None:
             self._tell(cohort, index, logs)
 
-    @property
-    def sign(self) -> int:
-        return self.plan.sign
-
-    def _out_of_patience(self, group: int, epoch: int) -> bool:
-        patience = self.plan.patience
-        return patience is not None and epoch - self.best_epoch[group] >= patience
+    def _out_of_patience(self, group: int, value: float, epoch: int) -> bool:
+        best, when = self.awaited[group]
+        if self.plan.monitor_sign * value > best:
+            self.awaited[group] = (self.plan.monitor_sign * value, epoch)
+            return False
+        return self.plan.patience is not None and epoch - when >= self.plan.patience
 
     def _keep(self, cohort: Cohort, numbers: Sequence[int]) -> None:
         for number in numbers:

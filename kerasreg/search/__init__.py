@@ -18,6 +18,7 @@ _PUBLIC = {
     "BayesianOracle": "oracles",
     "make_oracle": "oracles",
     "Proposer": "proposer",
+    "PopulationTuner": "tuner",
 }
 
 __all__ = sorted(_PUBLIC)

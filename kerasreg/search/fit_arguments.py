@@ -1,0 +1,174 @@
+"""What a keras-tuner user passes to `search(...)`, read as what a population can do."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasreg.monitors import (
+    ActivationMonitor,
+    GradientMonitor,
+    PenaltyMonitor,
+    TrainEvaluation,
+)
+from kerasreg.search.in_memory import CannotTrainTogether, Columns, read_arrays, read_pipeline
+
+_MONITORS = (ActivationMonitor, GradientMonitor, PenaltyMonitor, TrainEvaluation)
+# Arguments of `fit` that are read here or change nothing, and values of others that change nothing.
+_HONOURED = (
+    *("x", "y", "sample_weight", "class_weight", "validation_data", "validation_split"),
+    *("epochs", "batch_size", "validation_batch_size", "callbacks", "verbose"),
+)
+_NEUTRAL = {"shuffle": True, "initial_epoch": 0, "validation_freq": 1}
+
+
+@dataclass(frozen=True)
+class FitRows:
+    """The rows that `fit` would train and validate on.
+
+    Attributes:
+        train, validation: `(x, y, weights)`; weights may be None.
+        batch_size: Rows in a batch, at most those of training.
+    """
+
+    train: Columns
+    validation: Columns
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class FitCallbacks:
+    """The callbacks that a population honours.
+
+    Attributes:
+        monitor, patience: Of the `EarlyStopping`, or None.
+        boards: The `TensorBoard` callbacks, of which the log folder is used.
+        monitors: kerasreg's own callbacks.
+    """
+
+    monitor: str | None = None
+    patience: int | None = None
+    boards: tuple[keras.callbacks.TensorBoard, ...] = ()
+    monitors: tuple[keras.callbacks.Callback, ...] = ()
+
+
+@dataclass(frozen=True)
+class FitArguments:
+    """Everything that `fit` was to be called with."""
+
+    rows: FitRows
+    callbacks: FitCallbacks
+    epochs: int
+
+
+def bind_fit(args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `keras.Model.fit` by name.
+
+    Raises:
+        TypeError: As `fit` would, for an argument that it does not have.
+    """
+    bound = inspect.signature(keras.Model.fit).bind(None, *args, **kwargs).arguments
+    return {name: value for name, value in bound.items() if name != "self"}
+
+
+def read_rows(given: Mapping[str, Any]) -> FitRows:
+    """Read the training and validation rows into memory.
+
+    Raises:
+        CannotTrainTogether: They are of a kind that only `fit` can take; the message names it.
+    """
+    import tensorflow as tf
+
+    batch_size = given.get("batch_size")
+    if isinstance(given.get("x"), tf.data.Dataset):
+        train, own = read_pipeline("x", given["x"])
+        batch_size = batch_size or own
+    else:
+        weights = given.get("sample_weight")
+        train = read_arrays("x", given.get("x"), given.get("y"), weights)
+    validation = given.get("validation_data")
+    share = given.get("validation_split") or 0.0
+    if isinstance(validation, tf.data.Dataset):
+        validation, _ = read_pipeline("validation_data", validation)
+    elif isinstance(validation, tuple | list) and 2 <= len(validation) <= 3:
+        validation = read_arrays("validation_data", *validation)
+    elif validation is not None:
+        raise CannotTrainTogether(f"validation_data of type {type(validation).__name__}")
+    elif 0 < share < 1:
+        # As Keras does: the last rows, before any shuffling.
+        cut = math.floor(len(train.x) * (1 - share))
+        train, validation = train.rows(slice(cut)), train.rows(slice(cut, None))
+    else:
+        raise CannotTrainTogether("no validation_data and no validation_split")
+    if not len(train.x) or not len(validation.x):
+        raise CannotTrainTogether("training or validation data without rows")
+    return FitRows(
+        _class_weighted(train, given.get("class_weight")),
+        validation,
+        min(int(batch_size or 32), len(train.x)),
+    )
+
+
+def _class_weighted(rows: Columns, factors: Mapping[int, float] | None) -> Columns:
+    if not factors:
+        return rows
+    if rows.weights is not None:
+        raise CannotTrainTogether("class_weight together with sample weights")
+    y = rows.y
+    labels = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)
+    weights = np.array([factors.get(int(label), 1.0) for label in labels])
+    return Columns(rows.x, rows.y, weights)
+
+
+def read_callbacks(given: Mapping[str, Any]) -> FitCallbacks:
+    """Read the callbacks, and see that nothing else needs `fit` itself.
+
+    Raises:
+        CannotTrainTogether: A callback or an argument does; the message names it.
+    """
+    for name, value in given.items():
+        if name not in _HONOURED and value is not None and value != _NEUTRAL.get(name):
+            raise CannotTrainTogether(f"the argument {name}={value!r}")
+    callbacks = given.get("callbacks") or []
+    callbacks = callbacks if isinstance(callbacks, Sequence) else [callbacks]
+    monitor = patience = None
+    boards, monitors = [], []
+    for callback in callbacks:
+        kind = type(callback)
+        if kind is keras.callbacks.EarlyStopping:
+            if monitor is not None:
+                raise CannotTrainTogether("more than one EarlyStopping")
+            _check_stopping(callback)
+            # Keras stops at the first epoch without improvement for 0 as for 1.
+            monitor, patience = callback.monitor, max(1, callback.patience)
+        elif kind is keras.callbacks.TensorBoard:
+            _check_board(callback)
+            boards.append(callback)
+        elif kind in _MONITORS:
+            monitors.append(callback)
+        else:
+            raise CannotTrainTogether(f"the callback {kind.__name__}")
+    return FitCallbacks(monitor, patience, tuple(boards), tuple(monitors))
+
+
+def _check_stopping(callback: keras.callbacks.EarlyStopping) -> None:
+    for name, neutral in (("min_delta", 0), ("baseline", None), ("start_from_epoch", 0)):
+        value = getattr(callback, name)
+        if value != neutral:
+            raise CannotTrainTogether(f"EarlyStopping with {name}={value!r}")
+    natural = "max" if "acc" in callback.monitor else "min"
+    if callback.mode not in ("auto", natural):
+        raise CannotTrainTogether(f"EarlyStopping with mode={callback.mode!r}")
+
+
+def _check_board(callback: keras.callbacks.TensorBoard) -> None:
+    for name, neutral in (("histogram_freq", 0), ("embeddings_freq", 0), ("update_freq", "epoch")):
+        value = getattr(callback, name)
+        if value != neutral:
+            raise CannotTrainTogether(f"TensorBoard with {name}={value!r}")

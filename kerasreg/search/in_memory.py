@@ -1,0 +1,98 @@
+"""Rows of data in memory, from arrays or from a `tf.data` pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+#: Largest pipeline that is read into memory.
+PIPELINE_BYTES = 2**30
+
+
+class CannotTrainTogether(Exception):
+    """Why something has to be trained the plain way; the message names it."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Inputs (rows, ...), targets (rows,) or (rows, classes), and weights (rows,) or None."""
+
+    x: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray | None = None
+
+    def rows(self, which: slice) -> Columns:
+        """Some of the rows."""
+        weights = None if self.weights is None else self.weights[which]
+        return Columns(self.x[which], self.y[which], weights)
+
+
+def read_arrays(name: str, x: Any, y: Any, weights: Any = None) -> Columns:
+    """Arrays as NumPy arrays.
+
+    Raises:
+        CannotTrainTogether: They are not one array of inputs and one of targets.
+    """
+    if x is None or y is None:
+        raise CannotTrainTogether(f"{name} without arrays of inputs and targets")
+    for value in (x, y):
+        if isinstance(value, dict | list | tuple) or not hasattr(value, "__array__"):
+            raise CannotTrainTogether(f"{name} of type {type(value).__name__}")
+    x, y = np.asarray(x), np.asarray(y)
+    weights = None if weights is None else np.asarray(weights)
+    for array in (x, y):
+        if array.dtype.kind not in "iubf":
+            raise CannotTrainTogether(f"{name} of {array.dtype} values")
+    if x.ndim < 2 or y.ndim > 2 or len(x) != len(y) or (weights is not None and weights.ndim != 1):
+        shapes = [array.shape for array in (x, y, weights) if array is not None]
+        raise CannotTrainTogether(f"{name} of shapes {' and '.join(map(str, shapes))}")
+    return Columns(x, y, weights)
+
+
+def read_pipeline(name: str, dataset: tf.data.Dataset) -> tuple[Columns, int]:
+    """Rows of a batched pipeline, and its batch size.
+
+    The pipeline is read twice: one that draws its rows anew each time, as augmentation does, has
+    to be drawn anew each epoch.
+
+    Raises:
+        CannotTrainTogether: It is endless, too large, not batched, random, or not of (x, y).
+    """
+    if int(dataset.cardinality()) == -1:
+        raise CannotTrainTogether(f"{name}: an endless tf.data pipeline")
+    batches = _batches(name, dataset)
+    columns = [np.concatenate(column) for column in zip(*batches, strict=True)]
+    again = [np.concatenate(column) for column in zip(*_batches(name, dataset), strict=True)]
+    if _unordered(columns) != _unordered(again):
+        raise CannotTrainTogether(f"{name}: a tf.data pipeline that gives other rows each time")
+    return read_arrays(name, *columns), len(batches[0][0])
+
+
+def _batches(name: str, dataset: tf.data.Dataset) -> list[tuple[np.ndarray, ...]]:
+    batches = []
+    size = 0
+    for batch in dataset:
+        parts = batch if isinstance(batch, tuple) else (batch,)
+        if not 2 <= len(parts) <= 3 or not all(hasattr(part, "numpy") for part in parts):
+            raise CannotTrainTogether(f"{name}: a tf.data pipeline that is not of (x, y) tensors")
+        arrays = tuple(part.numpy() for part in parts)
+        if arrays[0].ndim < 2 or any(a.shape[:1] != arrays[0].shape[:1] for a in arrays):
+            raise CannotTrainTogether(f"{name}: a tf.data pipeline that is not batched")
+        size += sum(array.nbytes for array in arrays)
+        if size > PIPELINE_BYTES:
+            raise CannotTrainTogether(f"{name}: a tf.data pipeline too large for memory")
+        batches.append(arrays)
+    if not batches:
+        raise CannotTrainTogether(f"{name}: an empty tf.data pipeline")
+    return batches
+
+
+def _unordered(columns: list[np.ndarray]) -> list[int]:
+    """The rows as a multiset: shuffling alone makes no difference."""
+    rows = zip(*(np.ascontiguousarray(c).reshape(len(c), -1) for c in columns), strict=True)
+    return sorted(hash(b"".join(part.tobytes() for part in row)) for row in rows)

@@ -1,0 +1,190 @@
+"""Trials of one structure, trained as one population and reported one by one."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import keras_tuner
+from keras_tuner import errors
+from keras_tuner.engine.trial import Trial
+
+from kerasreg.errors import UserError
+from kerasreg.population import MemberResult, Population
+from kerasreg.population.blueprint import Blueprint, blueprint_of_config
+from kerasreg.population.lifting import lift
+from kerasreg.search.compiled_names import (
+    check_targets,
+    curve_names,
+    population_objective,
+    stack_curve_names,
+)
+from kerasreg.search.fit_arguments import FitArguments, FitRows
+from kerasreg.search.in_memory import CannotTrainTogether
+from kerasreg.seeds import derive
+from kerasreg.stacks import StackConfig
+
+
+@dataclass(frozen=True)
+class Job:
+    """What trials have to share to train as one population.
+
+    Attributes:
+        blueprint: Their structure.
+        stack: Whether they are `StackConfig`s.
+        names: Names in the user's logs and the curves they are, as sorted pairs.
+        objective, monitor: By the population's names.
+        epochs: To train.
+        initial_epoch: Trained already, in the trial that this one goes on from.
+    """
+
+    blueprint: Blueprint
+    stack: bool
+    names: tuple[tuple[str, str], ...]
+    objective: str
+    monitor: str
+    epochs: int
+    initial_epoch: int
+
+
+@dataclass
+class Prepared:
+    """One trial and what its hypermodel returned, one for each execution."""
+
+    trial: Trial
+    built: list[keras.Model] | list[StackConfig]
+
+
+def job_of(
+    built: keras.Model | StackConfig,
+    trial: Trial,
+    objective: keras_tuner.Objective,
+    arguments: FitArguments,
+    geometry: tuple[tuple[int, ...], int, str],
+    largest: int | None,
+) -> Job:
+    """What a trial's model has to share with others.
+
+    Raises:
+        CannotTrainTogether: It cannot be a member of a population; the message names why.
+        FailedTrialError: It has more than `largest` trainable numbers.
+    """
+    rows = arguments.rows
+    if isinstance(built, StackConfig):
+        shape, outputs, task = geometry
+        features = 1
+        for size in shape:
+            features *= size
+        blueprint = blueprint_of_config(built, features, outputs, task)
+        names = stack_curve_names(blueprint.metric)
+        model = None
+    else:
+        model = built
+        if not model.built:
+            model.build((None, *rows.train.x.shape[1:]))
+        try:
+            blueprint = lift(model).blueprint
+        except UserError as error:
+            raise CannotTrainTogether(str(error).rstrip(".")) from None
+        weighted = rows.train.weights is not None or rows.validation.weights is not None
+        names = curve_names(model, blueprint.loss, weighted)
+    parameters = blueprint.parameters()
+    size = sum(p.shape[0] * p.shape[1] for p in parameters if p.trainable)
+    if largest and size > largest:
+        raise errors.FailedTrialError(f"Oversized model: {size} parameters. Skip model.")
+    for part in (rows.train, rows.validation):
+        check_targets(part.y, blueprint.outputs, blueprint.loss, model)
+    aim = population_objective(objective.name, objective.direction, names)
+    monitor = aim
+    if arguments.callbacks.monitor is not None:
+        direction = "max" if "acc" in arguments.callbacks.monitor else "min"
+        monitor = population_objective(arguments.callbacks.monitor, direction, names)
+    first = trial.hyperparameters.values.get("tuner/initial_epoch") or 0
+    epochs = (trial.hyperparameters.values.get("tuner/epochs") or arguments.epochs) - first
+    pairs = tuple(sorted(names.items()))
+    return Job(blueprint, model is None, pairs, aim, monitor, epochs, first)
+
+
+def train_together(
+    job: Job,
+    prepared: list[Prepared],
+    arguments: FitArguments,
+    geometry: tuple[tuple[int, ...], int, str],
+    seed: int,
+    checkpoint: Callable[[str], str],
+    report: Callable[[Prepared, Population, list[tuple[int, MemberResult]]], None],
+) -> None:
+    """Train the trials of one job; every execution is a member with a seed of its own.
+
+    Args:
+        job, prepared: What the trials share, and the trials.
+        arguments: Of `fit`.
+        geometry: Input shape, outputs and task of a `StackConfig`.
+        seed: Of the first execution; equal for all trials, so that they differ in settings only.
+        checkpoint: File of a trial's weights, by its id.
+        report: Called with each trial, the population and its members when it is through.
+    """
+    members = [
+        (owner, run) for owner, item in enumerate(prepared) for run in range(len(item.built))
+    ]
+    built = [prepared[owner].built[run] for owner, run in members]
+    seeds = [
+        seed + run if not job.initial_epoch else derive(seed + run, "go on", job.initial_epoch)
+        for _, run in members
+    ]
+    if job.stack:
+        population = Population(built, *geometry, seeds=seeds)
+    else:
+        population = Population.from_models(built, seeds=seeds)
+    for number, (owner, _) in enumerate(members):
+        earlier = prepared[owner].trial.hyperparameters.values.get("tuner/trial_id")
+        if earlier:
+            population.load_weights(number, checkpoint(earlier))
+    through: dict[int, list[tuple[int, MemberResult]]] = {}
+
+    def collect(pairs: list[tuple[int, MemberResult]]) -> None:
+        for number, result in pairs:
+            owner = members[number][0]
+            through.setdefault(owner, []).append((number, result))
+            if len(through[owner]) == len(prepared[owner].built):
+                report(prepared[owner], population, through[owner])
+
+    rows: FitRows = arguments.rows
+    train, validation = (
+        (part.x, check_targets(part.y, job.blueprint.outputs, job.blueprint.loss, None))
+        for part in (rows.train, rows.validation)
+    )
+    population.fit(
+        *train,
+        validation_data=(*validation, rows.validation.weights),
+        sample_weight=rows.train.weights,
+        epochs=job.epochs,
+        batch_size=rows.batch_size,
+        objective=job.objective,
+        patience=arguments.callbacks.patience,
+        monitor=job.monitor,
+        keep="best",
+        watch=_watched(members, prepared, arguments),
+        on_results=collect,
+    )
+
+
+def _watched(members, prepared: list[Prepared], arguments: FitArguments) -> dict[int, list]:
+    """Copies of the monitors for every member, each with a folder of its own."""
+    watched = {}
+    for number, (owner, run) in enumerate(members):
+        monitors = copy.deepcopy(list(arguments.callbacks.monitors))
+        for monitor in monitors:
+            if monitor.log_dir is not None:
+                monitor.log_dir = execution_folder(monitor.log_dir, prepared[owner].trial, run)
+        if monitors:
+            watched[number] = monitors
+    return watched
+
+
+def execution_folder(log_dir: str, trial: Trial, run: int) -> str:
+    """Where keras-tuner keeps an execution's events."""
+    return os.path.join(str(log_dir), trial.trial_id, f"execution{run}")

@@ -1,0 +1,137 @@
+"""What came of a trial: as keras-tuner takes it, as a file, and for TensorBoard."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import keras_tuner
+from keras_tuner.engine.trial import Trial
+from keras_tuner.src.engine import tuner_utils
+
+from kerasreg.monitors import EventWriter
+from kerasreg.population import MemberResult
+from kerasreg.search.compiled_names import user_curves
+from kerasreg.search.fit_arguments import FitArguments
+
+DIVERGED = "Diverged: a number was not finite."
+
+
+def as_history(result: MemberResult, names: Mapping[str, str]) -> keras.callbacks.History:
+    """A member's curves as what `model.fit` would have returned."""
+    history = keras.callbacks.History()
+    history.history = user_curves(result.curves, names)
+    return history
+
+
+def best_execution(
+    histories: Sequence[keras.callbacks.History], objective: keras_tuner.Objective
+) -> int:
+    """Which execution has the best epoch: its weights are the trial's."""
+    best = [
+        history.history[objective.name][tuner_utils.get_best_step(history, objective)]
+        for history in histories
+    ]
+    return best.index(max(best) if objective.direction == "max" else min(best))
+
+
+def all_finite(results: Any) -> bool:
+    """Whether every number that training gave is finite."""
+    if isinstance(results, keras.callbacks.History):
+        return all(math.isfinite(v) for values in results.history.values() for v in values)
+    if isinstance(results, Mapping):
+        return all(math.isfinite(value) for value in results.values())
+    return not isinstance(results, int | float) or math.isfinite(results)
+
+
+def executions_of(
+    histories: Sequence[keras.callbacks.History],
+    runs: Sequence[tuple[int | None, str, float]],
+) -> list[dict[str, Any]]:
+    """Plain values for `executions.json`; `runs` are (seed, status, seconds)."""
+    return [
+        {
+            "seed": seed,
+            "status": status,
+            "seconds": seconds,
+            "history": {
+                name: [float(v) if math.isfinite(v) else None for v in values]
+                for name, values in history.history.items()
+            },
+        }
+        for history, (seed, status, seconds) in zip(histories, runs, strict=True)
+    ]
+
+
+def write_events(
+    folder: str,
+    curves: Mapping[str, Sequence[float]],
+    trial: Trial,
+    objective: keras_tuner.Objective,
+    status: str,
+    seconds: float,
+) -> None:
+    """Write curves as Keras' `TensorBoard` does, and the trial's row of the HParams dashboard.
+
+    Args:
+        folder: Of the execution; `train/` and `validation/` are made in it.
+        curves: As in `History.history`.
+        trial: Its hyperparameters are the row; executions of one trial share it.
+        objective: The row's metric, at its best epoch.
+        status, seconds: Of the execution.
+    """
+    for part, prefix in (("train", ""), ("validation", "val_")):
+        own = {
+            name.removeprefix("val_"): values
+            for name, values in curves.items()
+            if name.startswith("val_") == bool(prefix)
+        }
+        with EventWriter(os.path.join(folder, part)) as writer:
+            for epoch in range(len(own["loss"])):
+                numbers = {f"epoch_{name}": values[epoch] for name, values in own.items()}
+                writer.scalars(epoch, numbers)
+    better = max if objective.direction == "max" else min
+    finite = [v for v in curves[objective.name] if math.isfinite(v)]
+    score = better(finite) if finite and status != "diverged" else None
+    with EventWriter(folder) as writer:
+        writer.hparams(
+            {
+                name: value if isinstance(value, bool | int | float | str) else str(value)
+                for name, value in trial.hyperparameters.values.items()
+                if not name.startswith("tuner/")
+            },
+            {} if score is None else {objective.name: score},
+            group=trial.trial_id,
+            step=0 if score is None else list(curves[objective.name]).index(score),
+            status="failure" if score is None else "success",
+            seconds=seconds,
+        )
+
+
+def announce(sizes: Sequence[int], arguments: FitArguments, executions: int) -> None:
+    """Print how many structures the trials of a round have, and what gain to expect.
+
+    Args:
+        sizes: Trials of each structure.
+        arguments: Of `fit`.
+        executions: Of each trial.
+    """
+    trials, structures = sum(sizes), len(sizes)
+    steps = arguments.epochs * math.ceil(len(arguments.rows.train.x) / arguments.rows.batch_size)
+    # Seconds measured on two cores; the ratio is what matters.
+    alone = trials * executions * (1.5 + 0.06 * arguments.epochs + 0.001 * steps)
+    together = structures * 2.0 + trials * executions * (0.05 + 0.00004 * steps)
+    word = "structure" if structures == 1 else "structures"
+    populations = "one population" if structures == 1 else f"{structures} populations"
+    print(
+        f"{trials} trials of {structures} {word}, trained as {populations}: "
+        f"roughly {max(alone / together, 1):.0f} times faster than one after the other."
+    )
+    if structures > 1 and trials < 4 * structures:
+        print(
+            "Few trials share a structure. To gain more, fix widths, layers and optimisers: rates, "
+            "strengths and learning rates may differ within a population."
+        )
