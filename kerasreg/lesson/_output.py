@@ -121,22 +121,31 @@ def command(lesson: Lesson) -> str:
 
 def print_results(lesson: Lesson, results: dict[str, Any], console: Console | None = None) -> None:
     """The table, one sentence a claim, and where the rest is."""
+    # A file or a pipe has no width that a table would have to fit.
     console = console or Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = 160
     if lesson.rows:
         columns = list(dict.fromkeys(name for row in lesson.rows for name in row))
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
         for place, name in enumerate(columns):
-            table.add_column(escape(str(name)), justify="left" if place == 0 else "right")
+            table.add_column(
+                escape(str(name)), justify="left" if place == 0 else "right", no_wrap=True
+            )
         for row in lesson.rows:
             table.add_row(*(escape(_cell(row.get(name))) for name in columns))
         console.print(table)
     for note in lesson.notes:
         console.print(f"Note: {note}", style="dim", markup=False)
     for name, record in results["claims"].items():
+        parts = record["decision"]["parts"]
+        reason = "" if parts else f" {record['reason']}"
         console.print(
-            f"[bold]{name} {record['verdict']}[/]: {escape(record['statement'])} "
-            f"{escape(record['reason'])}"
+            f"[bold]{name} {record['verdict']}[/]: {escape(record['statement'] + reason)}"
         )
+        for part in parts:
+            line = f"  {part['verdict']}: {part['claim']}: {part['reason']}"
+            console.print(line, markup=False)
         console.print(f"  {record['take_home']}", markup=False)
     if lesson.quick:
         console.print("A quick run: it tries the script and decides nothing.")

@@ -83,7 +83,9 @@ def sweep(
     ylabel: str,
     *,
     log: bool = False,
+    log_y: bool = False,
     shade: tuple[float, float] | None = None,
+    ticks: Sequence[str] | None = None,
 ) -> Panel:
     """Results over the levels of a setting: median over seeds, quartile band, a mark a level.
 
@@ -92,7 +94,9 @@ def sweep(
         results: Line name -> (seeds, levels), in the unit of `ylabel`.
         title, xlabel, ylabel: Words.
         log: Logarithmic horizontal axis; a level of 0 is drawn left of the others.
+        log_y: Logarithmic vertical axis, for errors that span decades.
         shade: An interval of levels to mark: what a claim names.
+        ticks: Words for the levels.
     """
 
     def panel(axes: Axes) -> None:
@@ -104,11 +108,14 @@ def sweep(
             axes.set_xscale("symlog", linthresh=positive.min() / 2, linscale=0.3)
         for place, (name, values) in enumerate(results.items()):
             band(axes, x, np.asarray(values), name, place, _MARKERS[place % len(_MARKERS)])
-        if not log and len(x) <= 10:
-            axes.set_xticks(x, [f"{value:g}" for value in x])
+        if ticks or (not log and len(x) <= 10):
+            axes.set_xticks(x, ticks or [f"{value:g}" for value in x])
         axes.set_title(title)
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
+        if log_y:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
         if len(results) > 1:
             axes.legend(loc="best")
 

@@ -1,0 +1,104 @@
+"""Is an L2 penalty in the loss the same as decaying the weights?
+
+Prediction: for plain SGD yes, to the last digits; for Adam no.
+
+Source: slides and lecture notes; Loshchilov and Hutter (2019).
+
+Rule: the penalty is l2 = λ/2, the decay λ. C47 has two exact parts: after 100 full-batch steps all
+weights agree within 0.00001 for SGD, and likewise for Adam. Beside them, and not deciding: whether
+the best Adam with penalty and the best AdamW, strength and learning rate chosen on the tuning rows,
+have equal test accuracy within the smallest effect of interest.
+"""
+
+import sys
+
+import numpy as np
+
+from kerasreg.evidence import ExactRule, Rule
+from kerasreg.lesson import Lesson, brief, dots, effects, run
+from kerasreg.stacks import StackConfig, l2_from_weight_decay
+
+NET = StackConfig(units=(256, 256))
+LAMBDAS, RATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0), (3e-4, 1e-3, 3e-3)
+PAIRS = {
+    "sgd": NET.replace(optimizer="sgd", learning_rate=0.1),
+    "adam": NET.replace(optimizer="adam", learning_rate=1e-3),
+}
+STEPS, EPOCHS, BATCH = 100, 20, 100
+
+
+def penalized(config: StackConfig, lam: float) -> StackConfig:
+    """λ as a penalty ½ λ Σ w² in the loss."""
+    return config.replace(l2=l2_from_weight_decay(lam))
+
+
+def decayed(config: StackConfig, lam: float) -> StackConfig:
+    """λ as w ← w − learning rate · λ · w beside the gradient step."""
+    return config.replace(weight_decay=lam)
+
+
+def body(lesson: Lesson) -> None:
+    same = {
+        name: ExactRule(f"{name}: penalty and decay give the same weights", 1e-5) for name in PAIRS
+    }
+    smallest = lesson.smallest_effect
+    equal = Rule("tuned, both reach the same accuracy", "equivalent", smallest, unit="pp")
+
+    batch = lesson.data(train_size=100)
+    arms = {
+        f"{name}, {way.__name__}": way(config, 0.01)
+        for name, config in PAIRS.items()
+        for way in (penalized, decayed)
+    }
+    steps = lesson.train(
+        arms, batch, epochs=STEPS, batch_size=100, every=10, label="steps", seeds=(0,)
+    )
+    weights = {arm: np.concatenate([k.ravel() for k in steps.kernels(arm)]) for arm in arms}
+    exact = {
+        name: same[name].decide(weights[f"{name}, penalized"], weights[f"{name}, decayed"])
+        for name in PAIRS
+    }
+    data = lesson.data(train_size=1000)
+    grid = {
+        way.__name__: {
+            f"λ {lam:g}, rate {rate:g}": way(NET.replace(learning_rate=rate), lam)
+            for lam in LAMBDAS
+            for rate in RATES
+        }
+        for way in (penalized, decayed)
+    }
+    best = lesson.choose(grid, data, epochs=EPOCHS, batch_size=BATCH)
+    runs = lesson.train(best, data, epochs=EPOCHS, batch_size=BATCH, label="tuned Adam")
+    test = {way: runs[way].final("test_accuracy") for way in best}
+    (tuned,) = lesson.judge((equal, test["decayed"], test["penalized"]))
+    lesson.conclude(
+        "C47",
+        *exact.values(),
+        take_home="With plain SGD l2 = λ/2 is decay of λ; with Adam it is another thing, because "
+        f"Adam rescales the penalty's gradient too. Tuned, AdamW gave {brief(tuned)}.",
+    )
+    lesson.table(runs.table())
+    lesson.notes.append(f"{tuned.claim}: {tuned.verdict}, {tuned.reason}.")
+
+    def deviations(axes):
+        for name in PAIRS:
+            a, b = weights[f"{name}, penalized"], weights[f"{name}, decayed"]
+            axes.plot(a, a - b, ".", markersize=2, label=name, rasterized=True)
+        axes.set_yscale("symlog", linthresh=1e-6)
+        axes.set_title(f"weights after {STEPS} equal steps")
+        axes.set_xlabel("weight with penalty")
+        axes.set_ylabel("difference to weight with decay")
+        axes.legend(markerscale=5)
+
+    lesson.draw(
+        "L2 penalty and weight decay of the same λ",
+        deviations,
+        dots({way: 100 * test[way] for way in test}, "Adam, both tuned", "test accuracy, %"),
+        effects({"decay − penalty": tuned}, "difference", "test accuracy, pp"),
+        caption="Weights trained with the penalty against the difference to those trained with "
+        "decay: zero for SGD, not for Adam; test accuracy of tuned Adam with either.",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(__file__, __doc__, body))

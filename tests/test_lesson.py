@@ -1,0 +1,407 @@
+"""Lessons: rows never mix, arms are what Keras trains, verdicts follow the rules, refusals."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+
+from kerasreg.data import Split
+from kerasreg.errors import UserError
+from kerasreg.evidence import ExactRule, Rule, holm, trend
+from kerasreg.lesson import (
+    Arm,
+    curves,
+    dots,
+    effects,
+    models,
+    parse_docstring,
+    run,
+    squared_norm,
+    sweep,
+)
+from kerasreg.lesson._data import LessonData, load_lesson_data
+from kerasreg.lesson._lesson import Lesson
+from kerasreg.lesson._output import print_results, write_results
+from kerasreg.lesson._runs import arm_of_results
+from kerasreg.population import MemberResult
+from kerasreg.stacks import StackConfig, build_stack
+
+TEXT = {"question": "Why?", "prediction": "So.", "source": "Notes.", "rule": "If."}
+DOC = "Why?\n\nPrediction: So.\n\nSource: Notes.\n\nRule: If.\n"
+TINY = StackConfig(units=(8,), learning_rate=0.01)
+RULE = Rule("a is better", "greater", 0.01, unit="pp")
+
+
+def make(tmp_path, seeds=12, quick=False, comparisons=1, data="digits") -> Lesson:
+    return Lesson("tried", TEXT, data, tuple(range(seeds)), quick, tmp_path, comparisons)
+
+
+@pytest.fixture(scope="module")
+def digits() -> LessonData:
+    return load_lesson_data("digits", 100)
+
+
+@pytest.fixture(scope="module")
+def trained(digits, tmp_path_factory):
+    """Two structures and three seeds, trained once."""
+    lesson = make(tmp_path_factory.mktemp("trained"), seeds=3)
+    arms = {"b": TINY, "wider": TINY.replace(units=(9,)), "a": TINY.replace(dropout=0.5)}
+    runs = lesson.train(arms, digits, epochs=5, batch_size=32, every=2, histograms=["a"])
+    return lesson, arms, runs
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+def test_pool_tuning_and_test_rows_have_nothing_in_common(digits):
+    parts = [{row.tobytes() for row in p.x} for p in (digits.pool, digits.tuning, digits.test)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 1797
+
+
+def test_draws_are_stratified_seeded_and_from_the_pool(digits):
+    first, again, other = digits.draw(3), digits.draw(3), digits.draw(4)
+    assert np.array_equal(first.x, again.x)
+    assert not np.array_equal(first.x, other.x)
+    pool = {row.tobytes() for row in digits.pool.x}
+    for draw in (first, other):
+        assert len(draw) == 100
+        assert {row.tobytes() for row in draw.x} <= pool
+        assert np.all(np.abs(np.bincount(draw.y) - 10) <= 1)
+
+
+def test_resizing_leaves_the_test_rows_alone(digits):
+    smaller = digits.resized(50)
+    assert len(smaller.draw(0)) == 50
+    assert smaller.test is digits.test
+    with pytest.raises(UserError, match=r"digits has 1007 rows .* needs 2000"):
+        digits.resized(2000)
+
+
+def test_large_parts_are_cut(tmp_path):
+    generator = np.random.default_rng(0)
+    x = generator.uniform(size=(12_000, 3))
+    y = np.tile(np.arange(4), 3000)
+    np.savez(tmp_path / "many.npz", x=x, y=y)
+    data = load_lesson_data(str(tmp_path / "many.npz"), None)
+    assert (len(data.tuning), len(data.test)) == (1000, 2000)
+    assert np.bincount(data.test.y).tolist() == [500] * 4
+
+
+# --- training -----------------------------------------------------------------------------------
+
+
+def test_arms_come_back_in_order_with_their_configs(trained):
+    _, arms, runs = trained
+    assert list(runs) == list(arms)
+    assert {name: runs[name].config for name in runs} == arms
+    assert runs["a"].epochs.tolist() == [2, 4, 5]
+    assert runs["a"].updates.tolist() == [8, 16, 20]  # 100 rows by 32: 4 updates an epoch
+    assert runs["a"].test_accuracy.shape == (3, 3)
+
+
+@pytest.mark.parametrize("arm", ["b", "wider", "a"])
+def test_curves_are_those_of_the_models_on_the_rows_they_name(trained, digits, arm):
+    _, _, runs = trained
+    for place, seed in enumerate(runs.seeds):
+        model = runs.model(arm, place)
+        own = digits.draw(seed)
+        for rows, name in ((own, "train"), (digits.test, "test")):
+            measured = model.evaluate(rows.x, rows.y, verbose=0, return_dict=True)
+            for metric in ("accuracy", "data_loss"):
+                ours = runs[arm].final(f"{name}_{metric}")[place]
+                assert ours == pytest.approx(measured[metric], abs=2e-5)
+        kernels = [v.numpy() for v in model.trainable_variables if v.path.endswith("kernel")]
+        for ours, theirs in zip(runs.kernels(arm, place), kernels, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    norms = runs.per_run(arm, squared_norm)
+    assert norms[2] == pytest.approx(sum((k.astype(float) ** 2).sum() for k in kernels))
+
+
+def test_a_run_does_not_depend_on_the_other_seeds_and_arms(trained, digits, tmp_path):
+    _, arms, runs = trained
+    alone = make(tmp_path).train(
+        {"a": arms["a"]}, digits, epochs=5, batch_size=32, every=2, seeds=[1]
+    )
+    np.testing.assert_allclose(alone["a"].test_data_loss[0], runs["a"].test_data_loss[1], rtol=1e-6)
+
+
+def test_events_and_settings_are_kept(trained):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    lesson, arms, runs = trained
+    events = EventAccumulator(str(lesson.out / "tensorboard" / "a"))
+    events.Reload()
+    tags = events.Tags()
+    assert [e.step for e in events.Scalars("accuracy/test")] == [2, 4, 5]
+    last = events.Scalars("accuracy/test")[-1].value
+    assert last == pytest.approx(runs["a"].final("test_accuracy").mean(), rel=1e-6)
+    assert any(tag.startswith("activations/") for tag in tags["histograms"] + tags["tensors"])
+    other = EventAccumulator(str(lesson.out / "tensorboard" / "wider"))
+    other.Reload()
+    names = [name for kind in ("histograms", "tensors") for name in other.Tags()[kind]]
+    assert not any(name.startswith("activations/") for name in names)
+    assert StackConfig.from_dict(lesson.settings["training"]["arms"]["a"]) == arms["a"]
+
+
+def test_diverged_runs_count_as_knowing_nothing():
+    nan = math.nan
+
+    def result(accuracy, loss, status):
+        values = {"accuracy": accuracy, "data_loss": loss, "penalty": [7.0] * len(loss)}
+        curves = values | {f"val_{name}": value for name, value in values.items()}
+        return MemberResult(TINY, 0, status=status, curves=curves)
+
+    results = [
+        result([0.5, 0.9, 0.95], [2.0, 1.0, 0.5], "completed"),
+        result([0.6, 0.1], [2.0, nan], "diverged"),
+        result([0.1], [math.inf], "diverged"),
+    ]
+    arm = arm_of_results(TINY, results, np.array([1, 2, 3]), 10, classes=10)
+    assert arm.test_accuracy.tolist() == [[0.5, 0.9, 0.95], [0.6, 0.1, 0.1], [0.1, 0.1, 0.1]]
+    log10 = math.log(10)
+    assert arm.train_data_loss.tolist() == [[2, 1, 0.5], [2, log10, log10], [log10] * 3]
+    assert arm.penalty.tolist() == [[7, 7, 7], [7, 7, 7], [0, 0, 0]]
+    assert arm.diverged.tolist() == [False, True, True]
+
+
+def test_a_diverging_arm_is_named_in_the_notes(digits, tmp_path):
+    lesson = make(tmp_path, seeds=2)
+    runs = lesson.train(
+        {"wild": TINY.replace(optimizer="sgd", learning_rate=1e30)},
+        digits,
+        epochs=3,
+        batch_size=50,
+    )
+    assert runs["wild"].diverged.all()
+    assert runs["wild"].final("test_accuracy").tolist() == [0.1, 0.1]
+    assert "2 of 2 runs of 'wild' diverged" in lesson.notes[0]
+    assert runs.table()[0]["diverged"] == "2 of 2"
+
+
+def test_readings_of_an_arm():
+    zeros = np.zeros((2, 4))
+    arm = Arm(
+        config=TINY,
+        epochs=np.array([2, 4, 6, 7]),
+        updates=np.array([20, 40, 60, 70]),
+        train_accuracy=np.array([[0.5, 0.99, 0.98, 1.0], [0.1, 0.2, 0.3, 0.4]]),
+        test_accuracy=np.array([[0.4, 0.7, 0.8, 0.9], [0.1, 0.15, 0.2, 0.25]]),
+        train_data_loss=zeros,
+        test_data_loss=zeros,
+        penalty=zeros,
+        diverged=np.zeros(2, bool),
+    )
+    assert arm.converged("test_accuracy", 0.99).tolist() == [0.7, 0.25]
+    assert arm.updates_to(0.99).tolist() == [40, 70]
+    assert arm.reached(0.99).tolist() == [True, False]
+    assert arm.final("gap") == pytest.approx([0.1, 0.15])
+    assert arm.at("test_accuracy", 6).tolist() == [0.8, 0.2]
+    assert arm.at("test_accuracy", 5).tolist() == [0.7, 0.15]
+    assert arm.at("test_accuracy", 1).tolist() == [0.4, 0.1]
+
+
+# --- choosing -----------------------------------------------------------------------------------
+
+
+def test_tuning_goes_by_the_tuning_rows_alone(digits, tmp_path):
+    nonsense = Split(np.zeros_like(digits.test.x), np.zeros_like(digits.test.y))
+    poisoned = dataclasses.replace(digits, test=nonsense)
+    found = []
+    for data in (digits, poisoned):
+        lesson = make(tmp_path)
+        arms = lesson.tune({"x": TINY}, [1e-6, 0.02, 0.03], data, epochs=8, batch_size=32, seeds=2)
+        found.append(
+            (arms["x"].learning_rate, lesson.settings["tuning"]["accuracy on tuning rows"])
+        )
+    assert found[0] == found[1]
+    assert found[0][0] in (0.02, 0.03)
+    assert not (lesson.out / "tensorboard").exists(), "tuning runs are no arms"
+
+
+def test_a_best_rate_at_the_end_of_its_grid_is_noted(digits, tmp_path):
+    lesson = make(tmp_path)
+    arms = lesson.tune({"x": TINY}, [1e-6, 0.02], digits, epochs=4, batch_size=32, seeds=1)
+    assert arms["x"].learning_rate == 0.02
+    assert "at the end of its grid" in lesson.notes[0]
+
+
+# --- verdicts -----------------------------------------------------------------------------------
+
+
+def test_judge_adjusts_over_what_it_is_given(tmp_path):
+    generator = np.random.default_rng(0)
+    a = generator.normal(0.03, 0.01, 12)
+    slopes = trend([0, 1, 2], generator.normal(size=(12, 3)), 0.01)
+    falls = Rule("it falls", "less", 0.01)
+    lesson = make(tmp_path, comparisons=2)
+    first, second = lesson.judge((RULE, a, np.zeros(12)), (falls, slopes))
+    expected = holm([RULE.compare(a, 0.0), slopes])
+    assert [first.comparison, second.comparison] == expected
+    assert first.verdict == "supported"
+    with pytest.raises(ValueError, match="announced 2: pass comparisons=3"):
+        lesson.judge(*[(RULE, a, np.zeros(12))] * 3)
+
+
+def test_conclusions_join_parts_and_take_home_follows_the_verdict(tmp_path):
+    lesson = make(tmp_path)
+    right = ExactRule("right", 0.1).decide(1.0, 1.0)
+    wrong = ExactRule("wrong", 0.1).decide(1.0, 2.0)
+    decision = lesson.conclude("c1", right, wrong, take_home={"partly": "Half of it."})
+    assert decision.verdict == "partly"
+    assert lesson.conclusions[0].claim.id == "C01"
+    assert lesson.conclusions[0].take_home == "Half of it."
+    with pytest.raises(UserError, match="C99"):
+        lesson.conclude("C99", right, take_home="")
+
+
+def test_a_quick_run_decides_nothing(tmp_path):
+    lesson = make(tmp_path, seeds=2, quick=True)
+    (decision,) = lesson.judge((RULE, [0.9, 0.91], [0.1, 0.1]))
+    assert decision.verdict == "undecided"
+    for one in (decision, ExactRule("exact", 0.1).decide(1.0, 1.0)):
+        assert lesson.conclude("C01", one, take_home="Yes!").verdict == "undecided"
+        assert lesson.conclusions[-1].take_home == "A quick run decides nothing."
+
+
+# --- what is written ----------------------------------------------------------------------------
+
+
+def test_results_are_equal_but_for_the_seconds(digits, tmp_path, capsys):
+    def once(folder):
+        lesson = make(folder, seeds=6)
+        lesson.loaded = digits
+        arms = {"none": TINY, "dropout": TINY.replace(dropout=0.3)}
+        runs = lesson.train(arms, digits, epochs=3, batch_size=32)
+        sides = [runs[arm].final("test_accuracy") for arm in arms]
+        decisions = lesson.judge((RULE, *sides))
+        lesson.conclude("C01", *decisions, take_home="See.")
+        lesson.table(runs.table())
+        lesson.draw(
+            "All panels",
+            curves(runs, "test_accuracy"),
+            sweep([0, 0.1, 1], {"x": np.ones((6, 3))}, "sweep", "x", "y", log=True),
+            dots({"none": sides[0]}, "dots", "%"),
+            effects({"a [b] $c$": decisions[0]}, "effects", "pp"),
+            caption="Everything.",
+        )
+        results = write_results(lesson)
+        print_results(lesson, results)
+        return results
+
+    first, second = once(tmp_path / "1"), once(tmp_path / "2")
+    assert capsys.readouterr().out.count("C01 undecided: Dropout reduces overfitting") == 2
+    for results in (first, second):
+        assert results.pop("seconds") >= 0
+    assert first == second
+    on_disk = json.loads((tmp_path / "1" / "results.json").read_text("utf-8"))
+    assert {k: v for k, v in on_disk.items() if k != "seconds"} == first
+    report = (tmp_path / "1" / "report.html").read_text("utf-8")
+    assert "Everything." in report
+
+
+# --- the command line ---------------------------------------------------------------------------
+
+
+def never(lesson):
+    raise AssertionError("bad input reached the lesson")
+
+
+def load(lesson):
+    lesson.data(300)
+    raise AssertionError("a set that the lesson cannot use was accepted")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "comparisons", "body", "words"),
+    [
+        (["--seeds", "5"], 1, never, "at least 6 seeds"),
+        (["--seeds", "8"], 16, never, "at least 10 seeds"),
+        (["--seeds", "1"], 0, never, "at least 6 seeds"),
+        (["--seeds", "x"], 1, never, "invalid int value: 'x'"),
+        (["--quick", "--seeds", "1"], 1, never, "at least 2"),
+        (["--sead", "3"], 1, never, "unrecognized arguments: --sead"),
+        (["--data", "digitz"], 1, load, "did you mean digits"),
+        (["--data", "missing.npz"], 1, load, "missing.npz"),
+        (["--data", "diabetes"], 1, load, "is a quantity"),
+        (["--data", "iris"], 1, load, "iris has 84 rows"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(arguments, comparisons, body, words, tmp_path, capsys):
+    arguments = [*arguments, "--out", str(tmp_path / "out")]
+    status = run("scripts/tried.py", DOC, body, comparisons=comparisons, arguments=arguments)
+    captured = capsys.readouterr()
+    assert status == 2
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("tried: ")
+    assert words in captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize("place", ["a file", "below a file"])
+def test_a_folder_that_cannot_be_written_is_refused_first(place, tmp_path, capsys):
+    file = tmp_path / "taken"
+    file.write_text("")
+    out = file if place == "a file" else file / "below"
+    assert run("scripts/tried.py", DOC, never, arguments=["--out", str(out)]) == 2
+    assert "expected a folder that can be written to" in capsys.readouterr().err
+
+
+def test_an_interrupted_lesson_says_so(tmp_path, capsys):
+    def interrupted(lesson):
+        raise KeyboardInterrupt
+
+    status = run("scripts/tried.py", DOC, interrupted, arguments=["--out", str(tmp_path)])
+    assert status == 130
+    assert capsys.readouterr().err == "tried: interrupted; nothing was decided.\n"
+
+
+@pytest.mark.parametrize("lesson", ["tried", "another"])
+def test_only_its_own_old_event_files_go(lesson, tmp_path):
+    (tmp_path / "results.json").write_text(json.dumps({"lesson": "tried"}))
+    kept = tmp_path / "tensorboard" / "old"
+    kept.mkdir(parents=True)
+    assert run(f"scripts/{lesson}.py", DOC, lambda _: None, arguments=["--out", str(tmp_path)]) == 0
+    assert kept.exists() == (lesson != "tried")
+
+
+@pytest.mark.parametrize("missing", ["Prediction", "Source", "Rule"])
+def test_a_docstring_says_everything(missing):
+    assert parse_docstring(DOC) == TEXT
+    with pytest.raises(ValueError, match=missing):
+        parse_docstring(DOC.replace(missing, "Nothing"))
+
+
+# --- models -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "inputs", "parameters"),
+    [
+        (models.net6(), 784, 784 * 100 + 5 * 100**2 + 1000 + 610),
+        (models.net5(), 784, 784 * 100 + 4 * 100**2 + 1000 + 510),
+        (models.net4(), 784, 784 * 100 + 3 * 100**2 + 1000 + 410),
+        (models.wide(), 784, 784 * 512 + 512**2 + 5120 + 1034),
+        (models.lecture_mlp(), 784, 784 * 512 + 3 * 512**2 + 5120 + 2058),
+        (models.slide_mlp(), 784, 784 * 64 + 64**2 + 640 + 138),
+    ],
+)
+def test_models_of_the_notes(config, inputs, parameters):
+    assert build_stack(config, inputs, 10).count_params() == parameters
+
+
+def test_the_graded_model_keeps_what_the_lecture_keeps():
+    config = models.graded_mlp()
+    assert config.units == (7, 7, 3, 2)
+    assert (config.input_dropout, config.dropout) == (0.0, (0.3, 0.5, 0.3, 0.0))
+    model = build_stack(config, 3, 1)
+    assert [tuple(w.shape) for w in model.trainable_variables if w.path.endswith("kernel")] == [
+        (3, 7),
+        (7, 7),
+        (7, 3),
+        (3, 2),
+        (2, 1),
+    ]
+    own = models.graded_mlp((4, 5, 2), keep=(0.9, 0.6), learning_rate=0.1)
+    assert (own.input_dropout, own.dropout, own.learning_rate) == (0.1, (0.4,), 0.1)

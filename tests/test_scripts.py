@@ -1,0 +1,95 @@
+"""Every lesson of scripts/ runs from end to end with --quick and leaves what it promises."""
+
+import json
+import runpy
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kerasreg.claims import CLAIMS
+from kerasreg.lesson import parse_docstring
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+LESSONS = sorted(
+    path
+    for path in SCRIPTS.glob("*.py")
+    if path.name != "lessons.py" and "from kerasreg.lesson import" in path.read_text("utf-8")
+)
+
+
+def start(script: Path, *arguments: str, monkeypatch) -> int:
+    """Run a script as `python script arguments` would, in this process."""
+    monkeypatch.setattr(sys, "argv", [str(script), *arguments])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(script), run_name="__main__")
+    return ended.value.code
+
+
+def test_there_are_lessons():
+    assert len(LESSONS) >= 7
+
+
+@pytest.mark.parametrize("script", LESSONS, ids=lambda path: path.stem)
+def test_quick(script, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    assert start(script, "--quick", "--out", str(out), monkeypatch=monkeypatch) == 0
+    printed = capsys.readouterr()
+    assert "decides nothing" in printed.out
+    assert printed.err == ""
+
+    results = json.loads((out / "results.json").read_text("utf-8"))
+    assert results["lesson"] == script.stem
+    assert results["quick"] is True
+    assert results["claims"]
+    assert results["claims"].keys() <= {claim.id for claim in CLAIMS}
+    for record in results["claims"].values():
+        assert record["verdict"] == "undecided", "a quick run decides nothing"
+        assert record["take_home"]
+        assert record["reason"]
+    assert results["table"]
+    text = parse_docstring(script.read_text("utf-8").split('"""')[1])
+    assert {name: results[name] for name in text} == text
+
+    png = (out / "figure.png").read_bytes()
+    width, height = struct.unpack(">II", png[16:24])
+    assert 1500 <= width <= 1700
+    assert height <= 2400
+    assert len(png) < 150_000
+    assert "<svg" in (out / "report.html").read_text("utf-8")
+    trained = any("arms" in setting for setting in results["settings"].values())
+    assert trained <= any((out / "tensorboard").rglob("events.out.tfevents.*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--data", "diabetes"), "is a quantity"),
+        (("--data", "mnits"), "did you mean mnist"),
+        (("--seeds", "4"), "seeds"),
+        (("--out", __file__), "can be written to"),
+    ],
+)
+def test_mistakes(arguments, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    script = SCRIPTS / "overfit_dropout.py"
+    assert start(script, *arguments, monkeypatch=monkeypatch) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert words in error
+
+
+def test_a_process_of_its_own_says_nothing_but_its_results(tmp_path):
+    """TensorFlow's start writes on stderr, which no test in this process would see."""
+    script = SCRIPTS / "dropout_without_overfitting.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--quick", "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "C15 undecided" in done.stdout
