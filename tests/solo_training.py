@@ -68,6 +68,7 @@ def solo_model(
 
 def _keep_numbers_exact(model: keras.Model) -> None:
     """Keras rounds a Python number to float32 on its way to float64; a tensor it leaves alone."""
+    model.run_eagerly = True  # a tensor strength can be compared with 0 in eager mode only
     for name in ("beta_1", "beta_2", "momentum", "weight_decay", "initial_accumulator_value"):
         value = getattr(model.optimizer, name, None)
         if value is not None:

@@ -106,6 +106,6 @@ def _targets(blueprint: Blueprint, dtype: str, y: np.ndarray, name: str) -> np.n
     if bad.any():
         raise UserError(
             f"{name} targets: expected class numbers 0 to {classes - 1}, "
-            f"got {y[bad][0]!r} in row {int(np.flatnonzero(bad)[0])}."
+            f"got {y[bad][0]} in row {int(np.flatnonzero(bad)[0])}."
         )
     return y.astype(np.int32 if blueprint.loss == "softmax" else dtype)
