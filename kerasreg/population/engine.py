@@ -21,9 +21,10 @@ from kerasreg.population.members import (
     numbers_of_config,
     stack_numbers,
 )
+from kerasreg.population.plan import Plan
 from kerasreg.population.results import EpochReport, MemberResult
 from kerasreg.population.rows import Rows, gather_rows
-from kerasreg.population.training import Plan, Training
+from kerasreg.population.training import Training
 from kerasreg.stacks import StackConfig, build_stack, check_geometry
 
 if TYPE_CHECKING:

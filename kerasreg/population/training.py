@@ -6,7 +6,6 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,111 +13,17 @@ import tensorflow as tf
 
 from kerasreg.errors import UserError
 from kerasreg.population.checkpoint import Checkpoint
-from kerasreg.population.chunk import Chunk
-from kerasreg.population.keras_weights import write_weights
+from kerasreg.population.cohort import Cohort
+from kerasreg.population.plan import Plan
 from kerasreg.population.results import EpochReport, MemberResult
+from kerasreg.population.resuming import restore_progress, save_progress
 from kerasreg.population.rows import Rows
+from kerasreg.population.watching import Watched
 
 if TYPE_CHECKING:
     import keras
 
     from kerasreg.population.engine import Population
-
-KEEP = ("last", "best", "none")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to train, checked; see `Population.fit` for the meanings."""
-
-    epochs: int
-    batch_size: int
-    objective: str
-    sign: int
-    monitor: str
-    monitor_sign: int
-    patience: int | None = None
-    halving: tuple[tuple[int, float], ...] = ()
-    keep: str = "last"
-    every: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "patience", "every"):
-            value = getattr(self, name)
-            if name == "patience" and value is None:
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise UserError(f"{name}: expected a whole number of at least 1, got {value!r}.")
-        if self.keep not in KEEP:
-            raise UserError(f"keep: expected one of {', '.join(KEEP)}, got {self.keep!r}.")
-        previous = 0
-        for epoch, share in self.halving:
-            measured = isinstance(epoch, int) and epoch % self.every == 0
-            if not measured or not previous < epoch < self.epochs or not 0 < share < 1:
-                raise UserError(
-                    f"halving: expected (epoch, share) pairs with rising, measured epochs below "
-                    f"{self.epochs} and shares in (0, 1), got {list(self.halving)!r}."
-                )
-            previous = epoch
-
-    def measured(self, epoch: int) -> bool:
-        """Whether metrics are taken after this epoch (from 1)."""
-        return epoch % self.every == 0 or epoch == self.epochs
-
-
-class Cohort:
-    """Whole groups that train in lockstep: one chunk for each number of rows among them."""
-
-    def __init__(self, training: Training, numbers: Sequence[int]):
-        self.training = training
-        self.numbers = list(numbers)
-        by_rows: dict[tuple[int, int], list[int]] = {}
-        for number in numbers:
-            by_rows.setdefault(training.row_counts(number), []).append(number)
-        self.parts: list[tuple[Chunk, list[int]]] = [
-            (training.population.new_chunk(own, training.rows, training.plan.batch_size), own)
-            for own in by_rows.values()
-        ]
-        self.epoch = 0
-
-    def train_epochs(self) -> dict[int, dict[str, float]]:
-        """Train up to the next measured epoch; metrics by member still in training."""
-        stop = self.epoch + 1
-        while not self.training.plan.measured(stop):
-            stop += 1
-        logs: dict[int, dict[str, float]] = {}
-        for chunk, own in self.parts:
-            started = time.perf_counter()
-            for _ in range(self.epoch, stop):
-                chunk.train_epoch()
-            metrics = chunk.evaluate()
-            seconds = (time.perf_counter() - started) / max(int(chunk.alive.sum()), 1)
-            for position, number in enumerate(own):
-                if chunk.alive[position]:
-                    logs[number] = {name: float(v[position]) for name, v in metrics.items()}
-                    self.training.results[number].seconds += seconds
-        self.epoch = stop
-        return logs
-
-    def where(self, number: int) -> tuple[Chunk, int]:
-        """The chunk that holds a member, and its position there."""
-        for chunk, own in self.parts:
-            if number in own:
-                return chunk, own.index(number)
-        raise KeyError(number)
-
-    def end(self, numbers: set[int]) -> None:
-        """Take members out of training; drop them from the arrays where that pays."""
-        parts = []
-        for chunk, own in self.parts:
-            chunk.finish(np.array([n in numbers for n in own]))
-            if not chunk.alive.any():
-                continue
-            if chunk.worth_compacting(self.training.plan.epochs - self.epoch):
-                own = [n for n, alive in zip(own, chunk.alive, strict=True) if alive]
-                chunk.compact()
-            parts.append((chunk, own))
-        self.parts = parts
 
 
 class Training:
@@ -166,7 +71,7 @@ class Training:
     def run(self, chunk_size: int) -> list[MemberResult]:
         """Train everything; one result a member."""
         self.rung, self.todo, self.cohorts = 0, [], {}
-        self._restore()
+        restore_progress(self)
         known = {n for numbers in self.todo for n in numbers}
         self.todo += self._split([g for g in self.groups.values() if g[0] not in known], chunk_size)
         rungs = [*self.plan.halving, (self.plan.epochs, 1.0)]
@@ -190,77 +95,6 @@ class Training:
             self.checkpoint.remove()
         return self.results
 
-    def _save(self) -> None:
-        """Write the cohorts in training, and what is known of their members."""
-        ids, members = self.checkpoint.ids, self.population.members
-        states, cohorts = {}, []
-        for index, cohort in self.cohorts.items():
-            parts = []
-            for place, (chunk, own) in enumerate(cohort.parts):
-                states[f"{index}/{place}"] = chunk.state()
-                parts.append([ids[n] for n in own])
-            cohorts.append(
-                {
-                    "index": index,
-                    "members": [ids[n] for n in cohort.numbers],
-                    "epoch": cohort.epoch,
-                    "parts": parts,
-                }
-            )
-        progress = {}
-        for number in (n for cohort in self.cohorts.values() for n in cohort.numbers):
-            group, result = members[number].group, self.results[number]
-            progress[ids[number]] = {
-                "curves": self.curves[number],
-                "trained": self.trained[number],
-                "status": result.status,
-                "seconds": result.seconds,
-                "ended": number in self.ended,
-                "best": [self.best[group], self.best_epoch[group], self.last[group]],
-                "awaited": self.awaited[group],
-            }
-            if number in self.kept:
-                weights = self.population.get_weights(number)
-                states[f"kept/{ids[number]}"] = {str(i): a for i, a in enumerate(weights)}
-        self.checkpoint.save({"rung": self.rung, "cohorts": cohorts, "progress": progress}, states)
-
-    def _restore(self) -> None:
-        """Go on from the checkpoint, if its members are all here."""
-        loaded = self.checkpoint.load() if self.checkpoint else None
-        if loaded is None:
-            return
-        header, states = loaded
-        numbers = {name: number for number, name in enumerate(self.checkpoint.ids)}
-        known = header["progress"]
-        # With culling the members decide about each other: all or nothing.
-        if not known.keys() <= numbers.keys() or (self.plan.halving and len(known) < len(numbers)):
-            return
-        self.rung = header["rung"]
-        for name, values in known.items():
-            number = numbers[name]
-            group, result = self.population.members[number].group, self.results[number]
-            self.curves[number] = values["curves"]
-            self.trained[number] = values["trained"]
-            result.status, result.seconds = values["status"], values["seconds"]
-            if values["ended"]:
-                self.ended.add(number)
-            self.best[group], self.best_epoch[group], self.last[group] = values["best"]
-            self.awaited[group] = tuple(values["awaited"])
-            kept = states.get(f"kept/{name}")
-            if kept is not None:
-                self._set_kept(number, [kept[str(i)] for i in range(len(kept))])
-        for saved in header["cohorts"]:
-            cohort = Cohort(self, [numbers[name] for name in saved["members"]])
-            cohort.epoch = saved["epoch"]
-            cohort.parts = []
-            for place, names in enumerate(saved["parts"]):
-                own = [numbers[name] for name in names]
-                chunk = self.population.new_chunk(own, self.rows, self.plan.batch_size)
-                chunk.restore(states[f"{saved['index']}/{place}"], cohort.epoch)
-                cohort.parts.append((chunk, own))
-            self.cohorts[len(self.todo)] = cohort
-            self.todo.append(cohort.numbers)
-
     @staticmethod
     def _split(groups: Sequence[list[int]], chunk_size: int) -> list[list[int]]:
         """Member numbers by cohort: whole groups, equal sizes (a small rest would be slow)."""
@@ -283,7 +117,7 @@ class Training:
             while cohort.epoch < epoch and cohort.parts:
                 self._epoch(cohort, index)
                 if self.checkpoint and self.checkpoint.due():
-                    self._save()
+                    save_progress(self)
         except tf.errors.ResourceExhaustedError:
             self._halve(index)
             self._advance(index, epoch)
@@ -372,9 +206,10 @@ class Training:
             chunk, position = cohort.where(number)
             # A copy: the arrays are views of tensors that the next step frees.
             weights = [array.copy() for array in chunk.weights(position)]
-            self._set_kept(number, weights)
+            self.set_kept(number, weights)
 
-    def _set_kept(self, number: int, weights: list[np.ndarray]) -> None:
+    def set_kept(self, number: int, weights: list[np.ndarray]) -> None:
+        """Keep these arrays of a member."""
         self.population.set_weights(number, weights)
         self.kept.add(number)
 
@@ -415,33 +250,3 @@ class Training:
             result.best_epoch = self.best_epoch[self.population.members[number].group]
         if self.on_results is not None:
             self.on_results([(number, self.results[number]) for number in numbers])
-
-
-class Watched:
-    """A member's Keras model, kept in step with the population for ordinary callbacks."""
-
-    def __init__(
-        self, population: Population, number: int, callbacks: Sequence[keras.callbacks.Callback]
-    ):
-        self._population = population
-        self._number = number
-        self._callbacks = list(callbacks)
-        self._model: keras.Model | None = None
-
-    def epoch(self, cohort: Cohort, logs: dict[str, float]) -> None:
-        """Bring the model up to date and call the callbacks."""
-        if self._model is None:
-            self._model = self._population.member(self._number)
-            for callback in self._callbacks:
-                callback.set_model(self._model)
-                callback.on_train_begin()
-        chunk, position = cohort.where(self._number)
-        write_weights(self._population.blueprint, chunk.weights(position), self._model)
-        for callback in self._callbacks:
-            callback.on_epoch_end(cohort.epoch - 1, dict(logs))
-
-    def end(self) -> None:
-        """Close the callbacks."""
-        if self._model is not None:
-            for callback in self._callbacks:
-                callback.on_train_end()

@@ -1,0 +1,85 @@
+"""Between a training and its checkpoint: what is written, and how it goes on from there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kerasreg.population.cohort import Cohort
+
+if TYPE_CHECKING:
+    from kerasreg.population.training import Training
+
+
+def save_progress(training: Training) -> None:
+    """Write the cohorts in training, and what is known of their members."""
+    ids, members = training.checkpoint.ids, training.population.members
+    states, cohorts = {}, []
+    for index, cohort in training.cohorts.items():
+        parts = []
+        for place, (chunk, own) in enumerate(cohort.parts):
+            states[f"{index}/{place}"] = chunk.state()
+            parts.append([ids[n] for n in own])
+        cohorts.append(
+            {
+                "index": index,
+                "members": [ids[n] for n in cohort.numbers],
+                "epoch": cohort.epoch,
+                "parts": parts,
+            }
+        )
+    progress = {}
+    for number in (n for cohort in training.cohorts.values() for n in cohort.numbers):
+        group, result = members[number].group, training.results[number]
+        progress[ids[number]] = {
+            "curves": training.curves[number],
+            "trained": training.trained[number],
+            "status": result.status,
+            "seconds": result.seconds,
+            "ended": number in training.ended,
+            "best": [training.best[group], training.best_epoch[group], training.last[group]],
+            "awaited": training.awaited[group],
+        }
+        if number in training.kept:
+            weights = training.population.get_weights(number)
+            states[f"kept/{ids[number]}"] = {str(i): a for i, a in enumerate(weights)}
+    training.checkpoint.save(
+        {"rung": training.rung, "cohorts": cohorts, "progress": progress}, states
+    )
+
+
+def restore_progress(training: Training) -> None:
+    """Go on from the checkpoint, if its members are all here."""
+    loaded = training.checkpoint.load() if training.checkpoint else None
+    if loaded is None:
+        return
+    header, states = loaded
+    numbers = {name: number for number, name in enumerate(training.checkpoint.ids)}
+    known = header["progress"]
+    # With culling the members decide about each other: all or nothing.
+    if not known.keys() <= numbers.keys() or (training.plan.halving and len(known) < len(numbers)):
+        return
+    training.rung = header["rung"]
+    for name, values in known.items():
+        number = numbers[name]
+        group, result = training.population.members[number].group, training.results[number]
+        training.curves[number] = values["curves"]
+        training.trained[number] = values["trained"]
+        result.status, result.seconds = values["status"], values["seconds"]
+        if values["ended"]:
+            training.ended.add(number)
+        training.best[group], training.best_epoch[group], training.last[group] = values["best"]
+        training.awaited[group] = tuple(values["awaited"])
+        kept = states.get(f"kept/{name}")
+        if kept is not None:
+            training.set_kept(number, [kept[str(i)] for i in range(len(kept))])
+    for saved in header["cohorts"]:
+        cohort = Cohort(training, [numbers[name] for name in saved["members"]])
+        cohort.epoch = saved["epoch"]
+        cohort.parts = []
+        for place, names in enumerate(saved["parts"]):
+            own = [numbers[name] for name in names]
+            chunk = training.population.new_chunk(own, training.rows, training.plan.batch_size)
+            chunk.restore(states[f"{saved['index']}/{place}"], cohort.epoch)
+            cohort.parts.append((chunk, own))
+        training.cohorts[len(training.todo)] = cohort
+        training.todo.append(cohort.numbers)
