@@ -151,7 +151,10 @@ def stack_geometry(
     wide = targets[0].ndim == 2 and targets[0].shape[1] > 1
     y = np.concatenate([np.ravel(part) for part in targets])
     task = task or ("classification" if wide or y.dtype.kind in "iub" else "regression")
-    if outputs is None:
-        classes = targets[0].shape[1] if wide else int(y.max()) + 1
-        outputs = 1 if task == "regression" or classes <= 2 else classes
+    if outputs is None and task == "regression":
+        outputs = 1
+    elif outputs is None:
+        # Labels that are no numbers of classes are refused by the population, with their rows.
+        classes = targets[0].shape[1] if wide else int(np.nan_to_num(y, posinf=0).max()) + 1
+        outputs = 1 if classes <= 2 and not wide else classes
     return x.shape[1:], outputs, task

@@ -59,20 +59,21 @@ class Prepared:
 
 
 def job_of(
-    built: keras.Model | StackConfig,
+    executions: list[keras.Model] | list[StackConfig],
     trial: Trial,
     objective: keras_tuner.Objective,
     arguments: FitArguments,
     geometry: tuple[tuple[int, ...], int, str],
     largest: int | None,
 ) -> Job:
-    """What a trial's model has to share with others.
+    """What a trial's models, one an execution, have to share with others.
 
     Raises:
         CannotTrainTogether: It cannot be a member of a population; the message names why.
         FailedTrialError: It has more than `largest` trainable numbers.
     """
     rows = arguments.rows
+    built = executions[0]
     if isinstance(built, StackConfig):
         shape, outputs, task = geometry
         features = 1
@@ -83,8 +84,9 @@ def job_of(
         model = None
     else:
         model = built
-        if not model.built:
-            model.build((None, *rows.train.x.shape[1:]))
+        for execution in executions:
+            if not execution.built:
+                execution.build((None, *rows.train.x.shape[1:]))
         try:
             blueprint = lift(model).blueprint
         except UserError as error:

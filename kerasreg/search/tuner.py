@@ -62,7 +62,8 @@ class PopulationTuner(MendedTuner):
             `executions_per_trial`, `max_model_size`, ...
 
     Raises:
-        UserError: `round_size` is not positive, or the project folder holds a damaged file.
+        UserError: `round_size` is not positive, an objective stands beside an oracle, or the
+            project folder holds a damaged file.
     """
 
     def __init__(
@@ -82,6 +83,8 @@ class PopulationTuner(MendedTuner):
         tuner_id: str | None = None,
         **kwargs: Any,
     ):
+        if oracle is not None and objective is not None:
+            raise UserError("objective: expected it in the oracle, which was given; leave one out.")
         if oracle is None:
             oracle = RandomOracle(
                 objective=objective,
@@ -185,7 +188,7 @@ class PopulationTuner(MendedTuner):
                     self._built(trial.hyperparameters) for _ in range(self.executions_per_trial)
                 ]
                 job = job_of(
-                    built[0],
+                    built,
                     trial,
                     self.oracle.objective,
                     arguments,

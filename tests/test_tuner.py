@@ -1,0 +1,682 @@
+"""PopulationTuner: what a keras-tuner user is used to, and what keras-tuner gets wrong."""
+
+import contextlib
+import gc
+import json
+import math
+import warnings
+import weakref
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from kerasreg import ActivationMonitor, PopulationTuner, StackConfig, UserError
+from kerasreg.population import Population
+from kerasreg.population.training import Training
+from kerasreg.search import in_memory
+from kerasreg.search.compiled_names import curve_names, population_objective
+from kerasreg.search.fit_arguments import bind_fit, read_callbacks, read_rows
+from kerasreg.search.in_memory import CannotTrainTogether
+
+RNG = np.random.default_rng(0)
+CENTRES = RNG.normal(0, 1.5, (3, 4))
+Y = (np.arange(120) % 3).astype(np.int32)
+X = (CENTRES[Y] + RNG.normal(0, 1, (120, 4))).astype(np.float32)
+TRAIN, VALIDATION = (X[:80], Y[:80]), (X[80:], Y[80:])
+FIT = {"validation_data": VALIDATION, "epochs": 3, "batch_size": 16, "verbose": 0}
+BASE = StackConfig(units=(6,), optimizer="sgd")
+
+
+def stack(hp):
+    return BASE.replace(
+        dropout=hp.Float("dropout", 0.1, 0.5), learning_rate=hp.Float("rate", 0.01, 0.5)
+    )
+
+
+def network(hp):
+    model = keras.Sequential(
+        [
+            keras.layers.Dense(6, activation="relu"),
+            keras.layers.Dropout(hp.Float("dropout", 0.1, 0.5)),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile(
+        keras.optimizers.SGD(hp.Float("rate", 0.01, 0.5)),
+        loss="sparse_categorical_crossentropy",
+        metrics=["acc"],
+    )
+    return model
+
+
+@pytest.fixture
+def tuner(tmp_path):
+    """Make a tuner in one project folder."""
+
+    def make(hypermodel=stack, objective="val_accuracy", max_trials=3, **options):
+        if "oracle" in options:
+            objective = None
+        return PopulationTuner(
+            hypermodel, objective, max_trials, directory=tmp_path, project_name="p", **options
+        )
+
+    return make
+
+
+@contextlib.contextmanager
+def named(reason):
+    """Expect one warning of the plain way; keras-tuner's own, of Python, do not matter."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    plain = [str(w.message) for w in caught if "plain way" in str(w.message)]
+    assert len(plain) == 1
+    assert reason in plain[0]
+
+
+def scores(tuner):
+    return {key: trial.score for key, trial in sorted(tuner.oracle.trials.items())}
+
+
+def statuses(tuner):
+    return [trial.status for _, trial in sorted(tuner.oracle.trials.items())]
+
+
+# As with keras-tuner's own tuners.
+
+
+@pytest.mark.parametrize("hypermodel", [stack, network])
+def test_everything_after_the_search_is_as_with_keras_tuner(tuner, hypermodel, capsys):
+    name = "val_accuracy" if hypermodel is stack else "val_acc"
+    one = tuner(hypermodel, keras_tuner.Objective(name, "max"))
+    one.search_space_summary()
+    one.search(*TRAIN, **FIT)
+    best = one.oracle.get_best_trials(1)[0]
+    one.results_summary()
+    printed = capsys.readouterr().out
+    assert "Default search space size: 2" in printed
+    assert f"Score: {best.score}" in printed
+
+    values = one.get_best_hyperparameters()[0].values
+    assert 0.1 <= values["dropout"] <= 0.5
+    model = one.get_best_models(1)[0]
+    assert float(model.optimizer.learning_rate) == pytest.approx(values["rate"])
+    measured = model.evaluate(*VALIDATION, verbose=0, return_dict=True)
+    assert measured[name.removeprefix("val_")] == pytest.approx(best.score, abs=1e-6)
+    assert best.score == max(one.executions(best.trial_id)[0]["history"][name])
+
+    # A search over `overwrite=False` is the same one: nothing runs again.
+    def unused(self, *args):
+        raise AssertionError("trained again")
+
+    two = tuner(hypermodel, keras_tuner.Objective(name, "max"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Training, "run", unused)
+        two.search(*TRAIN, **FIT)
+    assert scores(two) == scores(one)
+    again = two.get_best_models(1)[0].predict(VALIDATION[0], verbose=0)
+    np.testing.assert_array_equal(again, model.predict(VALIDATION[0], verbose=0))
+
+    three = tuner(hypermodel, keras_tuner.Objective(name, "max"), overwrite=True)
+    assert not three.oracle.trials
+
+
+def test_scores_are_those_of_keras_tuner_with_the_same_values(tmp_path):
+    """One batch an epoch, equal initial weights, no dropout: nothing random is left."""
+
+    def fixed(hp):
+        model = keras.Sequential([keras.Input((4,))])
+        for units, activation in ((6, "relu"), (3, "softmax")):
+            start = keras.initializers.GlorotUniform(seed=units)
+            penalty = keras.regularizers.L2(hp.Fixed("l2", 1e-3))
+            layer = keras.layers.Dense(units, activation, True, start, kernel_regularizer=penalty)
+            model.add(layer)
+        rate = hp.Fixed("rate", 0.3)
+        loss = "sparse_categorical_crossentropy"
+        model.compile(keras.optimizers.SGD(rate), loss, metrics=["acc"])
+        return model
+
+    seen = []
+    for kind in (keras_tuner.RandomSearch, PopulationTuner):
+        one = kind(fixed, "val_loss", 1, directory=tmp_path, project_name=kind.__name__)
+        one.search(*TRAIN, **FIT | {"batch_size": 80})
+        trial = one.oracle.get_best_trials(1)[0]
+        seen.append({n: trial.metrics.get_best_value(n) for n in ("val_loss", "val_acc")})
+        assert trial.score == seen[-1]["val_loss"]
+        assert trial.best_step == 2
+        assert {"loss", "acc"} <= set(trial.metrics.metrics)
+    assert seen[0] == pytest.approx(seen[1], abs=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    "oracle",
+    [
+        lambda: keras_tuner.oracles.RandomSearchOracle("val_accuracy", 3, seed=1),
+        lambda: keras_tuner.oracles.BayesianOptimizationOracle("val_accuracy", 4, 2, seed=1),
+        lambda: keras_tuner.oracles.GridSearchOracle("val_accuracy", 3, seed=1),
+    ],
+)
+def test_any_oracle_proposes(tuner, oracle):
+    one = tuner(oracle=oracle(), round_size=2)
+    one.search(*TRAIN, **FIT)
+    assert len(one.oracle.trials) == one.oracle.max_trials
+    assert set(statuses(one)) == {"COMPLETED"}
+
+
+def test_hyperband_goes_on_where_its_trials_stopped(tuner):
+    one = tuner(oracle=keras_tuner.oracles.HyperbandOracle("val_loss", 4, factor=2, seed=1))
+    with pytest.MonkeyPatch.context() as patch:
+        loaded = []
+        real = Population.load_weights
+        patch.setattr(
+            Population, "load_weights", lambda *args: (loaded.append(args), real(*args))[1]
+        )
+        one.search(*TRAIN, **FIT)
+    assert set(statuses(one)) == {"COMPLETED"}
+    on = [t for t in one.oracle.trials.values() if t.hyperparameters.values.get("tuner/trial_id")]
+    assert on
+    assert len(loaded) == len(on)
+    for trial in one.oracle.trials.values():
+        values = trial.hyperparameters.values
+        own = one.executions(trial.trial_id)[0]["history"]["loss"]
+        assert len(own) == values["tuner/epochs"] - values["tuner/initial_epoch"]
+
+
+# Seeds.
+
+
+def test_the_seed_decides_everything_and_zero_is_one(tuner):
+    seen = []
+    for seed in (0, 0, 1):
+        one = tuner(seed=seed, overwrite=True, executions_per_trial=2)
+        one.search(*TRAIN, **FIT)
+        runs = [one.executions(key) for key in sorted(one.oracle.trials)]
+        assert [[run["seed"] for run in own] for own in runs] == 3 * [[seed, seed + 1]]
+        assert runs[0][0]["history"] != runs[0][1]["history"]
+        seen.append([[run["history"] for run in own] for own in runs])
+    assert seen[0] == seen[1] != seen[2]
+
+
+def test_executions_differ_though_the_build_sets_a_seed(tuner):
+    def seeded(hp):
+        keras.utils.set_random_seed(3)
+        return network(hp)
+
+    one = tuner(seeded, "val_loss", 1, executions_per_trial=2)
+    one.search(*TRAIN, **FIT)
+    first, second = one.executions("0")
+    assert first["history"]["val_loss"] != second["history"]["val_loss"]
+    best = min(min(run["history"]["val_loss"]) for run in (first, second))
+    measured = one.get_best_models()[0].evaluate(*VALIDATION, verbose=0)
+    assert measured[0] == pytest.approx(best, abs=1e-6)
+
+
+# Failures.
+
+
+def test_a_diverged_trial_fails_and_the_search_goes_on(tuner):
+    def wild(hp):
+        return BASE.replace(learning_rate=hp.Choice("rate", [0.1, 1e30, 2e30, 3e30, 4e30]))
+
+    one = tuner(wild, "val_loss", 5)
+    one.search(*TRAIN, **FIT)
+    assert sorted(statuses(one)) == ["COMPLETED"] + 4 * ["FAILED"]
+    for trial in one.oracle.trials.values():
+        if trial.status == "FAILED":
+            assert trial.score is None
+            assert "not finite" in trial.message
+            assert one.executions(trial.trial_id)[0]["status"] == "diverged"
+    assert one.get_best_hyperparameters()[0].get("rate") == 0.1
+
+
+def test_a_failed_build_is_a_failed_trial_and_a_mistake_in_it_is_the_users(tuner):
+    asked = []
+    broken = range(0)
+
+    def fragile(hp):
+        config = stack(hp)
+        asked.append(config)
+        if len(asked) in broken:
+            raise keras_tuner.errors.FailedTrialError("too deep")
+        if broken and len(asked) == broken.stop:
+            raise ZeroDivisionError("a mistake")
+        return config
+
+    one = tuner(fragile, max_trials=6)
+    asked.clear()
+    broken = range(2, 6)
+    with pytest.raises(ZeroDivisionError):
+        one.search(*TRAIN, **FIT)
+    assert statuses(one).count("FAILED") == 4
+    assert one.oracle.trials["1"].message == "too deep"
+    # State was saved: opened again, what was under way runs.
+    broken = range(0)
+    two = tuner(fragile, max_trials=6)
+    two.search(*TRAIN, **FIT)
+    assert sorted(statuses(two)) == 2 * ["COMPLETED"] + 4 * ["FAILED"]
+
+
+def test_an_oversized_model_is_a_failed_trial(tuner):
+    for hypermodel in (stack, network):
+        one = tuner(hypermodel, "val_loss", 1, max_model_size=20, overwrite=True)
+        one.search(*TRAIN, **FIT)
+        assert statuses(one) == ["FAILED"]
+        assert "Oversized" in one.oracle.trials["0"].message
+
+
+@pytest.mark.parametrize("again", ["here", "opened"])
+def test_an_interrupted_search_goes_on(tuner, again):
+    """The first population is through when the second is interrupted."""
+
+    def two_structures(hp):
+        return stack(hp).replace(units=(hp.Choice("units", [6, 7]),))
+
+    one = tuner(two_structures, max_trials=6)
+    real, calls = Training.run, []
+
+    def interrupted(self, size):
+        calls.append(size)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(self, size)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Training, "run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            one.search(*TRAIN, **FIT)
+    done = {key: score for key, score in scores(one).items() if score is not None}
+    assert 0 < len(done) < 6
+    assert not one.oracle.ongoing_trials
+    two = one if again == "here" else tuner(two_structures, max_trials=6)
+    two.search(*TRAIN, **FIT)
+    assert set(statuses(two)) == {"COMPLETED"}
+    assert done.items() <= scores(two).items()
+    # The same as without the interruption.
+    whole = tuner(two_structures, max_trials=6, overwrite=True)
+    whole.search(*TRAIN, **FIT)
+    assert scores(whole) == scores(two)
+
+
+def test_a_kill_between_files_loses_and_repeats_nothing(tuner, tmp_path):
+    one = tuner(tuner_id="mine")
+    assert not (tmp_path / "p" / "mine.json").exists()
+    one.search(*TRAIN, **FIT)
+    folder = tmp_path / "p"
+    state = json.loads((folder / "oracle.json").read_text())
+    # Killed after trial 1's file and before the oracle's; trial 2 was drawn, no more.
+    state["ongoing_trials"] = {"mine-1": "1"}
+    state["end_order"] = ["0"]
+    state["start_order"] = ["0", "1"]
+    (folder / "oracle.json").write_text(json.dumps(state))
+    trial = json.loads((folder / "trial_2" / "trial.json").read_text())
+    trial |= {"status": "RUNNING", "score": None}
+    (folder / "trial_2" / "trial.json").write_text(json.dumps(trial))
+
+    two = tuner(tuner_id="mine")
+    assert two.oracle._retry_queue == ["2"]
+    ran = []
+    two.on_trial_begin = lambda trial: ran.append(trial.trial_id)
+    two.search(*TRAIN, **FIT)
+    assert ran == ["2"]
+    assert scores(two) == scores(one)
+
+
+def test_files_are_replaced_whole(tuner, tmp_path, monkeypatch):
+    one = tuner()
+    one.search(*TRAIN, **FIT)
+    before = {p: p.read_bytes() for p in (tmp_path / "p").rglob("*.json")}
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", killed)
+    for save in (one.save, one.oracle.save, lambda: one.oracle._save_trial(one.oracle.trials["0"])):
+        with pytest.raises(KeyboardInterrupt):
+            save()
+    assert {p: p.read_bytes() for p in before} == before
+
+
+def test_a_damaged_project_is_named(tuner, tmp_path):
+    one = tuner()
+    one.save()
+    (tmp_path / "p" / "oracle.json").write_text('{"ongoing')
+    with pytest.raises(UserError, match="overwrite=True"):
+        tuner()
+
+
+# Arguments of `fit`.
+
+
+def test_early_stopping_is_patience_and_may_go_by_another_curve(tuner):
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=1)
+    one = tuner(objective="val_accuracy", max_trials=4)
+    one.search(*TRAIN, **FIT | {"epochs": 25}, callbacks=[stop])
+    lengths = set()
+    for trial in one.oracle.trials.values():
+        history = one.executions(trial.trial_id)[0]["history"]
+        losses = history["val_loss"]
+        rises = [e for e in range(1, len(losses)) if losses[e] >= min(losses[:e])]
+        assert rises[:1] in ([], [len(losses) - 1])
+        lengths.add(len(losses))
+        assert trial.score == max(history["val_accuracy"])
+    assert min(lengths) < 25
+
+
+def test_weights_and_splits_are_those_of_fit(tuner):
+    labels = VALIDATION[1]
+    heavy = {0: 3.0, 2: 0.5}
+    both = np.concatenate([TRAIN[0], VALIDATION[0]]), np.concatenate([TRAIN[1], labels])
+    weights = np.array([heavy.get(int(label), 1.0) for label in TRAIN[1]])
+    data = tf.data.Dataset.from_tensor_slices(TRAIN).shuffle(80, seed=1).batch(16)
+    ways = {
+        "plain": (TRAIN, {}),
+        "split": (both, {"validation_data": None, "validation_split": 1 / 3}),
+        "class": (TRAIN, {"class_weight": heavy}),
+        "sample": (TRAIN, {"sample_weight": weights}),
+        "one-hot": (
+            (TRAIN[0], np.eye(3)[TRAIN[1]]),
+            {"validation_data": (X[80:], np.eye(3)[labels])},
+        ),
+    }
+    seen = {}
+    for name, (rows, options) in ways.items():
+        one = tuner(objective="val_loss", max_trials=2, overwrite=True)
+        one.search(*rows, **FIT | options)
+        seen[name] = list(scores(one).values())
+    assert seen["plain"] == seen["split"] == seen["one-hot"]
+    assert seen["class"] == seen["sample"] != seen["plain"]
+    read = read_rows(bind_fit((data,), FIT | {"batch_size": None}))
+    assert read.batch_size == 16
+    assert sorted(read.train.y) == sorted(TRAIN[1])
+
+
+def test_tensorboard_has_keras_layout_and_monitors_a_folder_each(tuner, tmp_path):
+    logs = tmp_path / "logs"
+    callbacks = [
+        keras.callbacks.TensorBoard(logs),
+        ActivationMonitor(X[:10], log_dir=logs / "monitor"),
+    ]
+    one = tuner(max_trials=2)
+    one.search(*TRAIN, **FIT, callbacks=callbacks)
+    for key in ("0", "1"):
+        history = one.executions(key)[0]["history"]
+        for part, prefix in (("train", ""), ("validation", "val_")):
+            events = EventAccumulator(str(logs / key / "execution0" / part)).Reload()
+            got = [e.value for e in events.Scalars("epoch_loss")]
+            np.testing.assert_allclose(got, history[f"{prefix}loss"], rtol=1e-6)
+        events = EventAccumulator(str(logs / key / "execution0")).Reload()
+        assert "_hparams_/session_start_info" in events.summary_metadata
+        assert list((logs / "monitor" / key / "execution0").glob("events*"))
+
+
+class Counting(keras.callbacks.Callback):
+    """A callback of the user's own."""
+
+
+def test_what_cannot_train_together_trains_the_plain_way_named_once(tuner):
+    one = tuner(max_trials=2)
+    with named("the callback Counting"):
+        one.search(*TRAIN, **FIT, callbacks=[Counting()])
+    assert statuses(one) == ["COMPLETED", "COMPLETED"]
+    assert one.executions("0")[0]["seed"] is None
+    model = one.get_best_models()[0]
+    measured = model.evaluate(*VALIDATION, verbose=0, return_dict=True)
+    best = one.oracle.get_best_trials(1)[0].score
+    assert measured["accuracy"] == pytest.approx(best, abs=1e-6)
+
+
+def test_a_plain_trial_that_diverges_fails_and_a_mistake_is_the_users(tuner):
+    class Wild(keras_tuner.HyperModel):
+        def build(self, hp):
+            hp.Float("rate", 0, 1)
+            return network(hp)
+
+        def fit(self, hp, model, *args, **kwargs):
+            history = keras.callbacks.History()
+            history.history = {"val_loss": [0.1, math.nan]}
+            return history
+
+    one = tuner(Wild(), "val_loss", 4)
+    with named("own fit()"):
+        one.search(*TRAIN, **FIT)
+    assert statuses(one) == 4 * ["FAILED"]
+
+    def mistaken(hp):
+        model = network(hp)
+        model.compile("sgd", "categorical_crossentropy")
+        return model
+
+    two = tuner(mistaken, "val_loss", 4, overwrite=True)
+    with (
+        named("categorical_crossentropy"),
+        pytest.raises(ValueError, match="shape"),
+    ):
+        two.search(*TRAIN, **FIT)
+    assert "COMPLETED" not in statuses(two)
+
+
+def test_models_in_a_round_may_differ(tuner):
+    """Liftable ones train together; the other's layer is named."""
+
+    def mixed(hp):
+        if hp.Choice("kind", ["dense", "noise"]) == "dense":
+            return network(hp)
+        model = keras.Sequential(
+            [keras.Input((4,)), keras.layers.GaussianNoise(0.1, name="hiss"), keras.layers.Dense(3)]
+        )
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("sgd", loss, metrics=["acc"])
+        return model
+
+    one = tuner(mixed, keras_tuner.Objective("val_acc", "max"), 4)
+    with named("hiss"):
+        one.search(*TRAIN, **FIT)
+    assert set(statuses(one)) == {"COMPLETED"}
+    seeds = {one.executions(key)[0]["seed"] for key in one.oracle.trials}
+    assert seeds == {0, None}
+
+
+def test_verbose_zero_is_silent_and_else_says_what_to_expect(tuner, capsys):
+    one = tuner()
+    capsys.readouterr()
+    one.search(*TRAIN, **FIT)
+    assert capsys.readouterr().out == ""
+    two = tuner(overwrite=True)
+    two.search(*TRAIN, **FIT | {"verbose": 2})
+    printed = capsys.readouterr().out
+    assert "3 trials of 1 structure, trained as one population: roughly" in printed
+    assert "best val_accuracy 0." in printed
+
+
+def test_models_are_let_go(tuner):
+    kept = weakref.WeakSet()
+
+    def seen(hp):
+        model = network(hp)
+        kept.add(model)
+        return model
+
+    one = tuner(seen, "val_loss", 6, round_size=2)
+    one.search(*TRAIN, **FIT)
+    gc.collect()
+    assert len(kept) == 0
+
+
+def test_a_stack_is_trained_as_it_says(tuner):
+    with pytest.raises(UserError, match="StackConfig says how"):
+        tuner(max_trials=1, optimizer="adam").search(*TRAIN, **FIT)
+
+
+# Reading alone, without training.
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"x": [X, X], "y": Y}, "x of type list"),
+        ({"x": {"a": X}, "y": Y}, "x of type dict"),
+        ({"x": X, "y": Y, "validation_data": None}, "no validation_data"),
+        ({"x": X, "y": Y[:5]}, "shapes"),
+        ({"x": X, "y": Y.astype(str)}, "values"),
+        ({"x": iter([X])}, "without arrays"),
+        ({"x": tf.data.Dataset.from_tensor_slices((X, Y)).repeat().batch(8)}, "endless"),
+        ({"x": tf.data.Dataset.from_tensor_slices((X, Y))}, "not batched"),
+        ({"x": tf.data.Dataset.from_tensor_slices(X).batch(8)}, "not of"),
+        ({"x": tf.data.Dataset.from_tensor_slices((X, Y)).take(0).batch(8)}, "empty"),
+        (
+            {
+                "x": tf.data.Dataset.from_tensor_slices((X, Y))
+                .batch(8)
+                .map(lambda x, y: (x + tf.random.normal([4]), y))
+            },
+            "other rows",
+        ),
+        (
+            {"x": X, "y": Y, "sample_weight": np.ones(120), "class_weight": {0: 2.0}},
+            "class_weight together",
+        ),
+    ],
+)
+def test_rows_that_only_fit_can_take(given, reason):
+    with pytest.raises(CannotTrainTogether, match=reason):
+        read_rows(bind_fit((), {"validation_data": VALIDATION, **given}))
+
+
+def test_a_pipeline_too_large_for_memory_is_left_to_fit(monkeypatch):
+    monkeypatch.setattr(in_memory, "PIPELINE_BYTES", 1000)
+    data = tf.data.Dataset.from_generator(
+        lambda: iter(lambda: (X[:8], Y[:8]), None),
+        output_signature=(tf.TensorSpec([8, 4]), tf.TensorSpec([8], tf.int32)),
+    )
+    with pytest.raises(CannotTrainTogether, match="too large"):
+        read_rows(bind_fit((data,), {"validation_data": VALIDATION}))
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"callbacks": [keras.callbacks.LearningRateScheduler(lambda e: 0.1)]}, "LearningRateSch"),
+        ({"callbacks": [keras.callbacks.EarlyStopping(min_delta=0.1)]}, "min_delta"),
+        ({"callbacks": [keras.callbacks.EarlyStopping("val_loss", mode="max")]}, "mode"),
+        ({"callbacks": 2 * [keras.callbacks.EarlyStopping()]}, "more than one"),
+        ({"callbacks": [keras.callbacks.TensorBoard(histogram_freq=1)]}, "histogram_freq"),
+        ({"shuffle": False}, "shuffle=False"),
+        ({"steps_per_epoch": 3}, "steps_per_epoch"),
+        ({"validation_freq": 2}, "validation_freq"),
+    ],
+)
+def test_what_else_needs_fit_itself(given, reason):
+    with pytest.raises(CannotTrainTogether, match=reason):
+        read_callbacks(given)
+
+
+def test_an_unknown_argument_is_an_error_not_a_failed_trial(tuner):
+    with pytest.raises(TypeError, match="epoch"):
+        tuner().search(*TRAIN, epoch=3)
+
+
+def compiled(loss, metrics, activation=None, outputs=3):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(outputs, activation)])
+    model.compile("sgd", loss, metrics=metrics)
+    return model
+
+
+BINARY = keras.losses.BinaryCrossentropy(from_logits=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "loss", "expected"),
+    [
+        (compiled("mse", ["mae", "mse"], None, 1), "mse", {"mae": "mae", "mse": "data_loss"}),
+        (
+            compiled("mse", [keras.metrics.MeanAbsoluteError(name="off")], None, 1),
+            "mse",
+            {"off": "mae"},
+        ),
+        (
+            compiled("sparse_categorical_crossentropy", ["accuracy"], "softmax"),
+            "softmax",
+            {"accuracy": "accuracy"},
+        ),
+        (compiled(BINARY, ["accuracy"], "sigmoid", 1), "binary", {"accuracy": "accuracy"}),
+        (
+            compiled(BINARY, [keras.metrics.BinaryAccuracy(threshold=0.0)], None, 1),
+            "binary",
+            {"binary_accuracy": "accuracy"},
+        ),
+    ],
+)
+def test_curves_have_the_users_names(model, loss, expected):
+    names = curve_names(model, loss, weighted=False)
+    assert {k: v for k, v in names.items() if k not in ("loss", "data_loss", "penalty")} == expected
+    assert names["loss"] == "loss"
+
+
+@pytest.mark.parametrize(
+    ("model", "loss", "reason"),
+    [
+        (compiled("mse", ["mape"], None, 1), "mse", "mape"),
+        # Keras compares the logits with 0.5.
+        (compiled(BINARY, ["accuracy"], None, 1), "binary", "threshold"),
+        (compiled("sparse_categorical_crossentropy", ["Accuracy"], "softmax"), "softmax", "Acc"),
+    ],
+)
+def test_metrics_that_a_population_does_not_measure(model, loss, reason):
+    with pytest.raises(CannotTrainTogether, match=reason):
+        curve_names(model, loss, weighted=False)
+
+
+@pytest.mark.parametrize(
+    ("objective", "expected"),
+    [
+        (("val_loss", "min"), "val_loss"),
+        (("val_acc", "max"), "val_accuracy"),
+        (("val_data_loss", "min"), "val_data_loss"),
+        (("loss", "min"), None),
+        (("val_acc", "min"), None),
+        (("val_penalty", "min"), None),
+        (("multi_objective", "min"), None),
+    ],
+)
+def test_objectives(objective, expected):
+    names = {"loss": "loss", "data_loss": "data_loss", "penalty": "penalty", "acc": "accuracy"}
+    if expected is None:
+        with pytest.raises(CannotTrainTogether, match=objective[0]):
+            population_objective(*objective, names)
+    else:
+        assert population_objective(*objective, names) == expected
+
+
+def test_arguments_of_the_tuner(tuner):
+    with pytest.raises(UserError, match="round_size"):
+        tuner(round_size=0)
+    with pytest.raises(UserError, match="objective"):
+        PopulationTuner(
+            stack, "val_loss", oracle=keras_tuner.oracles.RandomSearchOracle("val_loss")
+        )
+
+
+def test_saved_weights_load_into_any_member(tmp_path):
+    configs = [BASE.replace(dropout=rate, learning_rate=0.1 * (1 + rate)) for rate in (0.0, 0.4)]
+    population = Population(configs, 4, 3, seeds=[1, 2])
+    for number in (0, 1):
+        path = tmp_path / f"{number}.weights.h5"
+        population.save_weights(number, path)
+        for other in (0, 1):
+            model = population.member(other)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                model.load_weights(path)
+            got = model.predict(X[:7], verbose=0)
+            expected = population.member(number).predict(X[:7], verbose=0)
+            np.testing.assert_array_equal(got, expected)
+            assert float(model.optimizer.learning_rate) == pytest.approx(
+                configs[number].learning_rate
+            )
+    population.load_weights(0, tmp_path / "1.weights.h5")
+    np.testing.assert_array_equal(population.predict(X)[0], population.predict(X)[1])
