@@ -9,7 +9,6 @@ import time
 import keras_tuner
 import numpy as np
 import pytest
-from scipy import stats
 
 from kerasreg.errors import UserError
 from kerasreg.search import (
@@ -378,33 +377,24 @@ def test_believing_keeps_the_mean_and_takes_the_uncertainty():
     surrogate = Surrogate.fit(x, standardise(np.sin(5 * x[:, 0]) + rng.normal(0, 0.1, 20)))
     believing = surrogate.believing(pending)
     np.testing.assert_allclose(
-        believing.process.predict(far), surrogate.process.predict(far), atol=1e-3
+        believing.process.predict(far), surrogate.process.predict(far), atol=0.02
     )
     _, before = surrogate.process.predict(pending, return_std=True)
     _, after = believing.process.predict(pending, return_std=True)
-    assert (after < 0.1 * before).all()
-    assert (
-        believing.log_expected_improvement(pending)
-        < surrogate.log_expected_improvement(pending) - 1
-    ).all()
+    assert (after < 0.2 * before).all()
+    assert (believing.lower_bound(pending) > surrogate.lower_bound(pending)).all()
 
 
-def test_log_expected_improvement_is_the_expectation():
-    """Against the integral of the improvement over the posterior."""
-    x = np.linspace(0, 1, 8)[:, None]
-    surrogate = Surrogate.fit(x, standardise((x[:, 0] - 0.4) ** 2))
-    at = np.array([[0.05], [0.43], [0.9]])
-    mean, deviation = surrogate.process.predict(at, return_std=True)
-    checked = 0
-    for k in range(3):
-        score = np.linspace(mean[k] - 9 * deviation[k], mean[k] + 9 * deviation[k], 200_001)
-        density = stats.norm.pdf(score, mean[k], deviation[k])
-        expected = np.trapezoid(np.maximum(surrogate.incumbent - score, 0) * density, score)
-        if expected > 1e-12:
-            ours = surrogate.log_expected_improvement(at[k : k + 1])
-            np.testing.assert_allclose(np.exp(ours), expected, rtol=1e-3)
-            checked += 1
-    assert checked
+def test_a_batch_does_not_gather_in_one_place():
+    """Luck, and one hyperparameter of two that does nothing: the other one is kept apart."""
+    space = Space({"learning_rate": Range(1e-4, 1.0, log=True), "l2": Range(1e-6, 1e-2, log=True)})
+    proposer = proposer_for("bayesian", space)
+    rng = np.random.default_rng(0)
+    for trial, values in proposer.propose(16):
+        score = (math.log10(values["learning_rate"]) + 2) ** 2 + rng.normal(0, 0.3)
+        proposer.tell(record(trial, values, score))
+    rates = [math.log10(values["learning_rate"]) for _, values in proposer.propose(16)]
+    assert np.std(rates) > 0.1
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Bayesian search: propose where a Gaussian process expects the most improvement."""
+"""Bayesian search: propose where a Gaussian process thinks the best score possible."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _AROUND_CANDIDATES = ((0.05, 20), (0.02, 20), (0.005, 20))
 class BayesianOracle(SeededOracle):
     """Bayesian search for batches; see `SeededOracle` for the other arguments and guarantees.
 
-    The first trials are a scrambled Sobol sequence. After them each proposal maximises expected
-    improvement under a Gaussian process of the finished trials. Trials still pending are believed
+    The first trials are a scrambled Sobol sequence. After them each proposal minimises the lower
+    confidence bound of a Gaussian process of the finished trials. Trials still pending are believed
     to give what the process expects of them, which moves the next proposal elsewhere. Trials
     without a finite score stand at the worst score seen: not information about the objective, but
     about where not to go.
@@ -102,13 +102,13 @@ class BayesianOracle(SeededOracle):
         points = [rng.random((_EVERYWHERE, axes.dimensions))]
         points += [_around(rng, best, scale, n) for scale, n in _AROUND_TRIALS]
         candidates = axes.canonical(np.concatenate(points))
-        gains = surrogate.log_expected_improvement(axes.features(candidates))
+        bounds = surrogate.lower_bound(axes.features(candidates))
         for scale, n in _AROUND_CANDIDATES:
-            top = np.argsort(-gains, kind="stable")[:_STARTS]
+            top = np.argsort(bounds, kind="stable")[:_STARTS]
             near = axes.canonical(_around(rng, candidates[top], scale, n))
-            gain = surrogate.log_expected_improvement(axes.features(near))
-            candidates, gains = np.append(candidates, near, axis=0), np.append(gains, gain)
-        for k in np.argsort(-gains, kind="stable"):
+            bounds = np.append(bounds, surrogate.lower_bound(axes.features(near)))
+            candidates = np.append(candidates, near, axis=0)
+        for k in np.argsort(bounds, kind="stable"):
             values = axes.values(candidates[k])
             if not self._duplicate(values):
                 return values

@@ -6,17 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.stats import norm
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
+from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern
 
-# Prior of the kernel's logarithms (variance, length scales, noise variance): scores are
-# standardised and features lie in [0, 1], so these hold for every study. Without a prior, ten
-# length scales fitted to a dozen trials say whatever the noise says.
-_VARIANCE, _LENGTH, _NOISE = 1.0, 0.5, 1e-2
-_VARIANCE_SPREAD, _LENGTH_SPREAD, _NOISE_SPREAD = 1.0, 1.0, 2.0
-_JITTER = 1e-8
-_NOISELESS = 1e-6
+# The score is a smooth function of the setting, whose length scales are fitted, plus a texture of
+# fixed short length, whose variance is fitted. The texture is what noise is to a study: the luck of
+# one setting with its seeds, which repeats when the setting is repeated. A model of noise that does
+# not repeat would try the best place again and again; with the texture it tries its surroundings.
+_TEXTURE_LENGTH = 0.1
+# Prior means and spreads of the logarithms of variance, length scales and texture variance: scores
+# are standardised and features lie in [0, 1], so these hold for every study. Without a prior, ten
+# length scales fitted to a dozen trials say whatever the luck says.
+_VARIANCE, _LENGTH, _TEXTURE = 1.0, 0.5, 1e-2
+_VARIANCE_SPREAD, _LENGTH_SPREAD, _TEXTURE_SPREAD = 1.0, 1.0, 2.0
+# Variance on the diagonal, for conditioning.
+_JITTER = 1e-4
+
+# Deviations below the mean at which settings compete.
+_OPTIMISM = 2.6
 
 
 @dataclass(frozen=True)
@@ -24,29 +31,23 @@ class Surrogate:
     """Belief about the score of every setting; lower scores are better.
 
     Attributes:
-        process: scikit-learn's process, its kernel fixed.
-        kernel: The kernel of the noise-free score.
-        noise: Variance of the noise.
-        incumbent: Lowest believed score among the trials that have one.
+        process: scikit-learn's process with its fitted kernel.
 
     Shape:
-        x: (settings, features) in [0, 1]; y: (settings,).
+        x: (settings, features) in [0, 1]; y: (settings,), standardised.
     """
 
     process: GaussianProcessRegressor
-    kernel: Kernel
-    noise: float
-    incumbent: float
 
     @classmethod
     def fit(cls, x: np.ndarray, y: np.ndarray) -> Surrogate:
-        """Fit kernel and noise by maximum a posteriori, always from the same start."""
+        """Fit the kernel by maximum a posteriori, always from the same start."""
         kernel = ConstantKernel(_VARIANCE, (0.05, 20.0)) * Matern(
             np.full(x.shape[1], _LENGTH), (0.05, 20.0), nu=2.5
-        ) + WhiteKernel(_NOISE, (1e-6, 1.0))
+        ) + ConstantKernel(_TEXTURE, (1e-6, 1.0)) * Matern(_TEXTURE_LENGTH, "fixed", nu=2.5)
         middle = kernel.theta
         spread = np.full(len(middle), _LENGTH_SPREAD)
-        spread[0], spread[-1] = _VARIANCE_SPREAD, _NOISE_SPREAD
+        spread[0], spread[-1] = _VARIANCE_SPREAD, _TEXTURE_SPREAD
         process = GaussianProcessRegressor(kernel, optimizer=None, alpha=_JITTER).fit(x, y)
 
         def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -59,21 +60,19 @@ class Surrogate:
         found = minimize(
             loss, middle, jac=True, bounds=kernel.bounds, method="L-BFGS-B", options={"maxiter": 40}
         )
-        fitted = kernel.clone_with_theta(found.x)
-        return cls._given(fitted.k1, fitted.k2.noise_level, x, y)
+        return cls._given(kernel.clone_with_theta(found.x), x, y)
 
     @classmethod
-    def _given(cls, kernel: Kernel, noise: float, x: np.ndarray, y: np.ndarray) -> Surrogate:
-        process = GaussianProcessRegressor(kernel, alpha=noise + _JITTER, optimizer=None).fit(x, y)
-        return cls(process, kernel, noise, float(process.predict(x).min()))
+    def _given(cls, kernel: Kernel, x: np.ndarray, y: np.ndarray) -> Surrogate:
+        return cls(GaussianProcessRegressor(kernel, alpha=_JITTER, optimizer=None).fit(x, y))
 
     def believing(self, pending: np.ndarray) -> Surrogate:
         """Take the believed score of pending settings for known.
 
         The mean stays as it is and the uncertainty at them goes, so that the next proposal lies
         elsewhere ("kriging believer", Ginsbourger et al. 2010,
-        https://doi.org/10.1007/978-3-642-10701-6_6). Known without noise: the same setting gives
-        the same result again, and with the noise a batch would gather in one place.
+        https://doi.org/10.1007/978-3-642-10701-6_6; with a confidence bound, GP-BUCB, Desautels et
+        al. 2014, https://jmlr.org/papers/v15/desautels14a.html).
 
         Args:
             pending: Features of trials without a result.
@@ -81,21 +80,15 @@ class Surrogate:
         known = self.process
         x = np.concatenate([known.X_train_, pending])
         y = np.concatenate([known.y_train_, known.predict(pending)])
-        noise = np.full(len(x), self.noise + _JITTER)
-        noise[-len(pending) :] = _NOISELESS
-        process = GaussianProcessRegressor(self.kernel, alpha=noise, optimizer=None).fit(x, y)
-        return Surrogate(process, self.kernel, self.noise, self.incumbent)
+        return self._given(known.kernel_, x, y)
 
-    def log_expected_improvement(self, x: np.ndarray) -> np.ndarray:
-        """Log of the expected improvement of the noise-free score on the incumbent.
+    def lower_bound(self, x: np.ndarray) -> np.ndarray:
+        """What each setting might score with luck: 2.6 deviations below its mean.
 
-        Source: Jones et al. 1998, https://doi.org/10.1023/A:1008306431147; the logarithm keeps
-        far settings comparable where the improvement itself underflows (Ament et al. 2023,
-        arXiv:2310.20708).
+        Source: Srinivas et al. 2010, arXiv:0912.3995; 2.6 as in keras-tuner.
         """
         mean, deviation = self.process.predict(x, return_std=True)
-        deviation = np.maximum(deviation, 1e-9)
-        return _log_improvement((self.incumbent - mean) / deviation) + np.log(deviation)
+        return mean - _OPTIMISM * deviation
 
 
 def standardise(scores: np.ndarray) -> np.ndarray:
@@ -110,14 +103,3 @@ def standardise(scores: np.ndarray) -> np.ndarray:
         scores = np.minimum(scores, middle)
     deviation = scores.std()
     return (scores - scores.mean()) / (deviation if deviation > 0 else 1.0)
-
-
-def _log_improvement(z: np.ndarray) -> np.ndarray:
-    """log(pdf(z) + z cdf(z)), by its expansion where both terms cancel."""
-    near = np.maximum(z, -25.0)
-    far = np.minimum(z, -25.0)
-    return np.where(
-        z > -25.0,
-        np.log(norm.pdf(near) + near * norm.cdf(near)),
-        norm.logpdf(far) - 2 * np.log(-far),
-    )
