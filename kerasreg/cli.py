@@ -106,6 +106,7 @@ def _run(verb: str, given: dict, base: dict) -> int:
         from kerasreg.report import render_report
         from kerasreg.search.request import Request, requested
         from kerasreg.search.run import run_request
+        from kerasreg.search.tensorboard import write_figures
         from kerasreg.study import Study
         from kerasreg.terminal import LiveProgress, is_live, print_summary
     resume, minutes = given.pop("resume", False), given.pop("minutes", None)
@@ -123,6 +124,7 @@ def _run(verb: str, given: dict, base: dict) -> int:
         )
         progress.say("writing the report")
         render_report(study.folder)
+        write_figures(study.tensorboard, study.figures)
     if not quiet:
         print_summary(folder, study.result)
     return 0

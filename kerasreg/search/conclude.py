@@ -161,7 +161,11 @@ def train_baseline(work: Work) -> list[dict[str, Any]]:
     settings = tuple(base.replace(learning_rate=rate) for rate in rest)
     if settings:
         work.engine.train(
-            work.task(settings), work.dataset, counter.epochs, finished, work.study.checkpoints
+            work.task(settings),
+            work.dataset,
+            lambda scores: counter.epochs(len(scores)),
+            finished,
+            work.study.checkpoints,
         )
     return records
 

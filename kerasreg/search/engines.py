@@ -18,6 +18,7 @@ from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
     from kerasreg.data import Dataset, Split
     from kerasreg.population import MemberResult
@@ -104,7 +105,7 @@ class Engine(Protocol):
         self,
         task: TrainingTask,
         dataset: Dataset,
-        on_epoch: Callable[[int], None] | None = None,
+        on_epoch: Callable[[np.ndarray], None] | None = None,
         on_setting: Callable[[int, list[MemberResult]], None] | None = None,
         checkpoints: Path | None = None,
     ) -> list[list[MemberResult]]:
@@ -113,7 +114,7 @@ class Engine(Protocol):
         Args:
             task: What to train.
             dataset: On what; the test rows are never asked for.
-            on_epoch: Called with the number of member-epochs just trained.
+            on_epoch: Called with the objective, shape (members,), of those just trained an epoch.
             on_setting: Called with (index, members) as soon as a setting is finished.
             checkpoints: A folder for unfinished work, to go on from after a kill.
         """

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from kerasreg.monitors.activations import ActivationMonitor
+from kerasreg.monitors.events import shared_writer
 from kerasreg.monitors.gradients import GradientMonitor
 from kerasreg.stacks import StackConfig
 
@@ -45,9 +46,8 @@ def watch(
     labelled = dataset.train.x[:PROBE_ROWS], dataset.train.y[:PROBE_ROWS]
     activations = ActivationMonitor(probe, log_dir=log_dir)
     gradients = GradientMonitor(labelled, log_dir=log_dir)
-    model = engine.fit(
-        config, seed, dataset, dataset.train, epochs, batch_size, (activations, gradients)
-    )
+    callbacks = (activations, gradients, WeightHistograms(log_dir))
+    model = engine.fit(config, seed, dataset, dataset.train, epochs, batch_size, callbacks)
     arrays = {"epochs": activations.epochs + 1}
     for layer, record in activations.records.items():
         stem = f"activation/{layer}"
@@ -63,18 +63,48 @@ def watch(
     return arrays | _weights(model)
 
 
+class WeightHistograms(keras.callbacks.Callback):
+    """Writes a histogram of each dense layer's kernel after every epoch.
+
+    Args:
+        log_dir: Where TensorBoard looks; tags are `weights/01_dense_1`, ... in layer order.
+    """
+
+    def __init__(self, log_dir: Path):
+        super().__init__()
+        self._log_dir = log_dir
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Write one event with all layers."""
+        values = {}
+        for number, layer in enumerate(_dense_layers(self.model), 1):
+            counts, edges = _kernel_histogram(layer)
+            values[f"weights/{number:02}_{layer.name}"] = counts, edges
+        shared_writer(self._log_dir).histograms(epoch, values)
+
+
+def _dense_layers(model: keras.Model) -> list[keras.layers.Dense]:
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+
+
+def _kernel_histogram(layer: keras.layers.Dense) -> tuple[np.ndarray, np.ndarray]:
+    values = _kernel(layer)
+    bound = max(float(np.abs(values).max()), 1e-12)
+    return np.histogram(values, bins=_WEIGHT_BINS, range=(-bound, bound))
+
+
+def _kernel(layer: keras.layers.Dense) -> np.ndarray:
+    return keras.ops.convert_to_numpy(layer.kernel).astype(np.float64).ravel()
+
+
 def _weights(model: keras.Model) -> dict[str, np.ndarray]:
     """Histograms of the kernels, symmetric around zero."""
     arrays = {}
-    for layer in model.layers:
-        if not isinstance(layer, keras.layers.Dense):
-            continue
-        values = keras.ops.convert_to_numpy(layer.kernel).astype(np.float64).ravel()
-        bound = max(float(np.abs(values).max()), 1e-12)
-        counts, edges = np.histogram(values, bins=_WEIGHT_BINS, range=(-bound, bound))
+    for layer in _dense_layers(model):
+        counts, edges = _kernel_histogram(layer)
         stem = f"weights/{layer.name}"
         arrays |= {f"{stem}/counts": counts, f"{stem}/edges": edges}
-        arrays[f"{stem}/near_zero"] = np.array((np.abs(values) < NEAR_ZERO).mean())
+        arrays[f"{stem}/near_zero"] = np.array((np.abs(_kernel(layer)) < NEAR_ZERO).mean())
     return arrays
 
 

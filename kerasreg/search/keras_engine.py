@@ -46,7 +46,7 @@ class KerasTunerEngine:
 
 
 def _train_together(
-    members: list[_Member], task: TrainingTask, on_epoch: Callable[[int], None] | None
+    members: list[_Member], task: TrainingTask, on_epoch: Callable[[np.ndarray], None] | None
 ) -> list[MemberResult]:
     """Train the members of one setting epoch by epoch, because they stop together."""
     higher = task.objective == "val_accuracy"
@@ -55,7 +55,7 @@ def _train_together(
         for member in members:
             member.train_epoch(epoch)
             if on_epoch:
-                on_epoch(1)
+                on_epoch(np.array([member.curves[task.objective][-1]]))
         if any(member.diverged for member in members):
             break
         mean = float(np.mean([member.curves[task.objective][-1] for member in members]))

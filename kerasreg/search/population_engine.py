@@ -60,7 +60,7 @@ class PopulationEngine:
                     halving=task.halving,
                     keep="none",
                     checkpoint=checkpoints and checkpoints / _file_name(structure),
-                    on_epoch=(lambda report: on_epoch(len(report.members))) if on_epoch else None,
+                    on_epoch=on_epoch and (lambda report: on_epoch(report.logs[task.objective])),
                     on_results=finished,
                 )
         return results

@@ -3,7 +3,9 @@
     DIR/tensorboard                    names of the HParams columns, text
     DIR/tensorboard/trials/0007        curves of a trial (mean over its members), HParams session
     DIR/tensorboard/trials/0007/s1-f0  one member's session, when a trial has several
-    DIR/tensorboard/baseline, .../best curves, activations, gradients: one click compares the two
+    DIR/tensorboard/baseline, .../best curves, activations, gradients, weights: one click compares
+    DIR/tensorboard/live               every epoch: how the trials in training stand
+    DIR/tensorboard/figures            the report's figures
 
 The dashboards show a tag's last value; HParams therefore get the chosen epoch's under names of
 their own. Every run has the same tags.
@@ -12,9 +14,12 @@ their own. Every run has the same tags.
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from kerasreg.monitors.events import EventWriter
 
@@ -76,6 +81,52 @@ def write_curves(writer: EventWriter, curves: Mapping[str, list[float | None]]) 
                 scalars[f"{name}/gap"] = ours - theirs
         known = {tag: value for tag, value in scalars.items() if value is not None}
         writer.scalars(epoch + 1, known)
+
+
+class Live:
+    """How the trials in training stand, one packed event an epoch, while none has finished yet.
+
+    Args:
+        folder: The study's TensorBoard folder.
+        objective: Name of the score.
+    """
+
+    def __init__(self, folder: Path, objective: str):
+        self._writer = EventWriter(folder / "live")
+        self._objective = objective
+        self._step = 0
+
+    def epoch(self, scores: np.ndarray) -> None:
+        """Write the spread of the objective over the members just trained."""
+        self._step += 1
+        values: dict[str, float] = {"live/members": len(scores)}
+        finite = scores[np.isfinite(scores)]
+        if len(finite):
+            quantiles = np.quantile(finite, [0, 0.5, 1])
+            names = ("lowest", "median", "highest")
+            values |= {
+                f"live/{name} {self._objective}": float(value)
+                for name, value in zip(names, quantiles, strict=True)
+            }
+        self._writer.scalars(self._step, values)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._writer.close()
+
+
+def write_figures(folder: Path, figures: Path) -> None:
+    """Put the report's PNGs into the Images dashboard, in place of earlier ones."""
+    run = folder / "figures"
+    for old in run.glob("events.*"):
+        old.unlink()
+    with EventWriter(run) as writer:
+        for path in sorted(figures.glob("*.png")):
+            png = path.read_bytes()
+            # The size stands at a fixed place of every PNG, in its first chunk.
+            width, height = struct.unpack(">II", png[16:24])
+            writer.image(path.stem, png, width, height)
 
 
 def _session(

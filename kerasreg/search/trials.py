@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kerasreg.errors import UserError
 from kerasreg.search import tensorboard
 from kerasreg.search.conclude import Work
@@ -135,17 +137,24 @@ def _train_round(
         if deadline is not None and time.monotonic() > deadline and len(records) < new:
             raise _OutOfTime
 
+    def trained(scores: np.ndarray) -> None:
+        live.epoch(scores)
+        counter.epochs(len(scores))
+
     settings = tuple(request.config(values) for _, values in pending)
+    live = tensorboard.Live(study.tensorboard, request.objective)
     try:
         work.engine.train(
             work.task(settings, request.halving),
             work.dataset,
-            counter.epochs,
+            trained,
             finished,
             study.checkpoints,
         )
     except _OutOfTime:
         return False
+    finally:
+        live.close()
     # Told in the order of the proposals, whatever the order they were finished in.
     for trial, _ in pending:
         if proposer and trial in records:
