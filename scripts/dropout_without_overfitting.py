@@ -7,9 +7,9 @@ Source: lecture "Understanding dropout"; Goodfellow et al. (2016), section 7.12.
 
 Rule: C15 has three parts, each on test accuracy at the end of training: lower with dropout for the
 16 units, lower for the linear model (dropout on its input), higher for the wide network, each by
-the smallest effect of interest. The small models train on as many images as there are (up to
-6,000); how far they overfit, which the claim says is not at all, stands in the table. Holm over the
-three.
+the smallest effect of interest. Holm over the three. The small models see as many images as there
+are (up to 6,000) and end before they overfit: their learning rates were set so that the gap stays
+below 2 points, before dropout was tried. Where it does not, a note says so.
 """
 
 import sys
@@ -19,8 +19,8 @@ from kerasreg.lesson import Lesson, brief, dots, effects, run
 from kerasreg.lesson.models import wide
 from kerasreg.stacks import StackConfig
 
-SMALL = StackConfig(units=(16,), learning_rate=0.005)
-LINEAR = StackConfig(units=(), learning_rate=0.005)
+SMALL = StackConfig(units=(16,), learning_rate=2e-4)
+LINEAR = StackConfig(units=(), learning_rate=5e-4)
 WIDE = wide(optimizer="momentum", learning_rate=0.05)
 FEW = {"wide": WIDE, "wide, dropout 0.3": WIDE.replace(dropout=0.3)}
 MANY = {
@@ -31,6 +31,7 @@ MANY = {
 }
 MOST_ROWS = 6000
 UPDATES, BATCH = 1500, 100
+MOST_GAP = 2.0  # percentage points: the claim's "does not overfit"
 
 
 def body(lesson: Lesson) -> None:
@@ -55,13 +56,19 @@ def body(lesson: Lesson) -> None:
     decisions = dict(
         zip(rules, lesson.judge(*((rules[n], *accuracy[n]) for n in rules)), strict=True)
     )
-    gap = 100 * runs["16 units"]["16 units"].final("gap").mean()
+    gaps = {name: 100 * runs[name][name].final("gap").mean() for name in rules}
+    for name in ("16 units", "linear"):
+        if gaps[name] >= MOST_GAP:
+            lesson.notes.append(f"The premise fails: {name} overfits, by {gaps[name]:.1f} pp.")
     lesson.conclude(
         "C15",
         *decisions.values(),
-        take_home=f"Look at the gap first: with 16 units it was {gap:.1f} pp and dropout changed "
-        f"test accuracy by {brief(decisions['16 units'])}; the wide network gained "
-        f"{brief(decisions['wide'])}.",
+        take_home="Look at the gap first: at "
+        + ", at ".join(
+            f"{gaps[name]:.1f} pp ({name}) dropout changed test accuracy by {brief(decision)}"
+            for name, decision in decisions.items()
+        )
+        + ".",
     )
     lesson.table(runs["16 units"].table() + runs["wide"].table())
     every = {

@@ -78,7 +78,7 @@ def body(lesson: Lesson) -> None:
         lesson.notes.append(f"{name}: {100 * share:.0f} % of the coefficients are exactly 0.")
 
     def distribution(axes):
-        edges = np.linspace(-0.15, 0.15, 121)
+        edges = np.linspace(-0.15, 0.15, 61)
         for arm in runs:
             weights = np.concatenate([k.ravel() for k in runs.kernels(arm)])
             share = 100 * np.histogram(weights, edges)[0] / len(weights)
@@ -86,7 +86,7 @@ def body(lesson: Lesson) -> None:
         axes.set_yscale("log")
         axes.set_title("weights of one trained network")
         axes.set_xlabel("weight")
-        axes.set_ylabel("share in a bin of 0.0025, %")
+        axes.set_ylabel("share in a bin of 0.005, %")
         axes.legend()
 
     lesson.draw(

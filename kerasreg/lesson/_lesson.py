@@ -101,6 +101,7 @@ class Lesson:
         label: str = "",
         histograms: Sequence[str] = (),
         seeds: Sequence[int] | None = None,
+        dtype: str = "float32",
     ) -> Runs:
         """Train every arm with every seed, one population for each structure.
 
@@ -115,6 +116,7 @@ class Lesson:
             label: Folder of the event files below `tensorboard/`, where a lesson trains twice.
             histograms: Arms whose first run writes activation histograms to TensorBoard.
             seeds: By default the lesson's.
+            dtype: `"float64"` for identities, which rounding would hide after many steps.
         """
         seeds = self.seeds if seeds is None else tuple(seeds)
         epochs = min(epochs, QUICK_EPOCHS) if self.quick else epochs
@@ -130,6 +132,7 @@ class Lesson:
                 progress=progress,
                 events=self.out / "tensorboard" / label,
                 histograms=histograms,
+                dtype=dtype,
             )
         for name, arm in runs.arms.items():
             if arm.diverged.any():

@@ -17,6 +17,7 @@ from kerasreg.plots import SERIES, label, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 Panel = Callable[["Axes"], None]
@@ -35,7 +36,12 @@ def draw(title: str, panels: Sequence[Panel], columns: int | None = None) -> Fig
     with style():
         figure = new_figure(WIDTH, 0.5 + 3.7 * rows)
         for place, panel in enumerate(panels, start=1):
-            panel(figure.add_subplot(rows, columns, place))
+            axes = figure.add_subplot(rows, columns, place)
+            axes.set_prop_cycle(color=SERIES)
+            panel(axes)
+            for axis, scale in ((axes.xaxis, axes.get_xscale()), (axes.yaxis, axes.get_yscale())):
+                if scale != "linear" and axis.isDefault_majfmt:
+                    _plain_numbers(axis)
         figure.suptitle(title, x=0.01, ha="left")
     return figure
 
@@ -104,18 +110,22 @@ def sweep(
         if shade:
             axes.axvspan(*shade, color=_MUTED, alpha=0.12, linewidth=0)
         if log:
-            positive = x[x > 0]
-            axes.set_xscale("symlog", linthresh=positive.min() / 2, linscale=0.3)
+            axes.set_xscale("symlog", linthresh=x[x > 0].min() / 2, linscale=0.3)
         for place, (name, values) in enumerate(results.items()):
             band(axes, x, np.asarray(values), name, place, _MARKERS[place % len(_MARKERS)])
-        if ticks or (not log and len(x) <= 10):
-            axes.set_xticks(x, ticks or [f"{value:g}" for value in x])
+        if ticks or len(x) <= 10:
+            names = ticks or [f"{value:g}" for value in x]
+            if log and not ticks:
+                names = [
+                    name if _round(value) else "" for name, value in zip(names, x, strict=True)
+                ]
+            axes.set_xticks(x, names)
+            axes.set_xticks([], minor=True)
         axes.set_title(title)
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
         if log_y:
             axes.set_yscale("log")
-            axes.yaxis.set_major_formatter("{x:g}")
         if len(results) > 1:
             axes.legend(loc="best")
 
@@ -188,7 +198,7 @@ def effects(decisions: Mapping[str, Decision], title: str, xlabel: str) -> Panel
         axes.set_ylim(-0.6, len(comparisons) - 0.4)
         axes.grid(axis="y", visible=False)
         axes.set_title(title)
-        axes.set_xlabel(f"{xlabel} (grey: too small to matter)")
+        axes.set_xlabel(f"{xlabel}\n(grey: too small to matter)")
 
     return panel
 
@@ -210,6 +220,27 @@ def band(
         markersize=4,
         label=label(name),
     )
+
+
+def _plain_numbers(axis: Axis) -> None:
+    """Label a logarithmic axis in plain numbers, with as many as its range needs."""
+    low, high = sorted(axis.get_view_interval())
+    axis.set_major_formatter("{x:g}")
+    if low <= 0 or high / low >= 100:
+        axis.set_minor_formatter("")
+    elif high / low >= 6:
+        axis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
+    else:
+        power = 10.0 ** np.floor(np.log10((high - low) / 3))
+        step = max(power * k for k in (1, 2, 5) if power * k <= (high - low) / 3)
+        ticks = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
+        axis.set_ticks(ticks, [f"{value:.6g}" for value in ticks])
+        axis.set_ticks([], minor=True)
+
+
+def _round(value: float) -> bool:
+    """Whether a level's label stands on a logarithmic axis: 0 and powers of ten."""
+    return value == 0 or f"{value:e}".startswith("1.000000e")
 
 
 def _signed(value: float) -> str:

@@ -32,6 +32,7 @@ def train_arms(
     progress: Progress,
     events: Path | None = None,
     histograms: Sequence[str] = (),
+    dtype: str = "float32",
 ) -> Runs:
     """Train every arm with every seed; see `Lesson.train`.
 
@@ -44,6 +45,7 @@ def train_arms(
         progress: Told after every measurement.
         events: Folder for event files, one run folder an arm; None writes none.
         histograms: Arms whose first run writes activation histograms.
+        dtype: As in `Population`.
     """
     from kerasreg.population import Population
 
@@ -65,6 +67,7 @@ def train_arms(
             data.outputs,
             seeds=list(seeds) * len(names),
             folds=list(range(len(seeds))) * len(names),
+            dtype=dtype,
         )
         first = {name: place * len(seeds) for place, name in enumerate(names)}
         results = population.fit(
