@@ -57,7 +57,8 @@ class ArrayPreprocessing:
         if not np.any(gain):
             raise UserError(
                 "x: no feature varies in the training rows; nothing to learn from (large numbers "
-                "that differ little are equal as float32: subtract a constant)"
+                "that differ little are equal as float32: subtract a constant; numbers smaller "
+                "than 1e-37 are zero: multiply them)"
             )
         return cls(tuple(x.shape[1:]), scaling, offset, gain, tuple(names))
 
