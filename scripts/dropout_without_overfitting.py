@@ -8,8 +8,8 @@ Source: lecture "Understanding dropout"; Goodfellow et al. (2016), section 7.12.
 Rule: C15 has three parts, each on test accuracy at the end of training: lower with dropout for the
 16 units, lower for the linear model (dropout on its input), higher for the wide network, each by
 the smallest effect of interest. Holm over the three. The small models see as many images as there
-are (up to 6,000) and end before they overfit: their learning rates were set so that the gap stays
-below 2 points, before dropout was tried. Where it does not, a note says so.
+are (up to 6,000) and end before they overfit: their learning rates were set by the gap alone, so
+that it stays below 2 points. Where it does not, a note says so.
 """
 
 import sys

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kerasreg.data import Split, load
-from kerasreg.data._splitting import subset_rows
+from kerasreg.data import Split, load, subset_rows
 from kerasreg.errors import UserError
 from kerasreg.seeds import derive
 
