@@ -88,7 +88,7 @@ def body(lesson: Lesson) -> None:
         path_panel(
             path,
             height,
-            f"{name}, {whose} rate\nway {ways[name, whose]:.1f}, ends at f = {height(path[-1]):.1g}",
+            f"{name}, {whose} rate\nway {ways[name, whose]:.1f}, end f = {height(path[-1]):.1g}",
             SERIES[list(NOTED).index(name)],
             x=(-8, 6),
             y=(-3.2, 3.2),

@@ -1,0 +1,83 @@
+"""Is a small learning rate slow, and does a large one make learning impossible?
+
+Prediction: yes to both: the training loss after 200 updates is U-shaped over the rate.
+
+Source: slides on hyperparameters; the network of chapter 6 with five hidden layers of 100.
+
+Rule: C52 has three parts, judged after 200 updates of plain SGD. Slow: from 0.0001 to the best rate
+on the tuning rows, the training loss falls with the rate (Spearman's correlation below -0.5), and
+with 0.0001 it has at least twice the loss. Impossible: with 30, training accuracy stays below
+twice chance. Holm over the three.
+"""
+
+import sys
+
+import numpy as np
+
+from kerasreg.evidence import Rule, trend
+from kerasreg.lesson import Lesson, brief, curves, run, sweep
+from kerasreg.lesson.models import net5
+
+RATES = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+ARMS = {f"rate {rate:g}": net5(learning_rate=rate) for rate in RATES}
+SLOW, LARGE = "rate 0.0001", "rate 30"
+EPOCHS, BATCH = 20, 100  # of 1,000 rows: 200 updates
+
+
+def body(lesson: Lesson) -> None:
+    data = lesson.data(train_size=1000)
+    falls = Rule("the loss falls up to the best rate", "less", 0.0, null=-0.5)
+    slow = Rule("0.0001 has twice the loss", "greater", 1.0, "ratio", null=2.0)
+    chance = 1 / data.classes
+    impossible = Rule("30 stays at chance", "less", 0.0, null=2 * chance, unit="pp")
+
+    best = lesson.tune({"SGD": net5()}, RATES, data, epochs=EPOCHS, batch_size=BATCH)
+    own = best["SGD"].learning_rate
+    runs = lesson.train(ARMS, data, epochs=EPOCHS, batch_size=BATCH, histograms=[LARGE])
+
+    loss, accuracy = (runs.stacked(name) for name in ("train_data_loss", "train_accuracy"))
+    small = max(3, RATES.index(own) + 1)  # how many rates lie up to the best; a trend needs some
+    falling, factor, stuck = lesson.judge(
+        (
+            falls,
+            trend(np.log(RATES[:small]), loss[:, :small], 0.0, statistic="spearman", null=-0.5),
+        ),
+        (slow, loss[:, 0], loss[:, RATES.index(own)]),
+        (impossible, accuracy[:, -1], np.zeros(len(lesson.seeds))),
+    )
+    means = accuracy.mean(axis=0)
+    dead = [
+        rate for rate, mean in zip(RATES, means, strict=True) if rate > own and mean < 2 * chance
+    ]
+    lesson.conclude(
+        "C52",
+        falling,
+        factor,
+        stuck,
+        take_home=f"Of twelve rates {own:g} was best. With 0.0001 the loss after 200 updates was "
+        f"{brief(factor)} that; "
+        + (f"from {min(dead):g} on nothing was learned" if dead else "every larger one learned")
+        + ". Look for the rate on a logarithmic scale.",
+    )
+    lesson.table(runs.table())
+    shown = [f"rate {rate:g}" for rate in (1e-4, 0.01, own, 30.0) if rate in RATES]
+    early = np.stack([runs[arm].at("train_data_loss", 2) for arm in ARMS], axis=1)
+    words = ("learning rate", "training loss, nats")
+    shown = dict.fromkeys((SLOW, "rate 0.01", f"rate {own:g}", LARGE))
+    lesson.draw(
+        "Learning rates of plain SGD on 1,000 images, five hidden layers of 100",
+        sweep(
+            RATES,
+            {"20 updates": early, "200 updates": loss},
+            "training loss by rate",
+            *words,
+            log=True,
+        ),
+        curves(runs, "train_accuracy", "training accuracy of four", list(shown), per="update"),
+        caption="Training loss after 20 and 200 updates of plain SGD over twelve learning rates, "
+        "and training accuracy over updates for four of them.",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(__file__, __doc__, body, comparisons=3))

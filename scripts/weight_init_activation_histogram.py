@@ -1,0 +1,129 @@
+"""Which initial weights let a signal through five layers of sigmoid, tanh or ReLU?
+
+Prediction: He's through ReLU, Xavier's through tanh and sigmoid; small ones none, large ones only
+by saturating.
+
+Source: lecture notes on chapter 6 (1,000 rows of standard normal numbers, five layers of 100,
+standard deviations 1, 0.01, √(1/n) and √(2/n)); Glorot and Bengio (2010), He et al. (2015).
+
+Rule: the signal of a layer is the standard deviation of a unit's output over the rows, as a root
+mean square over units. It is kept if each of the four layers after the first loses less than a
+fifth: last over first above 0.8⁴ = 0.41. C53: He's weights keep it through ReLU, Xavier's and 0.01
+do not. C54: Xavier's keep it through tanh and through sigmoid. These are verdicts on signals;
+weight_init_compare gives those on learning. Over draws of the weights, Holm over the five. The
+inputs are noise: no data set is read.
+"""
+
+import sys
+
+import numpy as np
+
+from kerasreg.evidence import Rule
+from kerasreg.lesson import Lesson, brief, run
+from kerasreg.lesson.layers import layer_outputs, ridges
+from kerasreg.lesson.models import net5
+from kerasreg.plots import SERIES
+
+ROWS, UNITS, KEPT = 1000, 100, 0.8**4
+ACTIVATIONS = {"sigmoid": (0, 1), "tanh": (-1, 1), "relu": (0, 3)}  # with the range to draw
+WEIGHTS = {"1": 1.0, "0.01": 0.01, "Xavier": "xavier", "He": "he"}
+
+
+def signal(outputs: np.ndarray) -> float:
+    """How much a layer's outputs (rows, units) still tell the rows apart."""
+    return float(np.sqrt(outputs.var(axis=0, dtype=np.float64).mean()))
+
+
+def times(share: np.ndarray) -> str:
+    """Mean over seeds of a share, short."""
+    return f"{share.mean():,.0f}×" if share.mean() >= 10 else f"{share.mean():.2g}×"
+
+
+def saturated(outputs: np.ndarray, activation: str) -> str:
+    """Share of outputs within 5 % of the range of a bound."""
+    low, high = ACTIVATIONS[activation]
+    margin = 0.05 * (high - low)
+    share = np.mean((outputs < low + margin) | (outputs > high - margin))
+    return f"{100 * share:.0f} %" if activation != "relu" else "no upper bound"
+
+
+def body(lesson: Lesson) -> None:
+    from kerasreg.monitors import EventWriter
+
+    def rule(weights, activation, direction):
+        verb = "keeps" if direction == "greater" else "does not keep"
+        words = f"{weights} {verb} the signal through {activation}"
+        return Rule(words, direction, 1.0, "ratio", null=KEPT)
+
+    rules = {
+        ("relu", "He"): rule("He", "ReLU", "greater"),
+        ("relu", "Xavier"): rule("Xavier", "ReLU", "less"),
+        ("relu", "0.01"): rule("0.01", "ReLU", "less"),
+        ("tanh", "Xavier"): rule("Xavier", "tanh", "greater"),
+        ("sigmoid", "Xavier"): rule("Xavier", "sigmoid", "greater"),
+    }
+
+    signals, first = {}, {}
+    for activation, limits in ACTIVATIONS.items():
+        for name, initializer in WEIGHTS.items():
+            config = net5(activation=activation, initializer=initializer)
+            outputs = []
+            for seed in lesson.seeds:
+                x = np.random.default_rng(seed).normal(size=(ROWS, UNITS))
+                outputs.append(layer_outputs(config, x, seed))
+            signals[activation, name] = np.array([[signal(a) for a in own] for own in outputs])
+            first[activation, name] = outputs[0]
+            with EventWriter(lesson.out / "tensorboard" / f"{activation} {name}") as writer:
+                for layer, values in enumerate(outputs[0], start=1):
+                    counts = np.histogram(np.clip(values, *limits), 30, limits)
+                    writer.histograms(layer, {"outputs of layer": counts})
+
+    decisions = lesson.judge(*((r, signals[k][:, -1], signals[k][:, 0]) for k, r in rules.items()))
+    he, xavier, _, tanh, sigmoid = decisions
+    lesson.conclude(
+        "C53",
+        *decisions[:3],
+        take_home=f"Of the first layer's signal the fifth ReLU layer had {brief(he)} with He's "
+        f"weights and {brief(xavier)} with Xavier's: ReLU drops half, He's factor 2 restores it.",
+    )
+    lesson.conclude(
+        "C54",
+        *decisions[3:],
+        take_home=f"With Xavier's weights the fifth tanh layer had {brief(tanh)} of the first "
+        f"one's signal, the fifth sigmoid layer {brief(sigmoid)}, however broad its histogram: its "
+        "units differ from one another, but each gives all rows the same.",
+    )
+    kept = {key: s[:, -1] / np.maximum(s[:, 0], 1e-30) for key, s in signals.items()}
+    lesson.table(
+        {
+            "activation": activation,
+            "standard deviation": name,
+            "signal of layer 1": f"{signals[activation, name][:, 0].mean():.2g}",
+            "of layer 5": f"{signals[activation, name][:, -1].mean():.2g}",
+            "5 over 1": times(share),
+            "saturated in layer 5": saturated(first[activation, name][-1], activation),
+        }
+        for (activation, name), share in kept.items()
+    )
+    figure = lesson.draw(
+        "Outputs of five layers before training",
+        *(
+            ridges(
+                [a[a > 0] if activation == "relu" else a for a in first[activation, name]],
+                ACTIVATIONS[activation],
+                f"{activation}, {name}: {times(kept[activation, name])}",
+                xlabel="output, 0 left out" if activation == "relu" else "output",
+                colour=SERIES[list(ACTIVATIONS).index(activation)],
+            )
+            for activation, name in signals
+        ),
+        columns=4,
+        caption="Histograms of the outputs of five layers before training, for three activations "
+        "and four scales of the initial weights, and the fifth layer's signal over the first's.",
+    )
+    title = "Outputs of five layers before training (×: signal of layer 5 over that of layer 1)"
+    figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=11)
+
+
+if __name__ == "__main__":
+    sys.exit(run(__file__, __doc__, body, comparisons=5))
