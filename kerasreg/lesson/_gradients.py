@@ -92,17 +92,16 @@ def gradient_check(
         The largest deviation, relative to the largest gradient of all; and the largest gradient of
         a hidden kernel.
     """
-    precise = keras.DTypePolicy("float64")
     model = keras.models.clone_model(
         build_stack(config, data.input_shape, data.outputs),
         clone_function=lambda layer: type(layer).from_config(
-            layer.get_config() | {"dtype": precise}
+            layer.get_config() | {"dtype": "float64"}
         ),
     )
     start(model, config, seed)
     gradients = gradient_function(model)
     draw = data.draw(seed)
-    x, y = tf.constant(draw.x[:rows], "float64"), tf.constant(draw.y[:rows])
+    x, y = tf.constant(draw.x[:rows]), tf.constant(draw.y[:rows])  # cast inside
     slopes = [slope.numpy() for slope in gradients(x, y)[1]]
     generator = np.random.default_rng(derive(seed, "gradient check"))
     deviations = []
