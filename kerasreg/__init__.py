@@ -22,10 +22,12 @@ _PUBLIC = {
     "UserError": ("errors", "UserError"),
     "build_stack": ("stacks", "build_stack"),
     "from_arrays": ("data", "from_arrays"),
+    "from_frame": ("data", "from_frame"),
     "load": ("data", "load"),
     "render_report": ("report", "render_report"),
     "search_regularization": ("search.run", "search"),
     "train_stack": ("search.run", "train"),
+    "zero_or_range": ("search", "zero_or_range"),
 }
 
 __all__ = sorted(_PUBLIC)
