@@ -8,12 +8,13 @@ used because it computes the records' checksums in Python (0.7 ms for 9 kB of hi
 0.02 ms) and hands them to a thread, where a full disk would be an error that nobody catches.
 """
 
+import contextlib
 import itertools
 import os
 import socket
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,12 @@ from kerasreg.monitors import _protos
 from kerasreg.monitors._protos import HyperparameterValue
 
 _SERIAL = itertools.count()
+# As which TensorFlow reports what a disk refuses: full or over quota, read-only, broken.
+_REFUSALS = (
+    tf.errors.ResourceExhaustedError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.UnknownError,
+)
 
 
 class EventWriter:
@@ -40,8 +47,8 @@ class EventWriter:
         log_dir: Folder of the run; made if missing.
 
     Raises:
-        UserError: If the folder cannot be made or written to.
-        tf.errors.OpError: From any method, if the file cannot be written (a full disk).
+        UserError: If the folder cannot be made or written to; from any method, if the file cannot
+            be written (a full disk).
     """
 
     def __init__(self, log_dir: str | os.PathLike) -> None:
@@ -65,10 +72,11 @@ class EventWriter:
             f"events.out.tfevents.{now // 10**9:010d}.{now % 10**9:09d}."
             f"{socket.gethostname()}.{os.getpid()}.{next(_SERIAL)}"
         )
-        self._records = tf.io.TFRecordWriter(str(self.log_dir / name))
-        self._close = weakref.finalize(self, self._records.close)
         head = event_pb2.Event(wall_time=now / 1e9, file_version="brain.Event:2")
-        self._records.write(head.SerializeToString())
+        with _writing(self.log_dir):
+            self._records = tf.io.TFRecordWriter(str(self.log_dir / name))
+            self._finalizer = weakref.finalize(self, _close_unheard, self._records)
+            self._records.write(head.SerializeToString())
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Write numbers of one step as one event: tag -> number. Tags group at their first `/`."""
@@ -154,11 +162,14 @@ class EventWriter:
 
     def flush(self) -> None:
         """Hand everything written so far to the operating system."""
-        self._records.flush()
+        with _writing(self.log_dir):
+            self._records.flush()
 
     def close(self) -> None:
         """Flush and close the file. Closing twice is allowed; writing afterwards is an error."""
-        self._close()
+        if self._finalizer.detach():
+            with _writing(self.log_dir):
+                self._records.close()
 
     def __enter__(self) -> "EventWriter":
         return self
@@ -171,7 +182,31 @@ class EventWriter:
             event = event_pb2.Event(
                 wall_time=time.time(), step=int(step), summary=summary_pb2.Summary(value=values)
             )
-            self._records.write(event.SerializeToString())
+            with _writing(self.log_dir):
+                self._records.write(event.SerializeToString())
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say in one line what the disk refuses.
+
+    TensorFlow's own errors would be taken for a computation's: a full disk is the
+    `ResourceExhaustedError` of too little memory.
+    """
+    try:
+        yield
+    except _REFUSALS as error:
+        reason = str(error.message).rpartition("; ")[2]
+        raise UserError(
+            f"Cannot write event files in {folder}: {reason}. Free the disk, change the "
+            "permissions or choose another folder, then run again."
+        ) from error
+
+
+def _close_unheard(records: tf.io.TFRecordWriter) -> None:
+    """Close a writer that was let go of: nobody is left to hear that its last events are lost."""
+    with contextlib.suppress(*_REFUSALS):
+        records.close()
 
 
 # TensorBoard follows only the newest of several files that grow in one folder, so monitors that
