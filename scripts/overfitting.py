@@ -1,0 +1,103 @@
+"""Does a network overfit few images, do more of them cure it, and how far does it go with 300?
+
+Prediction: yes; on 300 images it is near perfect, and more than 10 points worse on new ones.
+
+Source: lecture notes and slides (six hidden layers of 100, 300 images, SGD 0.01, batches of 100,
+201 epochs).
+
+Rule: C42, two hidden layers of 100, each trained to 99 % of its own 100 to 4,000 images: with the
+logarithm of their number the gap falls and test accuracy rises, each by the smallest effect of
+interest or more per tenfold. C44, the notes' network after 201 epochs: training accuracy above
+99 % and a gap above 10 points. Holm over the four.
+"""
+
+import sys
+
+import numpy as np
+
+from kerasreg.evidence import Rule, trend
+from kerasreg.lesson import Lesson, brief, curves, run, spread, sweep
+from kerasreg.lesson.models import net6
+from kerasreg.stacks import StackConfig
+
+SIZES = (100, 200, 400, 1000, 2000, 4000)
+NET = {"two layers": StackConfig(units=(100, 100), optimizer="sgd", learning_rate=0.1)}
+NOTED = {"six layers": net6()}
+UPDATES, BATCH = 1000, 100
+
+
+def body(lesson: Lesson) -> None:
+    smallest = lesson.smallest_effect
+    closes = Rule("the gap falls with more images", "less", smallest, unit="pp")
+    rises = Rule("test accuracy rises with them", "greater", smallest, unit="pp")
+    fits = Rule("above 99 % on the 300", "greater", 0.0, null=0.99, unit="pp")
+    opens = Rule("a gap above 10 points", "greater", 0.0, null=0.1, unit="pp")
+
+    data = lesson.data(train_size=300)
+    sizes = [size for size in SIZES if size <= len(data.pool)]
+    fitted = [
+        lesson.train(
+            NET,
+            data.resized(size),
+            epochs=UPDATES * BATCH // size,
+            batch_size=BATCH,
+            every=max(1, 1000 // size),  # of 1,000 updates, about every tenth
+            label=f"{size} images",
+        )["two layers"]
+        for size in sizes
+    ]
+    notes = lesson.train(NOTED, data, epochs=201, batch_size=BATCH, every=10, label="notes")
+
+    names = ("train_accuracy", "test_accuracy", "gap")
+    train, test, gap = (np.stack([arm.converged(name) for arm in fitted], axis=1) for name in names)
+    six, zero = notes["six layers"], np.zeros(len(lesson.seeds))
+    *by_size, fit, wide = lesson.judge(
+        (closes, trend(np.log10(sizes), gap, smallest)),
+        (rises, trend(np.log10(sizes), test, smallest)),
+        (fits, six.final("train_accuracy"), zero),
+        (opens, six.final("gap"), zero),
+    )
+    lesson.conclude(
+        "C42",
+        *by_size,
+        take_home=f"Ten times the images changed the gap by {brief(by_size[0])} and test accuracy "
+        f"by {brief(by_size[1])}, each set fitted to 99 %.",
+    )
+    lesson.conclude(
+        "C44",
+        fit,
+        wide,
+        take_home=f"On 300 images the network came to {100 * fit.comparison.effect:.1f} % and was "
+        f"{100 * wide.comparison.effect:.1f} points worse on new ones: how far the two lie apart "
+        "depends on the data, that they do is what a held-out set is for.",
+    )
+    rows = {f"{size:,}": (train[:, k], test[:, k], gap[:, k]) for k, size in enumerate(sizes)}
+    rows["300, the notes' network"] = tuple(six.final(name) for name in names)
+    lesson.table(
+        {
+            "images": images,
+            "train accuracy": spread(100 * own[0], "%"),
+            "test accuracy": spread(100 * own[1], "%"),
+            "gap": spread(100 * own[2], "pp"),
+        }
+        for images, own in rows.items()
+    )
+    lesson.draw(
+        "Few images",
+        sweep(
+            sizes,
+            {"training images": 100 * train, "new images": 100 * test},
+            "two hidden layers, fitted to 99 %",
+            "training images",
+            "accuracy, %",
+            log=True,
+        ),
+        curves(notes, "train_accuracy", "six layers, accuracy on 300 images"),
+        curves(notes, "test_accuracy", "six layers, accuracy on new images"),
+        caption="Accuracy on training and on new images over the number of images, and over the "
+        "notes' 201 epochs on 300 images.",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(__file__, __doc__, body, comparisons=4))
