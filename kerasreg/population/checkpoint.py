@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Seconds between two checkpoints.
 INTERVAL = 45.0
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Checkpoint:

@@ -50,6 +50,9 @@ class Population:
         outputs, task: As in `build_stack`.
         folds: Number of each member's fold, for `fit(folds=...)`.
         groups: Which members form a trial: they stop together, judged by their mean objective.
+        beside: Settings that belong with these and are trained already: the program is the one
+            that all of them would have, so that what is left of an interrupted population gives
+            the same numbers to the last bit.
         dtype: `"float32"`, or `"float64"` for proofs.
 
     Raises:
@@ -66,15 +69,16 @@ class Population:
         *,
         folds: Sequence[int] | None = None,
         groups: Sequence[int] | None = None,
+        beside: Sequence[StackConfig] = (),
         dtype: str = "float32",
     ):
         configs = list(configs)
         if not configs:
             raise UserError("configs: expected at least one StackConfig, got an empty list.")
-        for config in configs:
+        for config in (*configs, *beside):
             if not isinstance(config, StackConfig):
                 raise UserError(f"configs: expected StackConfig objects, got {config!r}.")
-        _check_structures(configs)
+        _check_structures([*configs, *beside])
         self.input_shape = check_geometry(input_shape, outputs, task)
         features = int(np.prod(self.input_shape))
         blueprint = blueprint_of_config(configs[0], features, outputs, task)
@@ -89,16 +93,24 @@ class Population:
                 strict=True,
             )
         ]
-        self._set_up(blueprint, members, task, dtype)
+        others = [Member(c, 0, numbers=numbers_of_config(c, blueprint)) for c in beside]
+        self._set_up(blueprint, members, task, dtype, others)
 
-    def _set_up(self, blueprint: Blueprint, members: list[Member], task: str, dtype: str) -> None:
+    def _set_up(
+        self,
+        blueprint: Blueprint,
+        members: list[Member],
+        task: str,
+        dtype: str,
+        beside: Sequence[Member] = (),
+    ) -> None:
         self.blueprint = blueprint
         self.members = members
         self.task = task
         self.dtype = dtype
         self._initial = InitialWeights(blueprint, dtype)
         # Decided for all members at once: a chunk's program must not depend on its neighbours.
-        self._active = tuple(stack_numbers(members, blueprint, dtype))
+        self._active = tuple(stack_numbers([*members, *beside], blueprint, dtype))
         self._weights: list[list[np.ndarray] | None] = [None] * len(members)
         self._templates: list[keras.Model] | None = None
         self._shell: keras.Model | None = None

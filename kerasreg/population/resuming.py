@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 def save_progress(training: Training) -> None:
-    """Write the cohorts in training, and what is known of their members."""
+    """Write the cohorts in training, what is known of their members, and who waits.
+
+    Who trains together stays together when the training goes on: a member's last digits may
+    depend on how many train beside it.
+    """
     ids, members = training.checkpoint.ids, training.population.members
     states, cohorts = {}, []
     for index, cohort in training.cohorts.items():
@@ -42,13 +46,20 @@ def save_progress(training: Training) -> None:
         if number in training.kept:
             weights = training.population.get_weights(number)
             states[f"kept/{ids[number]}"] = {str(i): a for i, a in enumerate(weights)}
-    training.checkpoint.save(
-        {"rung": training.rung, "cohorts": cohorts, "progress": progress}, states
-    )
+    waiting = [
+        [ids[n] for n in numbers]
+        for index, numbers in enumerate(training.todo)
+        if index not in training.cohorts and not training.ended.issuperset(numbers)
+    ]
+    header = {"rung": training.rung, "cohorts": cohorts, "waiting": waiting, "progress": progress}
+    training.checkpoint.save(header, states)
 
 
 def restore_progress(training: Training) -> None:
-    """Go on from the checkpoint, if its members are all here."""
+    """Go on from the checkpoint, with those of its members that are here.
+
+    The others were finished and recorded before the training was cut short.
+    """
     loaded = training.checkpoint.load() if training.checkpoint else None
     if loaded is None:
         return
@@ -56,10 +67,12 @@ def restore_progress(training: Training) -> None:
     numbers = {name: number for number, name in enumerate(training.checkpoint.ids)}
     known = header["progress"]
     # With culling the members decide about each other: all or nothing.
-    if not known.keys() <= numbers.keys() or (training.plan.halving and len(known) < len(numbers)):
+    if training.plan.halving and known.keys() != numbers.keys():
         return
     training.rung = header["rung"]
     for name, values in known.items():
+        if name not in numbers:
+            continue
         number = numbers[name]
         group, result = training.population.members[number].group, training.results[number]
         training.curves[number] = values["curves"]
@@ -73,13 +86,24 @@ def restore_progress(training: Training) -> None:
         if kept is not None:
             training.set_kept(number, [kept[str(i)] for i in range(len(kept))])
     for saved in header["cohorts"]:
-        cohort = Cohort(training, [numbers[name] for name in saved["members"]])
+        present = [numbers[name] for name in saved["members"] if name in numbers]
+        if not present:
+            continue
+        cohort = Cohort(training, present)
         cohort.epoch = saved["epoch"]
         cohort.parts = []
         for place, names in enumerate(saved["parts"]):
-            own = [numbers[name] for name in names]
+            places = [i for i, name in enumerate(names) if name in numbers]
+            own = [numbers[names[i]] for i in places]
+            if not own:
+                continue
             chunk = training.population.new_chunk(own, training.rows, training.plan.batch_size)
-            chunk.restore(states[f"{saved['index']}/{place}"], cohort.epoch)
+            state = states[f"{saved['index']}/{place}"]
+            state = {key: array[places] if array.ndim else array for key, array in state.items()}
+            chunk.restore(state, cohort.epoch)
             cohort.parts.append((chunk, own))
         training.cohorts[len(training.todo)] = cohort
         training.todo.append(cohort.numbers)
+    for names in header["waiting"]:
+        if present := [numbers[name] for name in names if name in numbers]:
+            training.todo.append(present)

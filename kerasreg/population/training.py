@@ -82,6 +82,10 @@ class Training:
                 while index < len(self.todo):
                     self._advance(index, epoch)
                     if epoch == self.plan.epochs:
+                        if self.checkpoint and len(self.todo[index]) > 1:
+                            # Whoever is told records them one by one and may be killed between:
+                            # the others are then told again, not trained again.
+                            save_progress(self)
                         self.cohorts.pop(index)
                         self._report(self.todo[index])
                     index += 1

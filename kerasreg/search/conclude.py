@@ -47,7 +47,12 @@ class Work:
         """Rows a step."""
         return self.request.batch_size or self.dataset.default_batch_size
 
-    def task(self, settings: tuple[StackConfig, ...], halving: bool = False) -> TrainingTask:
+    def task(
+        self,
+        settings: tuple[StackConfig, ...],
+        halving: bool = False,
+        beside: tuple[StackConfig, ...] = (),
+    ) -> TrainingTask:
         """The request's task for these settings; with `halving`, the worse ones stop early."""
         asked = self.request
         return TrainingTask(
@@ -61,6 +66,7 @@ class Work:
             epoch_rule=asked.epoch_rule,
             fold_seed=asked.seed,
             halving=halving_rungs(asked.epochs) if halving else (),
+            beside=beside,
         )
 
     def counter(self, phase: str, total: int) -> Counter:

@@ -47,6 +47,8 @@ class TrainingTask:
         epoch_rule: `"best"` or `"last"`, which epoch counts.
         halving: `(epoch, share)` pairs: after that epoch only the best share of the settings of a
             structure goes on (successive halving, Jamieson and Talwalkar 2016, arXiv:1502.07943).
+        beside: Settings of the same round that are recorded already: not trained, but part of what
+            decides the program, so that an interrupted round gives the same numbers.
     """
 
     settings: tuple[StackConfig, ...]
@@ -59,6 +61,7 @@ class TrainingTask:
     epoch_rule: str = "best"
     fold_seed: int = 0
     halving: tuple[tuple[int, float], ...] = ()
+    beside: tuple[StackConfig, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.seeds:
@@ -80,16 +83,22 @@ class TrainingTask:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         values = dataclasses.asdict(self)
-        settings = [config.to_dict() for config in self.settings]
-        plain = {"settings": settings, "seeds": list(self.seeds)}
+        settings, beside = (
+            [config.to_dict() for config in configs] for configs in (self.settings, self.beside)
+        )
+        plain = {"settings": settings, "beside": beside, "seeds": list(self.seeds)}
         return {**values, **plain, "halving": [list(pair) for pair in self.halving]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainingTask:
         """The inverse of `to_dict`."""
-        settings = tuple(StackConfig.from_dict(config) for config in values["settings"])
+        settings, beside = (
+            tuple(StackConfig.from_dict(config) for config in values.get(name, ()))
+            for name in ("settings", "beside")
+        )
         plain = {
             "settings": settings,
+            "beside": beside,
             "seeds": tuple(values["seeds"]),
             "halving": tuple(map(tuple, values.get("halving", ()))),
         }

@@ -36,6 +36,7 @@ class PopulationEngine:
                 seeds=[seed for _ in indices for seed, *_ in parts],
                 folds=[fold or 0 for _ in indices for _, fold, *_ in parts],
                 groups=owners,
+                beside=[c for c in task.beside if c.structure() == structure],
             )
 
             def finished(pairs: list[tuple[int, MemberResult]], owners=owners) -> None:

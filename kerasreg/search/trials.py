@@ -91,7 +91,8 @@ def run_trials(
         if request.halving:
             # Who is stopped depends on the whole round: its finished trials train again beside.
             pending = rounds[-1]
-        if not _train_round(work, pending, proposer, counter, deadline):
+        whole = rounds[-1] if rounds else pending
+        if not _train_round(work, pending, whole, proposer, counter, deadline):
             counter.notice(f"Time is up: {counter.done} of {request.trials} trials are finished.")
             return True
         pending = []
@@ -111,11 +112,16 @@ def _refuse_if(refused: bool, study: Study) -> None:
 def _train_round(
     work: Work,
     pending: list[Proposal],
+    whole: list[Proposal],
     proposer: Proposer | None,
     counter: Counter,
     deadline: float | None,
 ) -> bool:
-    """Train and record settings, each as soon as it is finished; False if time ran out."""
+    """Train and record what is pending of a whole round, each setting as soon as it is finished.
+
+    Returns:
+        False if time ran out.
+    """
     study, request = work.study, work.request
     recorded = {record["trial"] for record in study.trials()}
     new = sum(trial not in recorded for trial, _ in pending)
@@ -142,10 +148,12 @@ def _train_round(
         counter.epochs(len(scores))
 
     settings = tuple(request.config(values) for _, values in pending)
+    trials = {trial for trial, _ in pending}
+    beside = tuple(request.config(values) for trial, values in whole if trial not in trials)
     live = tensorboard.Live(study.tensorboard, request.objective)
     try:
         work.engine.train(
-            work.task(settings, request.halving),
+            work.task(settings, request.halving, beside),
             work.dataset,
             trained,
             finished,
