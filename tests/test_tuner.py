@@ -118,8 +118,9 @@ def test_everything_after_the_search_is_as_with_keras_tuner(tuner, hypermodel, c
         patch.setattr(Training, "run", unused)
         two.search(*TRAIN, **FIT)
     assert scores(two) == scores(one)
-    again = two.get_best_models(1)[0].predict(VALIDATION[0], verbose=0)
-    np.testing.assert_array_equal(again, model.predict(VALIDATION[0], verbose=0))
+    again = two.get_best_models(1)[0]
+    for expected, got in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, expected)
 
     three = tuner(hypermodel, keras_tuner.Objective(name, "max"), overwrite=True)
     assert not three.oracle.trials
@@ -221,11 +222,14 @@ def test_executions_differ_though_the_build_sets_a_seed(tuner):
 
 def test_a_diverged_trial_fails_and_the_search_goes_on(tuner):
     def wild(hp):
-        return BASE.replace(learning_rate=hp.Choice("rate", [0.1, 1e30, 2e30, 3e30, 4e30]))
+        return BASE.replace(
+            learning_rate=hp.Choice("rate", [0.1, *(k * 1e30 for k in range(1, 7))])
+        )
 
-    one = tuner(wild, "val_loss", 5)
+    # keras-tuner's oracle would end the search at the third failure in a row.
+    one = tuner(wild, oracle=keras_tuner.oracles.GridSearchOracle("val_loss", 7))
     one.search(*TRAIN, **FIT)
-    assert sorted(statuses(one)) == ["COMPLETED"] + 4 * ["FAILED"]
+    assert sorted(statuses(one)) == ["COMPLETED"] + 6 * ["FAILED"]
     for trial in one.oracle.trials.values():
         if trial.status == "FAILED":
             assert trial.score is None
@@ -330,6 +334,7 @@ def test_files_are_replaced_whole(tuner, tmp_path, monkeypatch):
     one = tuner()
     one.search(*TRAIN, **FIT)
     before = {p: p.read_bytes() for p in (tmp_path / "p").rglob("*.json")}
+    one.seed, one.oracle.start_order, one.oracle.trials["0"].message = 9, [], "changed"
 
     def killed(*args):
         raise KeyboardInterrupt
@@ -361,7 +366,7 @@ def test_early_stopping_is_patience_and_may_go_by_another_curve(tuner):
         history = one.executions(trial.trial_id)[0]["history"]
         losses = history["val_loss"]
         rises = [e for e in range(1, len(losses)) if losses[e] >= min(losses[:e])]
-        assert rises[:1] in ([], [len(losses) - 1])
+        assert rises == ([len(losses) - 1] if len(losses) < 25 else [])
         lengths.add(len(losses))
         assert trial.score == max(history["val_accuracy"])
     assert min(lengths) < 25
@@ -494,17 +499,23 @@ def test_verbose_zero_is_silent_and_else_says_what_to_expect(tuner, capsys):
 
 
 def test_models_are_let_go(tuner):
-    kept = weakref.WeakSet()
+    kept, alive = weakref.WeakSet(), []
 
     def seen(hp):
         model = network(hp)
         kept.add(model)
+        alive.append(len(kept))
         return model
 
-    one = tuner(seen, "val_loss", 6, round_size=2)
-    one.search(*TRAIN, **FIT)
+    one = tuner(seen, "val_loss", 8, round_size=2)
     gc.collect()
-    assert len(kept) == 0
+    alive.clear()
+    gc.disable()
+    one.search(*TRAIN, **FIT)
+    gc.enable()
+    # Not even where Python never collects by itself.
+    assert alive == 4 * [1, 2]
+    assert not kept
 
 
 def test_a_stack_is_trained_as_it_says(tuner):
@@ -562,7 +573,6 @@ def test_a_pipeline_too_large_for_memory_is_left_to_fit(monkeypatch):
     [
         ({"callbacks": [keras.callbacks.LearningRateScheduler(lambda e: 0.1)]}, "LearningRateSch"),
         ({"callbacks": [keras.callbacks.EarlyStopping(min_delta=0.1)]}, "min_delta"),
-        ({"callbacks": [keras.callbacks.EarlyStopping("val_loss", mode="max")]}, "mode"),
         ({"callbacks": 2 * [keras.callbacks.EarlyStopping()]}, "more than one"),
         ({"callbacks": [keras.callbacks.TensorBoard(histogram_freq=1)]}, "histogram_freq"),
         ({"shuffle": False}, "shuffle=False"),
@@ -638,6 +648,7 @@ def test_metrics_that_a_population_does_not_measure(model, loss, reason):
         (("val_acc", "max"), "val_accuracy"),
         (("val_data_loss", "min"), "val_data_loss"),
         (("loss", "min"), None),
+        (("val_acc", None), "val_accuracy"),
         (("val_acc", "min"), None),
         (("val_penalty", "min"), None),
         (("multi_objective", "min"), None),
@@ -672,11 +683,13 @@ def test_saved_weights_load_into_any_member(tmp_path):
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 model.load_weights(path)
-            got = model.predict(X[:7], verbose=0)
-            expected = population.member(number).predict(X[:7], verbose=0)
-            np.testing.assert_array_equal(got, expected)
+            for expected, got in zip(
+                population.member(number).get_weights(), model.get_weights(), strict=True
+            ):
+                np.testing.assert_array_equal(got, expected)
             assert float(model.optimizer.learning_rate) == pytest.approx(
                 configs[number].learning_rate
             )
     population.load_weights(0, tmp_path / "1.weights.h5")
-    np.testing.assert_array_equal(population.predict(X)[0], population.predict(X)[1])
+    for got, expected in zip(population.get_weights(0), population.get_weights(1), strict=True):
+        np.testing.assert_array_equal(got, expected)

@@ -87,16 +87,28 @@ def _metrics(compiled: Any) -> Iterator[tuple[str, str, float]]:
                     yield settings.get("name", kind), kind, settings.get("threshold", 0.5)
 
 
-def population_objective(name: str, direction: str, names: Mapping[str, str]) -> str:
+def population_objective(
+    name: str, direction: str | None, names: Mapping[str, str], what: str = "the objective"
+) -> str:
     """The population's name of a keras-tuner objective or of what `EarlyStopping` monitors.
+
+    Args:
+        name: In the user's logs.
+        direction: `"min"`, `"max"`, or None for what goes with the curve.
+        names: As `curve_names` gives them.
+        what: For the message.
 
     Raises:
         CannotTrainTogether: It is nothing that a population goes by.
     """
     curve = names.get(name.removeprefix("val_"))
     natural = "max" if curve == "accuracy" else "min"
-    if not name.startswith("val_") or curve in (None, "penalty") or direction != natural:
-        raise CannotTrainTogether(f"the objective {name!r} ({direction})")
+    if (
+        not name.startswith("val_")
+        or curve in (None, "penalty")
+        or direction not in (None, natural)
+    ):
+        raise CannotTrainTogether(f"{what} {name!r}" + (f" ({direction})" if direction else ""))
     return f"val_{curve}"
 
 

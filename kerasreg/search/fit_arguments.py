@@ -48,12 +48,14 @@ class FitCallbacks:
 
     Attributes:
         monitor, patience: Of the `EarlyStopping`, or None.
+        mode: `"min"` or `"max"` if it was given, or None.
         boards: The `TensorBoard` callbacks, of which the log folder is used.
         monitors: kerasreg's own callbacks.
     """
 
     monitor: str | None = None
     patience: int | None = None
+    mode: str | None = None
     boards: tuple[keras.callbacks.TensorBoard, ...] = ()
     monitors: tuple[keras.callbacks.Callback, ...] = ()
 
@@ -137,7 +139,7 @@ def read_callbacks(given: Mapping[str, Any]) -> FitCallbacks:
             raise CannotTrainTogether(f"the argument {name}={value!r}")
     callbacks = given.get("callbacks") or []
     callbacks = callbacks if isinstance(callbacks, Sequence) else [callbacks]
-    monitor = patience = None
+    monitor = patience = mode = None
     boards, monitors = [], []
     for callback in callbacks:
         kind = type(callback)
@@ -147,6 +149,7 @@ def read_callbacks(given: Mapping[str, Any]) -> FitCallbacks:
             _check_stopping(callback)
             # Keras stops at the first epoch without improvement for 0 as for 1.
             monitor, patience = callback.monitor, max(1, callback.patience)
+            mode = None if callback.mode == "auto" else callback.mode
         elif kind is keras.callbacks.TensorBoard:
             _check_board(callback)
             boards.append(callback)
@@ -154,7 +157,7 @@ def read_callbacks(given: Mapping[str, Any]) -> FitCallbacks:
             monitors.append(callback)
         else:
             raise CannotTrainTogether(f"the callback {kind.__name__}")
-    return FitCallbacks(monitor, patience, tuple(boards), tuple(monitors))
+    return FitCallbacks(monitor, patience, mode, tuple(boards), tuple(monitors))
 
 
 def _check_stopping(callback: keras.callbacks.EarlyStopping) -> None:
@@ -162,9 +165,6 @@ def _check_stopping(callback: keras.callbacks.EarlyStopping) -> None:
         value = getattr(callback, name)
         if value != neutral:
             raise CannotTrainTogether(f"EarlyStopping with {name}={value!r}")
-    natural = "max" if "acc" in callback.monitor else "min"
-    if callback.mode not in ("auto", natural):
-        raise CannotTrainTogether(f"EarlyStopping with mode={callback.mode!r}")
 
 
 def _check_board(callback: keras.callbacks.TensorBoard) -> None:

@@ -67,6 +67,8 @@ def mend(oracle: keras_tuner.Oracle) -> None:
         elif key not in oracle.end_order:
             oracle.end_order.append(key)
         oracle._record_values(trial)
+    # Read in the order of the folder; of equal scores the first trial is the best.
+    oracle.trials = {key: oracle.trials[key] for key in oracle.start_order if key in oracle.trials}
 
 
 def damaged(folder: str, error: Exception) -> UserError:

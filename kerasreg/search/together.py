@@ -100,10 +100,8 @@ def job_of(
     for part in (rows.train, rows.validation):
         check_targets(part.y, blueprint.outputs, blueprint.loss, model)
     aim = population_objective(objective.name, objective.direction, names)
-    monitor = aim
-    if arguments.callbacks.monitor is not None:
-        direction = "max" if "acc" in arguments.callbacks.monitor else "min"
-        monitor = population_objective(arguments.callbacks.monitor, direction, names)
+    monitor, mode = arguments.callbacks.monitor, arguments.callbacks.mode
+    monitor = population_objective(monitor, mode, names, "EarlyStopping of") if monitor else aim
     first = trial.hyperparameters.values.get("tuner/initial_epoch") or 0
     epochs = (trial.hyperparameters.values.get("tuner/epochs") or arguments.epochs) - first
     pairs = tuple(sorted(names.items()))

@@ -149,20 +149,22 @@ class PopulationTuner(MendedTuner):
         before, self.oracle.verbose = self.oracle.verbose, 0
         try:
             while trials := self._draw():
-                jobs, plain = self._prepare(trials, arguments)
-                if verbose and jobs:
-                    announce([len(p) for p in jobs.values()], arguments, self.executions_per_trial)
-                for job, prepared in jobs.items():
-                    self._train(job, prepared, arguments, verbose)
-                for trial in plain:
-                    self._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
-                    self.on_trial_end(trial)
+                self._train_round(trials, arguments, verbose, fit_args, fit_kwargs)
                 # Keras' models are cycles, and a round has many.
-                del jobs
                 gc.collect()
         finally:
             self.oracle.verbose = before
         self.on_search_end()
+
+    def _train_round(self, trials, arguments, verbose: bool, fit_args, fit_kwargs) -> None:
+        jobs, plain = self._prepare(trials, arguments)
+        if verbose and jobs:
+            announce([len(p) for p in jobs.values()], arguments, self.executions_per_trial)
+        for job, prepared in jobs.items():
+            self._train(job, prepared, arguments, verbose)
+        for trial in plain:
+            self._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
+            self.on_trial_end(trial)
 
     def _draw(self) -> list[Trial]:
         """Trials until the round is full, or the oracle has none before it sees results."""
