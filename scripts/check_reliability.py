@@ -1,0 +1,117 @@
+"""How reliable are studies? The long forms of the checks that the everyday tests make in short.
+
+kills    whole searches are killed (SIGKILL) at 100 moments: after random times, and in the middle
+         of what they write; each is resumed until done and compared with an uninterrupted one
+memory   1,000 trials on digits: growth from trial 100 on, open files, threads
+scores   every trial of a search is trained again by `kerasreg train` with its values and seed
+noise    labels that mean nothing, 200 trials: the best validation score and the test score
+files    45,000 damaged files: CSV, Parquet, NPZ, studies, checkpoints
+
+The checks are tests (`tests/test_reliability_*.py`, `test_reproducible.py`, `test_data_files.py`,
+`test_study_fuzz.py`), asked for more by environment variables; a check that fails ends as a failing
+test does, and so does this script.
+
+Run: python scripts/check_reliability.py [kills memory scores noise files] [--share 1.0]
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parent.parent
+# Name -> (variable and its value in the long form, what pytest is told to run).
+CHECKS = {
+    "kills": ("KERASREG_KILLS", 100, ["tests/test_reliability_kills.py", "-k", "killed_searches"]),
+    "memory": ("KERASREG_MEMORY_TRIALS", 1000, ["tests/test_reliability_memory.py"]),
+    "scores": ("KERASREG_SCORES", 20, ["tests/test_reproducible.py", "-k", "reproduces"]),
+    "noise": (
+        "KERASREG_NOISE_TRIALS",
+        200,
+        ["tests/test_reliability_statistics.py", "-k", "pure_noise"],
+    ),
+    "files": (
+        "KERASREG_FUZZ",
+        40,
+        [
+            "tests/test_data_files.py",
+            "tests/test_study_fuzz.py",
+            "-k",
+            "damaged or any_bytes",
+            "-m",
+            "slow or not slow",
+        ],
+    ),
+}
+
+
+def run(name: str, share: float) -> tuple[bool, dict[str, list[str]], float]:
+    """Run one check; whether it passed, what its tests recorded, and seconds."""
+    variable, amount, what = CHECKS[name]
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", "--durations=0", "-p", "no:cacheprovider",
+             f"--junitxml={report}", "-o", "junit_family=xunit1", "--tb=short",
+             "--hypothesis-show-statistics", *what],
+            cwd=ROOT,
+            env={**os.environ, variable: str(max(1, round(amount * share)))},
+            stdout=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        found: dict[str, list[str]] = {}
+        if report.exists():
+            for item in ElementTree.parse(report).iter("property"):
+                found.setdefault(item.get("name"), []).append(item.get("value"))
+    if ran.returncode:
+        print(ran.stdout)
+    # How many inputs hypothesis really made, and how many the tests that count themselves did.
+    made = sum(int(n) for n in re.findall(r"(\d+) passing examples", ran.stdout))
+    named = re.findall(r"test_(\d+)_damaged_\w+", ran.stdout)
+    if name == "files":
+        made += sum(int(n) for n in set(named))
+        found["inputs"] = [f"{made:,}"]
+    return ran.returncode == 0, found, time.monotonic() - started
+
+
+def said(name: str, found: dict[str, list[str]]) -> str:
+    """The figures of one check in words."""
+    if name == "kills":
+        return f"{sum(map(int, found.get('kills', [])))} kills survived, same trials, none lost"
+    if name == "files":
+        return f"{found['inputs'][0]} inputs, each read or refused in one line"
+    return "; ".join(value for values in found.values() for value in values)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"of {', '.join(CHECKS)}")
+    parser.add_argument("--share", type=float, default=1.0, help="of the long form's amount")
+    given = parser.parse_args()
+    unknown = set(given.checks) - set(CHECKS)
+    if unknown:
+        parser.error(f"no check {sorted(unknown)[0]!r}; there are {', '.join(CHECKS)}")
+    console = Console()
+    table = Table("check", "result", "figures", "min", box=SIMPLE)
+    passed = True
+    for name in given.checks or CHECKS:
+        console.print(f"{name} …")
+        good, found, seconds = run(name, given.share)
+        passed &= good
+        table.add_row(name, "held" if good else "FAILED", said(name, found), f"{seconds / 60:.1f}")
+    console.print(table)
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
