@@ -1,0 +1,101 @@
+"""Does scaling once at test do as well as averaging many thinned networks?
+
+Prediction: yes, as well as the mean of 50 of them.
+
+Source: slides on dropout; Srivastava et al. (2014), section 7.5; Warde-Farley et al. (2014).
+
+Rule: the networks are two hidden layers of 512 with dropout 0.5, after 600 updates. A thinned
+network lacks the same random half of its units for all test rows; an average is one of
+probabilities. C07 is supported if the test accuracy of the scaled network (Keras' prediction) is
+within 0.5 points of that of the mean of 50. The loss is drawn beside it and does not decide.
+"""
+
+import sys
+
+import numpy as np
+
+from kerasreg.evidence import Rule
+from kerasreg.lesson import Lesson, brief, effects, run, sweep, thinning
+from kerasreg.lesson.models import wide
+from kerasreg.seeds import derive
+
+ARM, NET = "dropout 0.5", wide(optimizer="momentum", learning_rate=0.05, dropout=0.5)
+SAMPLES = (1, 2, 5, 10, 20, 50)
+EPOCHS, BATCH = 60, 100  # of 1,000 rows: 600 updates
+
+
+def averaged(weights: thinning.Weights, split, seed: int, samples: tuple) -> list[tuple]:
+    """Accuracy and loss of the mean over ever more thinned networks, for each of `samples`."""
+    generator = np.random.default_rng(derive(seed, "thinned networks"))
+    total, results = 0.0, []
+    for number in range(1, samples[-1] + 1):
+        logits = thinning.thinned_logits(
+            weights, split.x, thinning.keep_masks(generator, weights, 0.5)
+        )
+        total = total + np.exp(thinning.log_softmax(logits))
+        if number in samples:
+            mean = np.log(total / number)  # its softmax is the mean probability
+            results.append((thinning.accuracy(mean, split), thinning.data_loss(mean, split)))
+    return results
+
+
+def body(lesson: Lesson) -> None:
+    once = Rule("scaling once equals averaging 50", "equivalent", 0.005, unit="pp")
+    single = Rule("scaling once beats a single thinned network", "greater", 0.005, unit="pp")
+
+    data = lesson.data(train_size=1000)
+    runs = lesson.train({ARM: NET}, data, epochs=EPOCHS, batch_size=BATCH, every=20)
+    samples = SAMPLES[:3] if lesson.quick else SAMPLES
+    hits, loss = np.moveaxis(
+        [
+            averaged(thinning.dense_weights(runs.model(ARM, place)), data.test, seed, samples)
+            for place, seed in enumerate(runs.seeds)
+        ],
+        2,
+        0,
+    )
+    scaled = {"hits": runs[ARM].final("test_accuracy"), "loss": runs[ARM].final("test_data_loss")}
+    decision, beside = lesson.judge(
+        (once, scaled["hits"], hits[:, -1]), (single, scaled["hits"], hits[:, 0])
+    )
+    lesson.conclude(
+        "C07",
+        decision,
+        take_home=f"Scaling once instead of averaging 50 thinned networks changes accuracy by "
+        f"{brief(decision)}, instead of asking one by {brief(beside)}: one pass with dropout off "
+        "is all that a prediction needs.",
+    )
+    lesson.table(
+        [
+            {
+                "prediction": name,
+                "test accuracy": f"{100 * accuracy.mean():.2f} %",
+                "test data loss": f"{nats.mean():.4f}",
+            }
+            for name, accuracy, nats in [
+                ("scaled once", scaled["hits"], scaled["loss"]),
+                *((f"mean of {n}", hits[:, i], loss[:, i]) for i, n in enumerate(samples)),
+            ]
+        ]
+    )
+
+    def over_samples(values: np.ndarray, reference: np.ndarray, title: str, ylabel: str):
+        level = np.repeat(reference[:, None], len(samples), axis=1)
+        lines = {"mean of thinned networks": values, "scaled once": level}
+        words = ("thinned networks averaged", ylabel)
+        return sweep(samples, lines, title, *words, log=True, ticks=[str(n) for n in samples])
+
+    lesson.draw(
+        "Averaging thinned networks or scaling once, dropout 0.5",
+        over_samples(100 * hits, 100 * scaled["hits"], "accuracy", "test accuracy, %"),
+        over_samples(loss, scaled["loss"], "loss", "test data loss, nats"),
+        effects(
+            {"scaled − mean of 50": decision, "scaled − one": beside}, "scaled once", "accuracy, pp"
+        ),
+        caption="Test accuracy and loss of the mean of ever more thinned networks against one pass "
+        "with scaled weights, and the differences in accuracy.",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(__file__, __doc__, body, comparisons=2))

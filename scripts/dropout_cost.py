@@ -1,0 +1,103 @@
+"""Can one see that training works by the cost falling at every step, when dropout is on?
+
+Prediction: no. With dropout off the cost of full-batch descent falls at every step; with dropout on
+it jumps, as every step has the cost of another thinned network.
+
+Source: lecture "Understanding dropout": turn it off, see the cost fall, then turn it on.
+
+Rule: the network is the slides' (64-64, dropout 0.5), the rows are one batch of 300, and 200 steps
+of gradient descent are made. C16 has two parts: with dropout off the cost rises at no step of any
+seed (`check_cost_decreases`); with it on the cost rises at 10 % of the steps or more, over seeds.
+Beside them: the cost of that same training, measured after each step with dropout off.
+"""
+
+import sys
+
+import numpy as np
+
+from kerasreg.evidence import Rule, ThresholdRule
+from kerasreg.lesson import Lesson, band, dots, run
+from kerasreg.lesson.models import slide_mlp
+from kerasreg.stacks import build_stack
+
+RATE, STEPS, ROWS = 0.05, 200, 300
+NET = slide_mlp(optimizer="sgd", learning_rate=RATE)
+OFF, ON, LOOKED = "dropout off", "dropout on", "on, measured with it off"
+
+
+def costs_with_dropout(model, x, y, steps: int) -> tuple[list[float], list[float]]:
+    """Costs of full-batch steps as they are minimised, and measured in inference mode."""
+    seen, inference = [], []
+    for _ in range(steps + 1):
+        model.reset_metrics()
+        inference.append(float(model.test_on_batch(x, y, return_dict=True)["loss"]))
+        model.reset_metrics()
+        seen.append(float(model.train_on_batch(x, y, return_dict=True)["loss"]))
+    return seen, inference
+
+
+def rises(costs: np.ndarray) -> np.ndarray:
+    """Share of the steps after which the cost is higher, beyond float32's rounding, (seeds,)."""
+    return (np.diff(costs, axis=1) > 1e-6 * costs[:, :-1]).mean(axis=1)
+
+
+def body(lesson: Lesson) -> None:
+    from kerasreg.layers import check_cost_decreases
+
+    falls = ThresholdRule("off: steps after which the cost rises", "at_most", 0, unit="steps")
+    jumps = Rule("on: the cost rises at 10 % of the steps or more", "greater", 0.0, null=0.1)
+
+    data = lesson.data(train_size=ROWS)
+    steps, costs, increases = 20 if lesson.quick else STEPS, {OFF: [], ON: [], LOOKED: []}, 0
+    for seed in lesson.seeds:
+        rows = data.draw(seed)
+        model = build_stack(NET, data.input_shape, data.outputs, seed=seed)
+        check = check_cost_decreases(model, rows.x, rows.y, learning_rate=RATE, steps=steps)
+        on, looked = costs_with_dropout(model, rows.x, rows.y, steps)
+        increases += check.increases
+        for name, own in ((OFF, check.costs), (ON, on), (LOOKED, looked)):
+            costs[name].append(own)
+    costs = {name: np.array(own) for name, own in costs.items()}
+    share = {name: rises(own) for name, own in costs.items()}
+    (jumping,) = lesson.judge((jumps, share[ON], 0.0))
+    lesson.conclude(
+        "C16",
+        falls.decide(increases),
+        jumping,
+        take_home=f"With dropout on, the cost rose at {100 * share[ON].mean():.0f} % of the steps "
+        f"though nothing was wrong; measured with it off, at {100 * share[LOOKED].mean():.0f} %. "
+        "Check a new model with dropout off, or watch a loss measured in inference mode.",
+    )
+    lesson.table(
+        [
+            {
+                "cost": name,
+                "at first": f"{own[:, 0].mean():.3f}",
+                "at the end": f"{own[:, -1].mean():.3f}",
+                "steps that rise": f"{100 * share[name].mean():.1f} %",
+            }
+            for name, own in costs.items()
+        ]
+    )
+
+    def over_steps(title: str, chosen):
+        def panel(axes) -> None:
+            for place, (name, own) in enumerate(costs.items()):
+                band(axes, np.arange(steps + 1), own[chosen], name, place)
+            axes.set(title=title, xlabel="steps of gradient descent", ylabel="cost, nats")
+            axes.legend()
+
+        return panel
+
+    lesson.draw(
+        "The cost of full-batch descent with dropout off and on, 300 images",
+        over_steps("one seed", slice(0, 1)),
+        over_steps("all seeds: median and quartiles", slice(None)),
+        dots({n: 100 * own for n, own in share.items()}, "how often it rises", "% of the steps"),
+        caption="Cost over steps with dropout off, with it on, and of the latter measured without "
+        "dropout: one seed, all seeds, and the share of the steps after which it rises.",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(__file__, __doc__, body))

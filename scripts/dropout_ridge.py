@@ -1,0 +1,117 @@
+"""Is dropout an L2 penalty that adapts to the size of the activations?
+
+Prediction: exactly so in linear regression; not in a network.
+
+Source: lecture "Understanding dropout"; Srivastava et al. (2014), section 9.1; Wager et al. (2013);
+Helmbold and Long (2015) for networks.
+
+Rule: C11 has three parts. Linear regression of ten class indicators on the images, half of the
+pixels kept: the mean error over 2,000 masks lies within 4 standard errors of the error without
+dropout plus w'Pw, P = (1 - keep) / keep diag(X'X), for each output; and the weights that dropout
+asks for are those of scikit-learn's ridge regression on scaled columns, within 1e-6. A trained
+network: the rise of its training loss by dropout of 0.5 in its last hidden layer equals the
+adaptive penalty of that layer, to second order, within 20 %, over seeds.
+"""
+
+import sys
+
+import numpy as np
+
+from kerasreg.evidence import ExactRule, Rule, ThresholdRule
+from kerasreg.lesson import Lesson, brief, run, sweep, thinning
+from kerasreg.lesson.models import wide
+from kerasreg.seeds import derive
+
+KEEP = 0.5
+RATES = (0.05, 0.1, 0.2, 0.35, 0.5)
+ARM, NET = "dropout 0.5", wide(optimizer="momentum", learning_rate=0.05, dropout=1 - KEEP)
+EPOCHS, BATCH = 60, 100  # of 1,000 rows: 600 updates
+
+
+def linear_regression(rows, classes: int, masks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Errors by masks and by penalty, in standard errors; weights by dropout and by ridge."""
+    from sklearn.linear_model import Ridge
+
+    from kerasreg.layers import dropout_penalty, dropout_ridge
+
+    used = rows.x.std(axis=0) > 0  # a pixel that is always 0 has no weight to find
+    x, y = rows.x[:, used].astype(float), np.eye(classes)[rows.y]
+    weights, generator = dropout_ridge(x, y, KEEP), np.random.default_rng(derive(0, "masks"))
+    draws = np.empty((masks, classes))
+    for place in range(masks):
+        kept = (generator.random(x.shape, "float32") < KEEP) / KEEP
+        draws[place] = ((y - (x * kept) @ weights) ** 2).sum(axis=0)
+    expected = ((y - x @ weights) ** 2).sum(axis=0)
+    expected += np.einsum("ij,ik,kj->j", weights, dropout_penalty(x, KEEP), weights)
+    distance = (draws.mean(axis=0) - expected) / (draws.std(axis=0, ddof=1) / np.sqrt(masks))
+    length = np.sqrt((x**2).sum(axis=0))
+    ridge = Ridge(alpha=(1 - KEEP) / KEEP, fit_intercept=False).fit(x / length, y)
+    return distance, weights, ridge.coef_.T / length[:, None]
+
+
+def rises(weights: thinning.Weights, rows, seed: int) -> tuple[list, list]:
+    """Rise of the loss by dropout in the last hidden layer for `RATES`, measured and predicted."""
+    generator = np.random.default_rng(derive(seed, "last layer"))
+    hidden, last = thinning.hidden_units(weights, rows.x)[-1], weights[-1:]
+    plain = thinning.data_loss(thinning.thinned_logits(last, hidden), rows)
+    measured = []
+    for rate in RATES:
+        masks = (
+            (generator.random(hidden.shape, "float32") >= rate) / (1 - rate) for _ in range(20)
+        )
+        logits = (thinning.thinned_logits(last, hidden * mask) for mask in masks)
+        measured.append(np.mean([thinning.data_loss(own, rows) for own in logits]) - plain)
+    return measured, [thinning.softmax_penalty(hidden, last, rate) for rate in RATES]
+
+
+def body(lesson: Lesson) -> None:
+    error = ThresholdRule("linear: error = fit + penalty", "at_most", 4.0, unit="standard errors")
+    same = ExactRule("linear: dropout's weights are ridge's", 1e-6)
+    deep = Rule("network: the loss rises by the penalty", "equivalent", 1.2, "ratio")
+
+    data = lesson.data(train_size=1000)
+    rows = data.draw(0)
+    masks = 20 if lesson.quick else 2000
+    distance, weights, ridge = linear_regression(rows, data.classes, masks)
+    runs = lesson.train({ARM: NET}, data, epochs=EPOCHS, batch_size=BATCH, every=20)
+    both = [
+        rises(thinning.dense_weights(runs.model(ARM, i)), data.draw(seed), seed)
+        for i, seed in enumerate(runs.seeds)
+    ]
+    measured, penalty = (np.array(values) for values in zip(*both, strict=True))
+    (network,) = lesson.judge((deep, measured[:, -1], penalty[:, -1]))
+    lesson.conclude(
+        "C11",
+        error.decide(np.abs(distance).max()),
+        same.decide(weights, ridge),
+        network,
+        take_home="In linear regression dropout is ridge with each weight's penalty scaled by its "
+        f"column. In a network the loss rises by {brief(network)} of what the penalty says: think "
+        "of dropout as a cousin of L2, and tune both.",
+    )
+    lesson.table(runs.table())
+
+    def agreement(axes) -> None:
+        axes.plot(ridge.ravel(), weights.ravel(), "o", markersize=3, alpha=0.5)
+        axes.axline((0, 0), slope=1, color="0.5", linewidth=1)
+        axes.set(title="linear regression: all weights", ylabel="by dropout, closed form")
+        axes.set(xlabel="by ridge regression on scaled columns")
+
+    lesson.draw(
+        "Dropout and its L2 penalty, half of the units kept",
+        agreement,
+        sweep(
+            RATES,
+            {"dropout in the last hidden layer": measured, "adaptive penalty": penalty},
+            "network: rise of the training loss",
+            "rate (fraction dropped)",
+            "rise, nats",
+            log_y=True,
+        ),
+        caption="Weights of linear regression by dropout's closed form over those of ridge "
+        "regression; and the rise of a network's loss by dropout against the adaptive penalty.",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(__file__, __doc__, body))

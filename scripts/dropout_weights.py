@@ -1,0 +1,94 @@
+"""Does dropout spread the weights and shrink their squared norm?
+
+Prediction: yes. With dropout 0.5 the squared norm is smaller at equal training loss, and the
+weights of a unit are spread more evenly over its inputs.
+
+Source: lecture "Understanding dropout"; Wager et al. (2013) and Mianjy et al. (2018) for simple
+models; Helmbold and Long (2015), who show that norms can grow in deep ones.
+
+Rule: C10 has two parts. The squared norm of all kernels is smaller by 10 % at equal training loss
+(for each seed the lowest that both arms reach, interpolated). The spread of a unit's d weights,
+(Σw²)² / (d Σw⁴), which is 1 if all are equal and 1/3 if they are normal, is larger by 10 % after
+600 updates. Holm over the two.
+"""
+
+import sys
+
+import numpy as np
+
+from kerasreg.evidence import Rule
+from kerasreg.lesson import Lesson, band, brief, dots, run
+from kerasreg.lesson.models import wide
+
+# A penalty of 1e-12 times the squared norm trains nothing; its curve is how the norm is watched.
+TINY = 1e-12
+NET = wide(optimizer="momentum", learning_rate=0.05, l2=TINY)
+RATES = (0.0, 0.2, 0.5)
+ARMS = {f"dropout {rate:g}": NET.replace(dropout=rate) for rate in RATES}
+PLAIN, *_, HALF = ARMS
+EPOCHS, BATCH = 60, 100  # of 1,000 rows: 600 updates
+
+
+def evenness(kernels: list[np.ndarray]) -> float:
+    """Mean over hidden units of (Σw²)² / (d Σw⁴)."""
+    units = [(k**2).sum(axis=0) ** 2 / (len(k) * (k**4).sum(axis=0)) for k in kernels[:-1]]
+    return float(np.concatenate(units).mean())
+
+
+def norm_at(arm, loss: np.ndarray) -> np.ndarray:
+    """Squared norm when the training loss first was this low, (seeds,)."""
+    falling = np.minimum.accumulate(arm.train_data_loss, axis=1)
+    runs = zip(loss, falling, arm.penalty / TINY, strict=True)
+    return np.array([np.interp(-np.log(at), -np.log(own), norm) for at, own, norm in runs])
+
+
+def body(lesson: Lesson) -> None:
+    shrinks = Rule("squared norm is smaller at equal training loss", "less", 1.1, "ratio")
+    spreads = Rule("a unit's weights are spread more evenly", "greater", 1.1, "ratio")
+
+    data = lesson.data(train_size=1000)
+    runs = lesson.train(ARMS, data, epochs=EPOCHS, batch_size=BATCH, every=3)
+    lowest = np.maximum(*(runs[arm].train_data_loss.min(axis=1) for arm in (PLAIN, HALF)))
+    norm = {arm: norm_at(runs[arm], lowest) for arm in ARMS}
+    even = {arm: runs.per_run(arm, evenness) for arm in ARMS}
+    shrunk, spread = lesson.judge(
+        (shrinks, norm[HALF], norm[PLAIN]), (spreads, even[HALF], even[PLAIN])
+    )
+    lesson.conclude(
+        "C10",
+        shrunk,
+        spread,
+        take_home=f"With dropout 0.5 the squared norm at equal training loss was {brief(shrunk)} "
+        f"of that without, the spread {brief(spread)}. Who wants small weights should ask for them "
+        "with a penalty.",
+    )
+    rows = runs.table()
+    for row in rows:
+        arm = row["arm"]
+        row["norm² at the end"] = f"{(runs[arm].final('penalty') / TINY).mean():.0f}"
+        row["norm² at equal loss"] = f"{norm[arm].mean():.0f}"
+        row["spread"] = f"{even[arm].mean():.3f}"
+    lesson.table(rows)
+
+    def norm_over_loss(axes) -> None:
+        for place, arm in enumerate(ARMS):
+            loss = np.median(runs[arm].train_data_loss, axis=0)
+            band(axes, loss, runs[arm].penalty / TINY, arm, place)
+        axes.axvline(np.median(lowest), color="0.5", linewidth=1, linestyle=":")
+        axes.set(title="squared norm (dotted: compared)", ylabel="Σ w²")
+        axes.set(xscale="log", xlabel="training loss, nats: training goes to the right")
+        axes.invert_xaxis()
+        axes.legend()
+
+    lesson.draw(
+        "What dropout does to the weights, two hidden layers of 512, 1,000 images",
+        norm_over_loss,
+        dots(norm, "squared norm at equal training loss", "Σ w²"),
+        dots(even, "spread of a unit's weights", "(Σw²)² / (d Σw⁴)"),
+        caption="Squared norm of the weights over the training loss for three dropout rates, at "
+        "equal training loss, and how evenly the weights of a unit are spread.",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(__file__, __doc__, body, comparisons=2))
