@@ -16,7 +16,7 @@ import sys
 import numpy as np
 
 from kerasreg.evidence import Rule, trend
-from kerasreg.lesson import Lesson, brief, curves, run, spread, sweep
+from kerasreg.lesson import Lesson, band, brief, run, spread, sweep
 from kerasreg.lesson.models import net6
 from kerasreg.stacks import StackConfig
 
@@ -82,18 +82,25 @@ def body(lesson: Lesson) -> None:
         }
         for images, own in rows.items()
     )
+
+    def over_epochs(axes) -> None:
+        band(axes, six.epochs, 100 * six.train_accuracy, "the 300 images", 0)
+        band(axes, six.epochs, 100 * six.test_accuracy, "new images", 1)
+        axes.set(title="six hidden layers, 300 images", xlabel="epochs", ylabel="accuracy, %")
+        axes.legend(loc="lower right")
+
     lesson.draw(
-        "Few images",
+        "Accuracy on the training images and on new ones",
         sweep(
             sizes,
             {"training images": 100 * train, "new images": 100 * test},
             "two hidden layers, fitted to 99 %",
-            "training images",
+            "number of training images",
             "accuracy, %",
             log=True,
+            ticks=[f"{size:,}" for size in sizes],
         ),
-        curves(notes, "train_accuracy", "six layers, accuracy on 300 images"),
-        curves(notes, "test_accuracy", "six layers, accuracy on new images"),
+        over_epochs,
         caption="Accuracy on training and on new images over the number of images, and over the "
         "notes' 201 epochs on 300 images.",
     )

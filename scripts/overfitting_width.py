@@ -24,6 +24,7 @@ ARMS = {
     f"{width:,} units": StackConfig(units=(width,), optimizer="sgd", learning_rate=0.1)
     for width in WIDTHS
 }
+TICKS = [f"{width:,}" for width in WIDTHS]
 EPOCHS, BATCH = 200, 100  # of 1,000 rows: 2,000 updates
 
 
@@ -74,8 +75,17 @@ def body(lesson: Lesson) -> None:
             "hidden units",
             "accuracy, %",
             log=True,
+            ticks=TICKS,
         ),
-        sweep(WIDTHS, {"gap": 100 * gap}, "gap", "hidden units", "train − test, pp", log=True),
+        sweep(
+            WIDTHS,
+            {"gap": 100 * gap},
+            "gap",
+            "hidden units",
+            "train − test, pp",
+            log=True,
+            ticks=TICKS,
+        ),
         curves(runs, "test_data_loss", "loss on new images", per="update", log=True),
         caption="Accuracy on training and on new images and the gap over the width of one hidden "
         "layer, and the loss on new images over updates.",

@@ -25,7 +25,7 @@ from kerasreg.lesson.models import net5
 from kerasreg.plots import SERIES
 
 ROWS, UNITS, KEPT = 1000, 100, 0.8**4
-ACTIVATIONS = {"sigmoid": (0, 1), "tanh": (-1, 1), "relu": (0, 3)}  # with the range to draw
+ACTIVATIONS = {"sigmoid": (0, 1), "tanh": (-1, 1), "ReLU": (0, 3)}  # with the range to draw
 WEIGHTS = {"1": 1.0, "0.01": 0.01, "Xavier": "xavier", "He": "he"}
 
 
@@ -44,7 +44,7 @@ def saturated(outputs: np.ndarray, activation: str) -> str:
     low, high = ACTIVATIONS[activation]
     margin = 0.05 * (high - low)
     share = np.mean((outputs < low + margin) | (outputs > high - margin))
-    return f"{100 * share:.0f} %" if activation != "relu" else "no upper bound"
+    return f"{100 * share:.0f} %" if activation != "ReLU" else "no upper bound"
 
 
 def body(lesson: Lesson) -> None:
@@ -56,9 +56,9 @@ def body(lesson: Lesson) -> None:
         return Rule(words, direction, 1.0, "ratio", null=KEPT)
 
     rules = {
-        ("relu", "He"): rule("He", "ReLU", "greater"),
-        ("relu", "Xavier"): rule("Xavier", "ReLU", "less"),
-        ("relu", "0.01"): rule("0.01", "ReLU", "less"),
+        ("ReLU", "He"): rule("He", "ReLU", "greater"),
+        ("ReLU", "Xavier"): rule("Xavier", "ReLU", "less"),
+        ("ReLU", "0.01"): rule("0.01", "ReLU", "less"),
         ("tanh", "Xavier"): rule("Xavier", "tanh", "greater"),
         ("sigmoid", "Xavier"): rule("Xavier", "sigmoid", "greater"),
     }
@@ -66,7 +66,7 @@ def body(lesson: Lesson) -> None:
     signals, first = {}, {}
     for activation, limits in ACTIVATIONS.items():
         for name, initializer in WEIGHTS.items():
-            config = net5(activation=activation, initializer=initializer)
+            config = net5(activation=activation.lower(), initializer=initializer)
             outputs = []
             for seed in lesson.seeds:
                 x = np.random.default_rng(seed).normal(size=(ROWS, UNITS))
@@ -109,10 +109,10 @@ def body(lesson: Lesson) -> None:
         "Outputs of five layers before training",
         *(
             ridges(
-                [a[a > 0] if activation == "relu" else a for a in first[activation, name]],
+                [a[a > 0] if activation == "ReLU" else a for a in first[activation, name]],
                 ACTIVATIONS[activation],
                 f"{activation}, {name}: {times(kept[activation, name])}",
-                xlabel="output, 0 left out" if activation == "relu" else "output",
+                xlabel="above 0; last bin: 3 or more" if activation == "ReLU" else "output",
                 colour=SERIES[list(ACTIVATIONS).index(activation)],
             )
             for activation, name in signals
