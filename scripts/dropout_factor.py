@@ -37,11 +37,12 @@ def body(lesson: Lesson) -> None:
             weights = thinning.dense_weights(runs.model(arm, place))
             # Keras divides by the fraction kept in training, classic dropout does not: for the same
             # network its kernels are Keras' divided by it, so that a factor f becomes f / kept.
-            for word, factor in (("kept", 1 - rate), ("dropped", rate), ("1", 1.0)):
+            choices = {f"kept ({1 - rate:g})": 1 - rate, f"dropped ({rate:g})": rate, "1": 1.0}
+            for word, factor in choices.items():
                 factors = [factor / (1 - rate)] * len(NET.units)
                 logits = thinning.thinned_logits(weights, data.test.x, factors)
                 pair = thinning.accuracy(logits, data.test), thinning.data_loss(logits, data.test)
-                found.setdefault((arm, f"× {word} ({factor:g})"), []).append(pair)
+                found.setdefault((arm, f"× {word}"), []).append(pair)
     found = {key: np.array(pairs).T for key, pairs in found.items()}
     kept, dropped, _ = (pair for (arm, _), pair in found.items() if arm == "rate 0.2")
     right, costs = lesson.judge((hits, dropped[0], kept[0]), (loss, dropped[1], kept[1]))

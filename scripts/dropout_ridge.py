@@ -102,10 +102,10 @@ def body(lesson: Lesson) -> None:
         agreement,
         sweep(
             RATES,
-            {"dropout in the last hidden layer": measured, "adaptive penalty": penalty},
-            "network: rise of the training loss",
+            {"dropout, measured": measured, "adaptive L2 penalty": penalty},
+            "last hidden layer of a network",
             "rate (fraction dropped)",
-            "rise, nats",
+            "rise of the training loss, nats",
             log_y=True,
         ),
         caption="Weights of linear regression by dropout's closed form over those of ridge "
