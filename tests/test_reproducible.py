@@ -34,8 +34,10 @@ TINY = ["search", "--data", "digits", "--train-size", "100", "--units", "8", "--
 # What is run: trials and nothing after them, in a process of its own.
 CODE = """
 import sys
+import kerasreg.report
 from kerasreg.search import run
 run.conclude = lambda work: None
+kerasreg.report.render_report = lambda folder: None
 from kerasreg.cli import main
 sys.exit(main(sys.argv[1:]))
 """
