@@ -26,8 +26,7 @@ _HEAD = """\
 
 Lecture notes on regularisation make claims. Here each is a sentence that an experiment can support
 or contradict, measured on {data}. The decision rule stands in each script, and was written before
-the numbers. This page is written by `make lessons`, which runs whatever has changed, and by nobody
-by hand.
+the numbers. This page is written by `make lessons`, which runs whatever has changed.
 
 **How to read a verdict.** Every arm is trained with the same seeds: equal initial weights, rows,
 batch order and masks. An effect is the mean difference over these pairs with its 95 % interval,
@@ -174,11 +173,13 @@ def _claim(claim: Claim, own: Sequence[Measured]) -> list[str]:
         text.append(f"**Take home.** {next(iter(lines.values()))}")
     else:
         text.append("**Take home.** " + " ".join(f"*{k}:* {line}" for k, line in lines.items()))
-    for erratum in errata_of(claim):
-        text.append(
-            f"> **{erratum.id}**, an erratum of the notes ({SOURCES[erratum.source]}). "
-            f"They say: {_plain(erratum.says)} Correct: {_plain(erratum.correct)}"
-        )
+    errata = [
+        f"> - {erratum.id} ({SOURCES[erratum.source]}): {_plain(erratum.says)} "
+        f"**Correct:** {_plain(erratum.correct)}"
+        for erratum in errata_of(claim)
+    ]
+    if errata:
+        text.append("\n".join(["> Errata of the notes beside this claim:", ">", *errata]))
     if claim.literature:
         text.append(f"*Literature:* {_plain(claim.literature)}")
     return text
