@@ -22,7 +22,7 @@ from kerasreg.stacks import build_stack
 
 RATE, STEPS, ROWS = 0.05, 200, 300
 NET = slide_mlp(optimizer="sgd", learning_rate=RATE)
-OFF, ON, LOOKED = "dropout off", "dropout on", "on, measured with it off"
+OFF, ON, LOOKED = "dropout off", "dropout on", "on, measured off"
 
 
 def costs_with_dropout(model, x, y, steps: int) -> tuple[list[float], list[float]]:

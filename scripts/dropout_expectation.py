@@ -17,7 +17,7 @@ import sys
 import numpy as np
 
 from kerasreg.evidence import Rule, ThresholdRule
-from kerasreg.lesson import Lesson, brief, dots, run, sweep, thinning
+from kerasreg.lesson import Lesson, dots, run, sweep, thinning
 from kerasreg.lesson.models import wide
 from kerasreg.seeds import derive
 
@@ -64,14 +64,15 @@ def body(lesson: Lesson) -> None:
         ]
     )
     errors = linear_layer(100 if lesson.quick else 10_000)
+    one, many = 100 * distances[:, [0, -1]].mean(axis=0)
     (network,) = lesson.judge((deep, distances[:, -1], 0.0))
     lesson.conclude(
         "C04",
         linear.decide(np.abs(errors).max()),
         network,
-        take_home=f"One random pass is off the scaled network by {distances[:, 0].mean():.2f} of "
-        f"the logits' spread, the mean of many by {brief(network)}: scaling stands for the mean, "
-        "exactly where nothing bends, nearly where ReLU does.",
+        take_home=f"One random pass is off the scaled network by {one:.0f} % of the logits' "
+        f"spread, the mean of {passes[-1]} by {many:.0f} %: scaling stands for the mean, exactly "
+        "where nothing bends, nearly where ReLU does.",
     )
     lesson.table(runs.table())
 
