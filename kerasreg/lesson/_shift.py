@@ -1,0 +1,171 @@
+"""Internal covariate shift, measured inside training steps, and a layer that adds more of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from kerasreg.lesson._data import LessonData
+from kerasreg.lesson._gradients import start
+from kerasreg.population import batch_order
+from kerasreg.seeds import derive
+from kerasreg.stacks import StackConfig, build_stack
+
+
+class NoisyBatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalisation whose output is shifted and scaled by noise that changes every call.
+
+    In training each unit draws a mean in [-0.5, 0.5] and a scale in [1, 1.25] for the whole batch,
+    and each row its own values around them, by 0.1; at inference there is no noise. Source:
+    Santurkar et al. (2018), How Does Batch Normalization Help Optimization?, section 2.1.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.noise = keras.random.SeedGenerator(0)
+
+    def call(self, inputs, training=None, mask=None):
+        outputs = super().call(inputs, training=training, mask=mask)
+        if not training:
+            return outputs
+        units, rows = outputs.shape[-1:], ops.shape(outputs)
+        mean = keras.random.uniform(units, -0.5, 0.5, seed=self.noise)
+        scale = keras.random.uniform(units, 1.0, 1.25, seed=self.noise)
+        mean = mean + keras.random.uniform(rows, -0.1, 0.1, seed=self.noise)
+        scale = scale + 0.1 * keras.random.normal(rows, seed=self.noise)
+        return scale * outputs + mean
+
+
+class WatchedNet:
+    """A stack trained update by update with plain gradient descent, its shift measured on the way.
+
+    Initial weights, rows and batches of a seed are those of `Lesson.train`.
+
+    Args:
+        config: The stack; its optimiser is not used.
+        data: Where seeds draw their rows.
+        batch_size: Rows of an update; divides the rows of a draw.
+        noisy: Whether batch normalisation is replaced by `NoisyBatchNormalization`.
+    """
+
+    def __init__(self, config: StackConfig, data: LessonData, batch_size: int, noisy: bool = False):
+        self.config, self.data, self.batch_size = config, data, batch_size
+        self.model = build_stack(config, data.input_shape, data.outputs)
+        if noisy:
+            self.model = keras.models.clone_model(self.model, clone_function=_with_noise)
+        dense = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dense)]
+        # A layer's own parameters: its kernel and bias, and those of the normalisation after it.
+        self._groups: list[list[tf.Variable]] = []
+        for variable in self.model.trainable_variables:
+            if variable.name == "kernel":
+                self._groups.append([])
+            self._groups[-1].append(variable.value)
+        self._inputs = keras.Model(self.model.inputs, [layer.input for layer in dense[1:-1]])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        # Traced once, called by every pass of a measured step.
+        self._value = tf.function(lambda x, y: loss(y, self.model(x, training=True)))
+        self._update = tf.function(self._update_all)
+        self._measured = tf.function(self._update_by_layer)
+        self._moments = tf.function(self._input_moments)
+        self._correct = tf.function(
+            lambda x, y: tf.reduce_mean(
+                tf.cast(tf.argmax(self.model(x), axis=-1, output_type=y.dtype) == y, "float32")
+            )
+        )
+
+    def shift(self, seed: int, rate: float, updates: int, every: int) -> dict[str, np.ndarray]:
+        """Train and measure every few updates.
+
+        Returns:
+            Arrays (measurements,), averaged over the hidden layers but the first:
+
+            - `loss`: of the batch;
+            - `gradients`: |G - G'| / |G|, where G is the gradient of a layer's kernel and G' the
+              same on the same batch after the layers below have made their update;
+            - `cosine`: of the angle between G and G';
+            - `inputs`: by how much one update moves the means of a layer's inputs on 100 fixed
+              rows, relative to their standard deviation.
+
+        Source: `gradients` and `cosine` are definition 2.1 of Santurkar et al. (2018).
+        """
+        probe = tf.constant(self.data.tuning.x[:100])
+        kept: dict[str, list[float]] = {"loss": [], "gradients": [], "cosine": [], "inputs": []}
+        for number, (x, y) in enumerate(self._batches(seed, updates)):
+            if number % every:
+                self._update(x, y, rate)
+                continue
+            means, deviation = self._moments(probe)
+            loss, gradient, cosine = self._measured(x, y, rate)
+            moved, _ = self._moments(probe)
+            drift = [
+                np.abs(new - old).mean() / max(float(own), 1e-12)
+                for new, old, own in zip(moved, means, deviation, strict=True)
+            ]
+            values = (loss, np.mean(gradient), np.mean(cosine), np.mean(drift))
+            for name, value in zip(kept, values, strict=True):
+                kept[name].append(float(value))
+        return {name: np.array(values) for name, values in kept.items()}
+
+    def accuracy(self, seed: int, rate: float, updates: int, every: int) -> np.ndarray:
+        """Train; accuracy on the training rows at inference after every few updates."""
+        draw = self.data.draw(seed)
+        x_all, y_all = tf.constant(draw.x), tf.constant(draw.y)
+        kept = []
+        for number, (x, y) in enumerate(self._batches(seed, updates), start=1):
+            self._update(x, y, rate)
+            if number % every == 0:
+                kept.append(float(self._correct(x_all, y_all)))
+        return np.array(kept)
+
+    def _batches(self, seed: int, updates: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        start(self.model, self.config, seed)
+        for layer in self.model.layers:
+            if isinstance(layer, NoisyBatchNormalization):
+                layer.noise.state.assign([derive(seed, f"noise of {layer.name}"), 0])
+        draw = self.data.draw(seed)
+        steps = len(draw) // self.batch_size
+        for number in range(updates):
+            if number % steps == 0:
+                order = batch_order(seed, number // steps, len(draw))
+            place = number % steps * self.batch_size
+            rows = order[place : place + self.batch_size]
+            yield tf.constant(draw.x[rows]), tf.constant(draw.y[rows])
+
+    def _update_all(self, x, y, rate):
+        variables = [variable for group in self._groups for variable in group]
+        with tf.GradientTape() as tape:
+            value = self._value(x, y)
+        for variable, slope in zip(variables, tape.gradient(value, variables), strict=True):
+            variable.assign_sub(rate * slope)
+
+    def _update_by_layer(self, x, y, rate):
+        with tf.GradientTape() as tape:
+            value = self._value(x, y)
+        slopes = tape.gradient(value, self._groups)
+        gradient, cosine = [], []
+        for index, (group, own) in enumerate(zip(self._groups, slopes, strict=True)):
+            if 0 < index < len(self._groups) - 1:
+                with tf.GradientTape() as tape:
+                    again = self._value(x, y)
+                now = tape.gradient(again, group[0])
+                gradient.append(tf.norm(now - own[0]) / tf.norm(own[0]))
+                cosine.append(tf.reduce_sum(now * own[0]) / (tf.norm(now) * tf.norm(own[0])))
+            for variable, slope in zip(group, own, strict=True):
+                variable.assign_sub(rate * slope)
+        return value, gradient, cosine
+
+    def _input_moments(self, x):
+        inputs = self._inputs(x, training=True)
+        means = [tf.reduce_mean(values, axis=0) for values in inputs]
+        deviations = [tf.reduce_mean(tf.math.reduce_std(values, axis=0)) for values in inputs]
+        return means, deviations
+
+
+def _with_noise(layer: keras.Layer) -> keras.Layer:
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return NoisyBatchNormalization.from_config(layer.get_config())
+    return type(layer).from_config(layer.get_config())

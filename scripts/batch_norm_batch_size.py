@@ -1,0 +1,111 @@
+"""Does what batch normalization gains depend on the batch size, and what happens with one row?
+
+Prediction: with a few rows its statistics are mostly noise, so that its gain shrinks; with one row
+a vector becomes beta whatever it was, while an image still has its pixels to average over.
+
+Source: lecture notes on the limits of batch normalization; Ioffe (2017), Wu and He (2018).
+
+Rule: two hidden layers of 100 on 500 images, 20 epochs for every batch size, each arm at each size
+with its own learning rate, the best on the tuning rows. C26 is supported if the gain in test
+accuracy over no normalization rises with the logarithm of the batch size, from 2 to 100 by the
+smallest effect of interest. Layer normalization, which has no batch in it, is reported beside it;
+Holm over both. C27 has three exact parts, with random weights, gamma and beta and one row: the
+output for a vector is beta; the gradient of the kernel before it is 0; so is the standard deviation
+of each channel of an image.
+"""
+
+import sys
+
+import numpy as np
+
+from kerasreg.evidence import ExactRule, Rule, trend
+from kerasreg.lesson import Lesson, brief, run, sweep
+from kerasreg.lesson.models import net5
+
+NET = net5(units=(100, 100), norm_epsilon=1e-5)
+PLAIN, NORM, LAYER = "without", "batch norm", "layer norm"
+ARMS = {
+    PLAIN: NET,
+    NORM: NET.replace(normalization="batch"),
+    LAYER: NET.replace(normalization="layer"),
+}
+SIZES = (2, 4, 8, 16, 32, 100)
+RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+EPOCHS, ROWS = 20, 500
+
+
+def one_row(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Output minus beta for a vector, the kernel's gradient, and an image's channel deviations."""
+    import keras
+    import tensorflow as tf
+
+    random = np.random.default_rng(seed)
+    dense = keras.layers.Dense(50, use_bias=False, dtype="float64")
+    norm = keras.layers.BatchNormalization(epsilon=1e-5, dtype="float64")
+    x = tf.constant(random.normal(size=(1, 20)))
+    norm(dense(x))
+    for weight in (dense.kernel, norm.gamma, norm.beta):
+        weight.assign(random.normal(size=weight.shape))
+    with tf.GradientTape() as tape:
+        output = norm(dense(x), training=True)
+        loss = tf.reduce_sum(output**2)
+    gradient = tape.gradient(loss, dense.kernel.value)
+    image = keras.layers.BatchNormalization()(random.normal(size=(1, 8, 8, 3)), training=True)
+    return (output - norm.beta).numpy(), gradient.numpy(), np.std(image, axis=(0, 1, 2))
+
+
+def body(lesson: Lesson) -> None:
+    doublings = np.log2(SIZES)
+    smallest = lesson.smallest_effect / (doublings[-1] - doublings[0])
+    grows = Rule("the gain of batch norm grows per doubling", "greater", smallest, unit="pp")
+    layer_grows = Rule("that of layer norm does", "greater", smallest, unit="pp")
+    is_beta = ExactRule("a vector becomes beta", tolerance=1e-6)
+    stuck = ExactRule("the kernel's gradient is 0", tolerance=1e-6)
+    flat = ExactRule("an image's channels have deviation 0", tolerance=1e-6)
+
+    data = lesson.data(train_size=ROWS)
+    runs = {}
+    for size in (SIZES[0], SIZES[-1]) if lesson.quick else SIZES:
+        own = {"epochs": EPOCHS, "batch_size": size}
+        best = lesson.tune(ARMS, RATES, data, seeds=2, label=f"tuning, batch {size}", **own)
+        runs[size] = lesson.train(best, data, every=EPOCHS, label=f"batch {size}", **own)
+        lesson.table({"batch": size, **row} for row in runs[size].table())
+    test = {
+        arm: np.stack([own[arm].final("test_accuracy") for own in runs.values()], axis=1)
+        for arm in ARMS
+    }
+    gains = {arm: test[arm] - test[PLAIN] for arm in ARMS}
+    percent, points = ({a: 100 * v for a, v in own.items()} for own in (test, gains))
+    levels = np.log2(list(runs))
+    of_batch, of_layer = lesson.judge(
+        (grows, trend(levels, gains[NORM], smallest)),
+        (layer_grows, trend(levels, gains[LAYER], smallest)),
+    )
+    lesson.conclude(
+        "C26",
+        of_batch,
+        take_home=f"Its gain in test accuracy was {points[NORM][:, 0].mean():+.1f} pp with batches "
+        f"of {min(runs)} and {points[NORM][:, -1].mean():+.1f} pp with {max(runs)}: per doubling "
+        f"{brief(of_batch)}, layer normalization {brief(of_layer)}.",
+    )
+    shift, gradient, deviations = one_row()
+    lesson.conclude(
+        "C27",
+        is_beta.decide(shift, 0),
+        stuck.decide(gradient, 0),
+        flat.decide(deviations, 0),
+        take_home="With one row a dense layer below batch normalization learns nothing, and a "
+        "short last batch can be one row; convolutions average over positions and survive.",
+    )
+    axis = {"log": True, "ticks": [str(size) for size in runs]}
+    lesson.draw(
+        "Batch normalization and the batch size, 500 images, 20 epochs",
+        sweep(list(runs), percent, "test accuracy", "rows in a batch", "accuracy, %", **axis),
+        sweep(list(runs), points, "gain over no normalization", "rows in a batch", "pp", **axis),
+        caption="Test accuracy over the batch size without normalization and with batch and layer "
+        "normalization, each at its best learning rate, and what these gain over none.",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(__file__, __doc__, body, comparisons=2))
