@@ -59,6 +59,8 @@ def body(lesson: Lesson) -> None:
             costs[name].append(own)
     costs = {name: np.array(own) for name, own in costs.items()}
     share = {name: rises(own) for name, own in costs.items()}
+    for name, own in costs.items():
+        lesson.log(name, np.arange(steps + 1), {"cost": own})
     (jumping,) = lesson.judge((jumps, share[ON], 0.0))
     lesson.conclude(
         "C16",

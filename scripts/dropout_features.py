@@ -17,7 +17,7 @@ import sys
 import numpy as np
 
 from kerasreg.evidence import Rule
-from kerasreg.lesson import Lesson, brief, dots, run, spread
+from kerasreg.lesson import Lesson, dots, run, spread
 from kerasreg.seeds import derive
 
 UNITS, KEEP = 256, 0.5
@@ -80,12 +80,14 @@ def body(lesson: Lesson) -> None:
         (less, cost["dropout 0.5"], cost["no dropout"]),
         (half, cost["dropout 0.5"], cost["no dropout"]),
     )
+    ratio = cost["dropout 0.5"].mean() / cost["no dropout"].mean()
+    price = found["dropout 0.5"][0].mean() / found["no dropout"][0].mean()
     lesson.conclude(
         "C02",
         loses,
         halved,
-        take_home=f"Half of an autoencoder's units lost cost {brief(loses)} of what they cost "
-        "without dropout: no unit can rely on another being there.",
+        take_home=f"With dropout, losing half of the units cost {ratio:.0%} of what it cost "
+        f"without; the price is an error {price:.1f} times as large with all of them there.",
     )
     lesson.table(
         [
@@ -102,13 +104,13 @@ def body(lesson: Lesson) -> None:
 
     def features(arm: str):
         def panel(axes) -> None:
-            kernels = weights[arm][0].T
+            kernels = weights[arm][2]  # a row is what a unit draws
             largest = np.argsort(-np.square(kernels).sum(axis=1))[: SHOWN**2]
             tiles = kernels[largest].reshape(SHOWN, SHOWN, side, -1)
             tiles = tiles / np.abs(tiles).max(axis=(2, 3), keepdims=True)
             tiles = np.pad(tiles, [(0, 0)] * 2 + [(1, 1)] * 2, constant_values=np.nan)
             axes.imshow(np.hstack(np.hstack(tiles)), "gray", vmin=-1, vmax=1)
-            axes.set_title(f"{arm}: {SHOWN**2} features")
+            axes.set_title(f"{arm}: what {SHOWN**2} units draw")
             axes.set_axis_off()
 
         return panel
@@ -117,7 +119,7 @@ def body(lesson: Lesson) -> None:
         "An autoencoder of 256 units with and without dropout, 1,000 images",
         *map(features, ARMS),
         dots(cost, "what half of the units lost cost", "rise of the test error (mean square)"),
-        caption="The kernels of the 36 strongest hidden units without and with dropout, and how "
+        caption="What the 36 strongest hidden units draw, without and with dropout, and how "
         "much the reconstruction error rises when half of the units are lost.",
     )
 

@@ -86,7 +86,7 @@ def body(lesson: Lesson) -> None:
         same.decide(weights, ridge),
         network,
         take_home="In linear regression dropout is ridge with each weight's penalty scaled by its "
-        f"column. In a network the loss rises by {brief(network)} of what the penalty says: think "
+        f"column. In a network the loss rises by {brief(network)} what the penalty says: think "
         "of dropout as a cousin of L2, and tune both.",
     )
     lesson.table(runs.table())

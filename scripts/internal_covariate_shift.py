@@ -61,6 +61,8 @@ def body(lesson: Lesson) -> None:
             shift[name, rate] = {key: np.array([one[key] for one in seen]) for key in seen[0]}
         own = best[PLAIN if name == PLAIN else NORM].learning_rate
         accuracy[name] = np.array([net.accuracy(s, own, budget, 10) for s in lesson.seeds])
+        lesson.log(name, 10 * np.arange(1, budget // 10 + 1), {"accuracy/train": accuracy[name]})
+        lesson.log(name, np.arange(0, updates, EVERY), shift[name, RATES[1]])
 
     def pair(what, rate, name=NORM):
         return [shift[one, rate][what].mean(axis=1) for one in (name, PLAIN)]

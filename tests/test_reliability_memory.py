@@ -1,6 +1,11 @@
 """A long search does not grow: memory, open files and threads while trials are added.
 
-keras-tuner keeps a graph a trial. Here a program is kept a structure, and records are on the disk.
+keras-tuner keeps a graph a trial. Here a program is kept a structure, compiled for a few numbers of
+members, and records are on the disk.
+
+Measured is resident memory after the C library has given back what is free: a compilation needs up
+to 100 MB for a moment, which the library keeps or returns as it likes (at any time of a search, so
+the largest value seen is recorded too).
 
 `KERASREG_MEMORY_TRIALS=1000` asks for the long form; `scripts/check_reliability.py` runs it.
 """
@@ -16,7 +21,7 @@ TRIALS = int(os.environ.get("KERASREG_MEMORY_TRIALS", "60"))
 FIRST = 100 if TRIALS >= 1000 else 20
 
 CODE = """
-import gc, json, os, sys
+import ctypes, gc, json, os, sys
 from kerasreg.search import run, trials
 from kerasreg.search.space import Space
 from kerasreg.data import load
@@ -24,25 +29,35 @@ from kerasreg.stacks import StackConfig
 
 total, first, out = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 run.conclude = lambda work: None  # the trials are what is repeated
+space = Space.default()
 if total < 1000:
+    # One structure in rounds of one size: every program is compiled by the first trials.
+    del space["normalization"]
     trials._ROUND["random"] = 10
 seen = {}
+
+libc = ctypes.CDLL(None)
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 def measure(event):
     if not event.finished or event.done % 10:
         return
     gc.collect()
-    with open("/proc/self/statm") as file:
-        rss = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-    seen[event.done] = [rss, len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))]
+    before = resident()
+    libc.malloc_trim(0)
+    files, threads = (len(os.listdir(f"/proc/self/{name}")) for name in ("fd", "task"))
+    seen[event.done] = [resident(), files, threads, before]
 
-run.search(load("digits", train_size=200), space=Space.default(), base=StackConfig(units=(16,)),
+run.search(load("digits", train_size=200), space=space, base=StackConfig(units=(16,)),
            trials=total, epochs=3, out=out, progress=measure)
 print(json.dumps(seen))
 """
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux")
 def test_a_long_search_does_not_grow(tmp_path, record_property):
     arguments = [str(TRIALS), str(FIRST), str(tmp_path / "study")]
     env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -52,14 +67,15 @@ def test_a_long_search_does_not_grow(tmp_path, record_property):
     assert ran.returncode == 0, ran.stderr
     seen = {int(trial): row for trial, row in json.loads(ran.stdout).items()}
     later = [row for trial, row in seen.items() if trial >= FIRST]
-    memory, files, threads = zip(*later, strict=True)
+    memory, files, threads, untrimmed = zip(*later, strict=True)
     growth = memory[-1] - memory[0]
     record_property(
         "memory",
-        f"{growth:+.1f} MB from trial {FIRST} to {max(seen)} (at {memory[-1]:.0f} MB); "
+        f"{growth:+.1f} MB from trial {FIRST} to {max(seen)} (at {memory[-1]:.0f} MB, "
+        f"at most {max(untrimmed):.0f} with what the C library kept); "
         f"files {min(files)} to {max(files)}, threads {min(threads)} to {max(threads)}",
     )
     # The allowance is for the whole; a short form must show no more than noise.
-    assert growth <= (50 if TRIALS >= 1000 else 20), seen
-    assert len(set(files[1:])) == 1, seen
-    assert len(set(threads[1:])) == 1, seen
+    assert growth <= (50 if TRIALS >= 1000 else 5), json.dumps(seen)
+    assert len(set(files[1:])) == 1, json.dumps(seen)
+    assert len(set(threads[1:])) == 1, json.dumps(seen)

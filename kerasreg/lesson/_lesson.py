@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from kerasreg.claims import Claim, find_claim
@@ -16,7 +17,7 @@ from kerasreg.lesson._data import LessonData, load_lesson_data
 from kerasreg.lesson._panels import Panel, draw
 from kerasreg.lesson._progress import Progress
 from kerasreg.lesson._runs import Runs
-from kerasreg.lesson._training import choose_arms, train_arms
+from kerasreg.lesson._training import choose_arms, run_folder, train_arms, write_scalars
 from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
@@ -228,6 +229,18 @@ class Lesson:
             "batch_size": batch_size,
             "arms": {name: config.to_dict() for name, config in arms.items()},
         }
+
+    def log(
+        self, arm: str, steps: Sequence[int] | np.ndarray, curves: Mapping[str, np.ndarray]
+    ) -> None:
+        """Write curves of an arm that `train` did not train to `tensorboard/`.
+
+        Args:
+            arm: Its name, the folder of its event files.
+            steps: When was measured, for example the number of updates.
+            curves: Tag -> values, (seeds, measurements); their mean over seeds is written.
+        """
+        write_scalars(run_folder(self.out / "tensorboard", arm), steps, curves)
 
     def judge(self, *tests: Test) -> list[Decision]:
         """Decide comparisons that belong together, with Holm's adjustment over them.

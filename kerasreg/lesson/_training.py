@@ -125,8 +125,6 @@ def _monitor(judge: Split, folder: Path):
 
 def write_curves(folder: Path, arm: Arm) -> None:
     """Write an arm's curves, averaged over seeds, as TensorBoard scalars by epoch."""
-    from kerasreg.monitors import EventWriter
-
     tags = {
         "accuracy/train": arm.train_accuracy,
         "accuracy/test": arm.test_accuracy,
@@ -135,10 +133,19 @@ def write_curves(folder: Path, arm: Arm) -> None:
         "data_loss/test": arm.test_data_loss,
         "penalty": arm.penalty,
     }
+    write_scalars(folder, arm.epochs, tags)
+
+
+def write_scalars(
+    folder: Path, steps: Sequence[int] | np.ndarray, tags: Mapping[str, np.ndarray]
+) -> None:
+    """Write arrays (seeds, measurements), averaged over seeds, as TensorBoard scalars."""
+    from kerasreg.monitors import EventWriter
+
     means = {tag: values.mean(axis=0) for tag, values in tags.items()}
     with EventWriter(folder) as writer:
-        for place, epoch in enumerate(arm.epochs):
-            writer.scalars(int(epoch), {tag: float(v[place]) for tag, v in means.items()})
+        for place, step in enumerate(steps):
+            writer.scalars(int(step), {tag: float(v[place]) for tag, v in means.items()})
 
 
 def choose_arms(

@@ -1,0 +1,154 @@
+"""A table of all settings of a grid, trained beforehand: what searchers are compared on.
+
+A search on the table costs nothing, so each can be repeated, and all see the same trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from kerasreg.data import Split
+from kerasreg.lesson._data import LessonData
+from kerasreg.lesson._progress import Progress
+from kerasreg.seeds import derive
+from kerasreg.stacks import StackConfig
+
+#: Scores of a table and a seed -> the cells that a searcher looks at, in order.
+Searcher = Callable[[np.ndarray, int], Sequence[tuple[int, ...]]]
+
+
+@dataclass(frozen=True)
+class TrialTable:
+    """Accuracies after the last epoch of every setting and seed.
+
+    Attributes:
+        validation: On the rows that a search chooses by, (seeds, levels, levels).
+        test: On rows that choose nothing, of the same shape.
+    """
+
+    validation: np.ndarray
+    test: np.ndarray
+
+    def search(self, searcher: Searcher, repeats: int) -> Searches:
+        """Search each seed's table `repeats` times, each time with a seed of its own."""
+        return Searches(
+            self,
+            [
+                [searcher(scores, repeats * place + repeat) for repeat in range(repeats)]
+                for place, scores in enumerate(self.validation)
+            ],
+        )
+
+    def best_fifth(self) -> np.ndarray:
+        """Which settings are the best fifth by mean validation accuracy over the seeds.
+
+        Ties, which few validation rows make common, are broken by mean test accuracy.
+        """
+        means, ties = (accuracy.mean(axis=0) for accuracy in (self.validation, self.test))
+        order = np.lexsort((ties.ravel(), means.ravel()))
+        region = np.zeros(means.size, bool)
+        region[order[-round(means.size / 5) :]] = True
+        return region.reshape(means.shape)
+
+
+@dataclass(frozen=True)
+class Searches:
+    """Repeated searches of every seed's table.
+
+    Attributes:
+        table: Where they searched.
+        cells: Cells looked at, in order: seeds, repeats, trials.
+    """
+
+    table: TrialTable
+    cells: Sequence[Sequence[Sequence[tuple[int, ...]]]]
+
+    def found(self, trials: int | None = None) -> np.ndarray:
+        """Test accuracy of what the first `trials` of a search would choose, (seeds,).
+
+        It chooses the best validation accuracy, the earliest of equals. Repeats are averaged.
+        """
+        return np.array(
+            [
+                np.mean([test[max(cells[:trials], key=scores.__getitem__)] for cells in own])
+                for own, scores, test in zip(
+                    self.cells, self.table.validation, self.table.test, strict=True
+                )
+            ]
+        )
+
+    def path(self, trials: int) -> np.ndarray:
+        """`found` after each of the first trials, (seeds, trials)."""
+        return np.stack([self.found(number) for number in range(1, trials + 1)], axis=1)
+
+    def share_in(self, region: np.ndarray, after: int) -> np.ndarray:
+        """Share of the trials after the first `after` that lie in a region, (seeds,)."""
+        return np.array(
+            [
+                np.mean([region[cell] for cells in own for cell in cells[after:]])
+                for own in self.cells
+            ]
+        )
+
+
+def train_trials(
+    configs: Sequence[Sequence[StackConfig]],
+    data: LessonData,
+    seeds: Sequence[int],
+    *,
+    validation: float,
+    epochs: int,
+    batch_size: int,
+) -> TrialTable:
+    """Train every setting with every seed as one population.
+
+    Args:
+        configs: The table of settings, rows of equal length, all of one structure.
+        data: Each seed draws its own rows.
+        seeds: One run of each setting a seed.
+        validation: Share of each draw that is kept back for validation.
+        epochs, batch_size: As in `Population.fit`.
+    """
+    from kerasreg.population import Population
+
+    every = [config for row in configs for config in row]
+    folds = [_halves(data.draw(seed), validation, seed) for seed in seeds]
+    population = Population(
+        [config for _ in seeds for config in every],
+        data.input_shape,
+        data.outputs,
+        seeds=[seed for seed in seeds for _ in every],
+        folds=[fold for fold in range(len(seeds)) for _ in every],
+    )
+    with Progress(f"trials: {len(every)} settings × {len(seeds)} seeds") as progress:
+        results = population.fit(
+            folds=folds,
+            epochs=epochs,
+            batch_size=batch_size,
+            every=epochs,
+            on_epoch=partial(progress.epoch, 0, len(population), len(population)),
+        )
+    # A run that diverged knows nothing.
+    chance = 1 / data.classes
+    scores = [float(result.curves["val_accuracy"][-1]) for result in results]
+    broken = np.array([result.status == "diverged" for result in results])
+    right = population.predict(data.test.x).argmax(axis=-1) == data.test.y
+    shape = (len(seeds), len(configs), -1)
+    return TrialTable(
+        np.where(broken, chance, scores).reshape(shape),
+        np.where(broken, chance, right.mean(axis=1)).reshape(shape),
+    )
+
+
+def _halves(draw: Split, share: float, seed: int) -> tuple[tuple, tuple]:
+    """Training and validation rows of a draw."""
+    order = np.random.default_rng(derive(seed, "validation rows")).permutation(len(draw))
+    kept = round(share * len(draw))
+    return (draw.x[order[kept:]], draw.y[order[kept:]]), (
+        draw.x[order[:kept]],
+        draw.y[order[:kept]],
+    )
