@@ -52,8 +52,8 @@ How the pieces work:
 - **`lesson.tune(arms, rates, data, epochs=, batch_size=)`** gives the arms back with their best
   learning rates, chosen on the tuning rows with seeds of its own; `lesson.choose({arm: {name:
   config}}, …)` does the same for any setting.
-- **`lesson.log(arm, steps, {tag: values})`** writes curves of what a lesson trains by its own means,
-  values of (seeds, steps), to TensorBoard, as `train` does by itself.
+- **`lesson.log(arm, steps, {tag: values})`** writes curves, (seeds, steps), of what a lesson trains
+  by its own means to TensorBoard, as `train` does by itself.
 - **`lesson.judge((rule, a, b), ...)`** decides comparisons that belong together, with Holm's
   adjustment; tell `run(..., comparisons=N)` the most that one call has. **`lesson.conclude(id,
   *decisions, take_home=)`** records the verdict on a claim; several decisions are sub-claims.
