@@ -50,6 +50,11 @@ CASES = {
         ("learning_rate", "dropout", "l2"),
     ),
 }
+TITLES = {
+    "chapter6": "chapter 6, 100 trials",
+    "digits": "digits, 64 trials",
+    "mnist300": "MNIST-300, 64 trials",
+}
 RANGES = {"learning_rate": (1e-4, 1e-2), "l2": (1e-8, 1e-4), "dropout": (0.0, 0.5)}
 CHAPTER_6_RANGES = {"learning_rate": (1e-6, 1e-2), "l2": (5e-9, 5e-5)}
 HALVING = ((4, 0.4), (10, 0.4), (20, 0.5))
@@ -399,7 +404,7 @@ def compare(parsed: argparse.Namespace) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(measured, indent=1))
     bars = {
-        case: {
+        TITLES[case]: {
             name: own[name]["seconds"] * CASES[case][4] / own[name]["trials"]
             for name in ("keras-tuner", "model.fit", "population")
             if name in own

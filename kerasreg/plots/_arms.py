@@ -114,7 +114,7 @@ def effects(
 
 @styled
 def speed(cases: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Draw seconds a search takes, one group of bars a case, on a logarithmic axis.
+    """Draw seconds a search takes, one group of bars a case.
 
     Args:
         cases: Case to who trained to seconds; the last one is compared with the others.
@@ -136,7 +136,7 @@ def speed(cases: Mapping[str, Mapping[str, float]]) -> Figure:
         place += 0.6
     axes.set_yticks(ticks, labels)
     axes.invert_yaxis()
-    axes.set_xscale("log")
-    axes.set_xlim(1, 12 * max(max(own.values()) for own in cases.values()))
+    axes.grid(False, axis="y")
+    axes.set_xlim(0, 1.4 * max(max(own.values()) for own in cases.values()))
     axes.set_xlabel("seconds for the whole search")
     return figure
