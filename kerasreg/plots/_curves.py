@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from kerasreg.plots._records import Trial, best_trial, lower_is_better, robust_limit, scored
 from kerasreg.plots._style import (
@@ -12,6 +14,7 @@ from kerasreg.plots._style import (
     BEST,
     INK,
     MUTED,
+    PAPER,
     SERIES,
     count_epochs,
     label,
@@ -65,7 +68,7 @@ def learning_curves(columns: Mapping[str, Trial | None]) -> Figure:
     heights = [0.55 if name == "penalty" else 1.0 for name in rows]
     figure = new_figure(9, 0.5 + 2.7 * sum(heights))
     grid = figure.subplots(
-        len(rows), len(columns), sharey="row", sharex="col", squeeze=False, height_ratios=heights
+        len(rows), len(columns), sharey="row", sharex=True, squeeze=False, height_ratios=heights
     )
     colours = [BASELINE, BEST, *SERIES[2:]]
     for column, (title, record) in enumerate(columns.items()):
@@ -80,11 +83,23 @@ def learning_curves(columns: Mapping[str, Trial | None]) -> Figure:
                 continue
             _draw_pair(axes, record, name, colours[column])
         count_epochs(grid[-1, column])
+    _explain_lines(figure)
     for row, name in enumerate(rows):
         _limit(grid[row, 0], records, name)
         if name == "accuracy":
             grid[row, 0].yaxis.set_major_formatter(percent)
     return figure
+
+
+def _explain_lines(figure: Figure) -> None:
+    """One legend above all columns, in no column's colour: it never lies on a curve."""
+    handles = [
+        Line2D([], [], color=INK, linestyle="--", linewidth=1.2, label="training"),
+        Line2D([], [], color=INK, label="validation"),
+        Patch(color=INK, alpha=0.16, linewidth=0, label="gap"),
+        Line2D([], [], color=INK, marker="o", linestyle=":", linewidth=0.8, label="chosen epoch"),
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
 
 
 def _drawn(record: Trial, name: str) -> bool:
@@ -106,7 +121,7 @@ def _draw_pair(axes: Axes, record: Trial, name: str, colour: str) -> None:
                     np.arange(1, len(single) + 1), single, color=colour, linewidth=0.6, alpha=0.35
                 )
     epochs = np.arange(1, len(train) + 1)
-    axes.plot(epochs, train, color=colour, linestyle="--", linewidth=1.2, label="training")
+    axes.plot(epochs, train, color=colour, linestyle="--", linewidth=1.2)
     if validation is not None:
         both = min(len(train), len(validation))
         axes.fill_between(
@@ -116,23 +131,23 @@ def _draw_pair(axes: Axes, record: Trial, name: str, colour: str) -> None:
             color=colour,
             alpha=0.16,
             linewidth=0,
-            label="gap",
         )
-        axes.plot(np.arange(1, len(validation) + 1), validation, color=colour, label="validation")
+        axes.plot(np.arange(1, len(validation) + 1), validation, color=colour)
         chosen = record.get("chosen_epoch")
         if chosen and 1 <= chosen <= len(validation):
             value = (percent if name == "accuracy" else number)(validation[chosen - 1])
             axes.axvline(chosen, color=MUTED, linewidth=0.8, linestyle=":")
-            axes.plot(
-                chosen,
-                validation[chosen - 1],
-                "o",
-                color=colour,
-                markeredgecolor=INK,
-                markersize=6,
-                label=f"chosen epoch {chosen}: {value}",
+            height = validation[chosen - 1]
+            axes.plot(chosen, height, "o", color=colour, markeredgecolor=INK, markersize=6)
+            axes.annotate(
+                value,
+                (chosen, height),
+                (6, 7 if name == "accuracy" else -14),
+                textcoords="offset points",
+                fontsize=8,
+                weight="bold",
+                bbox={"boxstyle": "round,pad=0.15", "color": PAPER, "alpha": 0.8},
             )
-    axes.legend(loc="best")
 
 
 def _limit(axes: Axes, records: Sequence[Trial], name: str) -> None:
@@ -210,7 +225,8 @@ def best_so_far(trials: Sequence[Trial], objective: str, baseline: float | None 
     best = best_trial(trials, objective)
     if best is not None:
         left.set_title(f"Best {number(float(best['score']))} of {len(trials)} trials")
-    right.legend(loc="upper right" if lower else "lower right")
+    handles, names = right.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper right", ncols=len(handles))
     pad = 0.06 * (high - low)
     left.set_ylim(low - pad, high + pad)
     return figure

@@ -1,10 +1,12 @@
 """What happens inside a network while it trains: ridges, unit health and weights."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from kerasreg.plots._inside import NEAR_ZERO, WHO, Activation, Inside
 from kerasreg.plots._style import (
@@ -141,17 +143,12 @@ def unit_health(inside: Mapping[str, Inside]) -> Figure:
         return _nothing()
     figure = new_figure(9, 0.4 + 2.3 * len(rows))
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharey="row", sharex=True)
+    looks = _looks(rows)
     for row, (title, series) in enumerate(rows):
         for column, who in enumerate(columns):
             axes = grid[row, column]
-            for index, (layer, values) in enumerate(series[who].items()):
-                axes.plot(
-                    inside[who].epochs,
-                    values,
-                    color=SERIES[index % len(SERIES)],
-                    linestyle=DASHES[index % len(DASHES)],
-                    label=label(layer),
-                )
+            for layer, values in series[who].items():
+                axes.plot(inside[who].epochs, values, **looks[layer])
             if title == "gradient norm":
                 positive = [v for v in series[who].values() if (v > 0).any()]
                 if positive:
@@ -160,16 +157,25 @@ def unit_health(inside: Mapping[str, Inside]) -> Figure:
                     axes.yaxis.set_minor_formatter(lambda value, _: "")
             else:
                 highest = max(float(np.max(v)) for s in series.values() for v in s.values())
-                axes.set_ylim(-0.03 * max(0.1, highest), 1.2 * max(0.1, highest))
+                axes.set_ylim(-0.03 * max(0.1, highest), 1.05 * max(0.1, highest))
                 axes.yaxis.set_major_formatter(percent)
             if row == 0:
                 axes.set_title(who.capitalize())
-            if series[who]:
-                axes.legend(loc="upper right", ncols=3)
         grid[row, 0].set_ylabel(title)
     for axes in grid[-1]:
         count_epochs(axes)
+    handles = [Line2D([], [], label=label(layer), **look) for layer, look in looks.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7))
     return figure
+
+
+def _looks(rows: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]]) -> dict[str, dict]:
+    """Layer -> colour and dash, the same in every panel."""
+    layers = dict.fromkeys(layer for _, series in rows for own in series.values() for layer in own)
+    return {
+        layer: {"color": SERIES[i % len(SERIES)], "linestyle": DASHES[i % len(DASHES)]}
+        for i, layer in enumerate(layers)
+    }
 
 
 @styled
