@@ -254,7 +254,7 @@ def run_equality(case: str, data: str, trials: int) -> dict:
 
     In float64 differences are of the computation. In float32 rounding alone moves the losses of
     nets with batch normalization and Adam, so Keras is also compared with itself, given the rows
-    of each batch in another order.
+    of each batch in three other orders.
     """
     import keras
 
@@ -298,10 +298,11 @@ def _differences(case: str, data: str, trials: int, dtype: str = "float32") -> t
 
     alone = [keras_loss(place) for place in range(trials)]
     own = [result.curves["val_data_loss"][-1] for result in results]
-    again = alone
-    if dtype == "float32":
+    reordered = 0.0
+    for _ in range(3 if dtype == "float32" else 0):
         again = [keras_loss(place, reorder=True) for place in range(trials)]
-    return _largest(own, alone), _largest(again, alone)
+        reordered = max(reordered, _largest(again, alone))
+    return _largest(own, alone), reordered
 
 
 def _largest(a: list[float], b: list[float]) -> float:

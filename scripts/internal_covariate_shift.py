@@ -53,13 +53,15 @@ def body(lesson: Lesson) -> None:
     best = lesson.tune(NETS, TUNING_RATES, data, epochs=5, batch_size=BATCH)
     nets = {name: WatchedNet(config, data, BATCH) for name, config in NETS.items()}
     nets[NOISY] = WatchedNet(NETS[NORM], data, BATCH, noisy=True)
+    rate_of = {name: config.learning_rate for name, config in best.items()}
+    rate_of[NOISY] = nets[NOISY].tuned(TUNING_RATES, lesson.tuning_seeds, 2 if lesson.quick else 50)
     updates, budget = (40, 20) if lesson.quick else (UPDATES, BUDGET)
     shift, accuracy = {}, {}
     for name, net in nets.items():
         for rate in RATES:
             seen = [net.shift(seed, rate, updates, EVERY) for seed in lesson.seeds]
             shift[name, rate] = {key: np.array([one[key] for one in seen]) for key in seen[0]}
-        own = best[PLAIN if name == PLAIN else NORM].learning_rate
+        own = rate_of[name]
         accuracy[name] = np.array([net.accuracy(s, own, budget, 10) for s in lesson.seeds])
         lesson.log(name, 10 * np.arange(1, budget // 10 + 1), {"accuracy/train": accuracy[name]})
         lesson.log(name, np.arange(0, updates, EVERY), shift[name, RATES[1]])

@@ -60,7 +60,6 @@ def body(lesson: Lesson) -> None:
         + ". Look for the rate on a logarithmic scale.",
     )
     lesson.table(runs.table())
-    shown = [f"rate {rate:g}" for rate in (1e-4, 0.01, own, 30.0) if rate in RATES]
     early = np.stack([runs[arm].at("train_data_loss", 2) for arm in ARMS], axis=1)
     words = ("learning rate", "training loss, nats")
     shown = dict.fromkeys((SLOW, "rate 0.01", f"rate {own:g}", LARGE))

@@ -71,7 +71,7 @@ def body(lesson: Lesson) -> None:
         for (a, b, whose), rule in RULES.items()
         if lesson.quick or there[a, whose] or there[b, whose]
     }
-    decided = dict(zip(judged, lesson.judge(*judged.values()), strict=True))
+    decided = dict(zip(judged, lesson.judge(*judged.values(), family=len(RULES)), strict=True))
     for key, rule in RULES.items():
         nowhere = Decision(rule.claim, "undecided", "neither came to 95 %")
         decided.setdefault(key, nowhere)

@@ -149,6 +149,15 @@ def test_holm_rejects_as_the_step_down_procedure_does():
         np.testing.assert_array_equal(adjust_p_values(p) <= alpha, rejected)
 
 
+def test_what_was_planned_and_not_made_counts_in_the_family():
+    made = [compare(*arms(effect), 1.0) for effect in (2.0, 0.5)]
+    planned = holm(made, family=10)
+    assert [one.family_size for one in planned] == [10, 10]
+    expected = adjust_p_values([one.p for one in made] + [1.0] * 8)[:2]
+    assert [one.p_adjusted for one in planned] == pytest.approx(expected)
+    assert planned[0].p_adjusted == pytest.approx(min(1.0, 10 * made[0].p))
+
+
 def test_holm_fills_the_family_into_each_comparison():
     family = [compare(*arms(effect, seed=index), 1.0) for index, effect in enumerate([0, 1, 2])]
     adjusted = holm(family)

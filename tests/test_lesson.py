@@ -198,8 +198,9 @@ def test_readings_of_an_arm():
     assert arm.reached(0.99).tolist() == [True, False]
     assert arm.final("gap") == pytest.approx([0.1, 0.15])
     assert arm.at("test_accuracy", 6).tolist() == [0.8, 0.2]
-    assert arm.at("test_accuracy", 5).tolist() == [0.7, 0.15]
-    assert arm.at("test_accuracy", 1).tolist() == [0.4, 0.1]
+    assert arm.at("test_accuracy", 100).tolist() == [0.9, 0.25], "a quick run ends before"
+    with pytest.raises(ValueError, match="measured"):
+        arm.at("test_accuracy", 5)
 
 
 # --- choosing -----------------------------------------------------------------------------------

@@ -27,20 +27,27 @@ def adjust_p_values(p: ArrayLike) -> np.ndarray:
     return adjusted
 
 
-def holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
+def holm(comparisons: Sequence[Comparison], family: int | None = None) -> list[Comparison]:
     """Return the comparisons with the p-values of their family adjusted.
 
     Differences and equivalences are adjusted apart: one comparison can commit at most one of the
     two errors, as it either has no effect or one that matters.
+
+    Args:
+        comparisons: Those made.
+        family: How many were planned, where some could not be made; they count as p = 1, so that
+            what could be made does not decide how strictly the rest is judged.
     """
-    differences = adjust_p_values([comparison.p for comparison in comparisons])
-    equivalences = adjust_p_values([comparison.p_equivalence for comparison in comparisons])
+    missing = [1.0] * max(0, (family or 0) - len(comparisons))
+    count = len(comparisons)
+    differences = adjust_p_values([c.p for c in comparisons] + missing)[:count]
+    equivalences = adjust_p_values([c.p_equivalence for c in comparisons] + missing)[:count]
     return [
         dataclasses.replace(
             comparison,
             p_adjusted=float(difference),
             p_equivalence_adjusted=float(equivalence),
-            family_size=len(comparisons),
+            family_size=count + len(missing),
         )
         for comparison, difference, equivalence in zip(
             comparisons, differences, equivalences, strict=True

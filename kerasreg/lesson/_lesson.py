@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Epochs of a --quick run.
 QUICK_EPOCHS = 2
+TUNING_SEEDS = 3
 #: Tuning seeds begin here: no run that tunes is a run that decides.
 FIRST_TUNING_SEED = 1_000_000
 
@@ -91,6 +92,11 @@ class Lesson:
         pool = len(self.loaded.pool)
         return self.loaded.resized(pool if train_size is None else train_size)
 
+    @property
+    def tuning_seeds(self) -> range:
+        """Seeds to choose settings with: no verdict rests on them."""
+        return range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + (1 if self.quick else TUNING_SEEDS))
+
     def train(
         self,
         arms: Mapping[str, StackConfig],
@@ -153,7 +159,7 @@ class Lesson:
         *,
         epochs: int,
         batch_size: int,
-        seeds: int = 3,
+        seeds: int = TUNING_SEEDS,
         label: str = "tuning",
     ) -> dict[str, StackConfig]:
         """Give each arm the learning rate with the best mean accuracy on the tuning rows.
@@ -184,7 +190,7 @@ class Lesson:
         *,
         epochs: int,
         batch_size: int,
-        seeds: int = 3,
+        seeds: int = TUNING_SEEDS,
         label: str = "tuning",
     ) -> dict[str, StackConfig]:
         """Give each arm the candidate with the best mean accuracy on the tuning rows.
@@ -242,13 +248,14 @@ class Lesson:
         """
         write_scalars(run_folder(self.out / "tensorboard", arm), steps, curves)
 
-    def judge(self, *tests: Test) -> list[Decision]:
+    def judge(self, *tests: Test, family: int | None = None) -> list[Decision]:
         """Decide comparisons that belong together, with Holm's adjustment over them.
 
         Args:
             *tests: (rule, results of arm a, results of arm b), one number a seed, where b may be
                 one number; or (rule, comparison), where the comparison is a `trend` on the rule's
                 terms.
+            family: How many tests were planned, where some could not be made.
 
         Returns:
             A decision a test. In a quick run all are undecided.
@@ -259,7 +266,8 @@ class Lesson:
                 f"{self.comparisons}: pass comparisons={len(tests)} to run()."
             )
         compared = holm(
-            [sides[0] if len(sides) == 1 else rule.compare(*sides) for rule, *sides in tests]
+            [sides[0] if len(sides) == 1 else rule.compare(*sides) for rule, *sides in tests],
+            family,
         )
         pairs = list(zip((test[0] for test in tests), compared, strict=True))
         if self.quick:

@@ -65,9 +65,16 @@ class Arm:
         return getattr(self, name)[:, -1]
 
     def at(self, name: str, epoch: int) -> np.ndarray:
-        """A curve's last measurement up to an epoch, (seeds,)."""
-        before = np.flatnonzero(self.epochs <= epoch)
-        return getattr(self, name)[:, before[-1] if len(before) else 0]
+        """A curve after an epoch, or after the last one where a quick run ended before, (seeds,).
+
+        Raises:
+            ValueError: That epoch was passed and not measured.
+        """
+        epoch = min(epoch, int(self.epochs[-1]))
+        place = np.flatnonzero(self.epochs == epoch)
+        if not len(place):
+            raise ValueError(f"expected one of the measured epochs {self.epochs}, got {epoch}.")
+        return getattr(self, name)[:, place[0]]
 
     def converged(self, name: str, train_accuracy: float = 0.99) -> np.ndarray:
         """A curve at convergence, (seeds,).

@@ -60,13 +60,20 @@ def manual(scores: np.ndarray, trials: int) -> list[Cell]:
 
 
 def narrowing(scores: np.ndarray, trials: int, seed: int) -> list[Cell]:
-    """Half of the trials at random, half between the two best of them or one level beyond."""
+    """Half of the trials at random, half between the two best of them or a level beyond.
+
+    Where that are too few cells (the two best lie in one corner), more levels beyond.
+    """
     tried = random(scores, trials // 2, seed)
     top = np.array(sorted(tried, key=lambda cell: -scores[cell])[:2])
-    low = np.maximum(top.min(axis=0) - 1, 0)
-    high = np.minimum(top.max(axis=0) + 1, np.array(scores.shape) - 1)
-    inside = itertools.product(*(range(a, b + 1) for a, b in zip(low, high, strict=True)))
-    left = [cell for cell in inside if cell not in tried]
+    left: list[Cell] = []
+    beyond = 0
+    while len(left) < trials - len(tried) and beyond < max(scores.shape):
+        beyond += 1
+        low = np.maximum(top.min(axis=0) - beyond, 0)
+        high = np.minimum(top.max(axis=0) + beyond, np.array(scores.shape) - 1)
+        inside = itertools.product(*(range(a, b + 1) for a, b in zip(low, high, strict=True)))
+        left = [cell for cell in inside if cell not in tried]
     order = np.random.default_rng([seed, 1]).permutation(len(left))
     return tried + [left[place] for place in order[: trials - len(tried)]]
 

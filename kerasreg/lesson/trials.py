@@ -28,10 +28,12 @@ class TrialTable:
     Attributes:
         validation: On the rows that a search chooses by, (seeds, levels, levels).
         test: On rows that choose nothing, of the same shape.
+        validation_data_loss: Of the same shape; infinite for what diverged.
     """
 
     validation: np.ndarray
     test: np.ndarray
+    validation_data_loss: np.ndarray
 
     def search(self, searcher: Searcher, repeats: int) -> Searches:
         """Search each seed's table `repeats` times, each time with a seed of its own."""
@@ -44,15 +46,23 @@ class TrialTable:
         )
 
     def best_fifth(self) -> np.ndarray:
-        """Which settings are the best fifth by mean validation accuracy over the seeds.
+        """Which settings are the best fifth, for each seed by what the other seeds measured.
 
-        Ties, which few validation rows make common, are broken by mean test accuracy.
+        By mean validation accuracy; ties, which few validation rows make common, are broken by
+        the mean validation data loss. A seed's own scores are left out: a search that chases their
+        noise must not be credited for it.
+
+        Returns:
+            Booleans, (seeds, levels, levels).
         """
-        means, ties = (accuracy.mean(axis=0) for accuracy in (self.validation, self.test))
-        order = np.lexsort((ties.ravel(), means.ravel()))
-        region = np.zeros(means.size, bool)
-        region[order[-round(means.size / 5) :]] = True
-        return region.reshape(means.shape)
+        regions = np.zeros(self.validation.shape, bool)
+        for seed, region in enumerate(regions):
+            others = np.arange(len(regions)) != seed if len(regions) > 1 else [True]
+            accuracy = self.validation[others].mean(axis=0).ravel()
+            loss = self.validation_data_loss[others].mean(axis=0).ravel()
+            order = np.lexsort((-loss, accuracy))
+            region.flat[order[-round(accuracy.size / 5) :]] = True
+        return regions
 
 
 @dataclass(frozen=True)
@@ -86,11 +96,11 @@ class Searches:
         return np.stack([self.found(number) for number in range(1, trials + 1)], axis=1)
 
     def share_in(self, region: np.ndarray, after: int) -> np.ndarray:
-        """Share of the trials after the first `after` that lie in a region, (seeds,)."""
+        """Share of the trials after the first `after` that lie in a seed's region, (seeds,)."""
         return np.array(
             [
-                np.mean([region[cell] for cells in own for cell in cells[after:]])
-                for own in self.cells
+                np.mean([here[cell] for cells in own for cell in cells[after:]])
+                for own, here in zip(self.cells, region, strict=True)
             ]
         )
 
@@ -136,11 +146,13 @@ def train_trials(
     chance = 1 / data.classes
     scores = [float(result.curves["val_accuracy"][-1]) for result in results]
     broken = np.array([result.status == "diverged" for result in results])
+    losses = [float(result.curves["val_data_loss"][-1]) for result in results]
     right = population.predict(data.test.x).argmax(axis=-1) == data.test.y
     shape = (len(seeds), len(configs), -1)
     return TrialTable(
         np.where(broken, chance, scores).reshape(shape),
         np.where(broken, chance, right.mean(axis=1)).reshape(shape),
+        np.where(broken, np.inf, losses).reshape(shape),
     )
 
 
