@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: setup search test lessons requirements audit
+.PHONY: setup search test lessons pictures requirements audit
 
 $(VENV)/.ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,10 @@ test: setup
 
 lessons: setup
 	$(RUN)/python scripts/lessons.py $(ARGS)
+
+# The README's pictures, from the studies of `make search` and scripts/benchmark_search.py.
+pictures: setup
+	$(RUN)/python scripts/readme_pictures.py $(ARGS)
 
 # The complete pinned set, for every supported Python; made by uv from pyproject.toml.
 requirements: setup

@@ -404,16 +404,20 @@ def compare(parsed: argparse.Namespace) -> None:
     out = Path(parsed.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(measured, indent=1))
-    bars = {
+    plots.save(plots.speed(seconds_of(measured)), out / "figure")
+    print(f"Results and figure: {out}")
+
+
+def seconds_of(measured: dict[str, dict]) -> dict[str, dict[str, float]]:
+    """Case -> who trains -> seconds of the whole search."""
+    return {
         TITLES[case]: {
-            name: own[name]["seconds"] * CASES[case][4] / own[name]["trials"]
+            name: _per_trial(own[name]) * CASES[case][4]
             for name in ("keras-tuner", "model.fit", "population")
             if name in own
         }
         for case, own in measured.items()
     }
-    plots.save(plots.speed(bars), out / "figure")
-    print(f"Results and figure: {out}")
 
 
 def verdicts(measured: dict[str, dict]) -> list[tuple[str, ...]]:

@@ -308,6 +308,22 @@ def every_figure(trials, names, inside):
     yield plots.weight_histograms(inside)
 
 
+def test_the_overview_shows_both_sides_and_their_intervals():
+    trials = [trial(k, 0.1 + k, dropout=k / 9, l2=10.0**-k) for k in range(1, 4)]
+    sides = {
+        who: {**one, "chosen_epoch": 1, "test": {"accuracy": accuracy}}
+        for who, one, accuracy in (("baseline", trials[2], 0.5), ("best", trials[0], 0.75))
+    }
+    result = {"objective": "val_data_loss", "rows": {"test": 40}, **sides}
+    figure = plots.overview(trials, result)
+    plots.png_bytes(figure, 50)
+    right = figure.axes[2]
+    assert [text.get_text() for text in right.texts] == ["50.0 %", "75.0 %"]
+    low, high = right.lines[0].get_xdata()
+    assert (low, high) == pytest.approx((0.352, 0.648), abs=1e-3)  # Wilson's, 20 of 40
+    assert right.get_title("left") == "40 test rows, read once"
+
+
 def hostile_trials(count):
     return [
         trial(k, 0.1 + k, **{name: k * 0.1 + n for n, name in enumerate(HOSTILE)})

@@ -22,6 +22,7 @@ from kerasreg.plots._inside import (
     save_inside,
 )
 from kerasreg.plots._inside_figures import activation_ridges, unit_health, weight_histograms
+from kerasreg.plots._overview import overview
 from kerasreg.plots._records import best_trial, lower_is_better, scored, varied
 from kerasreg.plots._response import parallel_coordinates, response_surface, slices
 from kerasreg.plots._style import (
@@ -54,6 +55,7 @@ __all__ = [
     "load_inside",
     "lower_is_better",
     "new_figure",
+    "overview",
     "parallel_coordinates",
     "png_bytes",
     "response_surface",

@@ -81,17 +81,17 @@ def learning_curves(columns: Mapping[str, Trial | None]) -> Figure:
             if record is None or not _drawn(record, name):
                 remark(axes, "none" if name == "penalty" else "no curves")
                 continue
-            _draw_pair(axes, record, name, colours[column])
+            draw_pair(axes, record, name, colours[column])
         count_epochs(grid[-1, column])
-    _explain_lines(figure)
+    explain_lines(figure)
     for row, name in enumerate(rows):
-        _limit(grid[row, 0], records, name)
+        limit(grid[row, 0], records, name)
         if name == "accuracy":
             grid[row, 0].yaxis.set_major_formatter(percent)
     return figure
 
 
-def _explain_lines(figure: Figure) -> None:
+def explain_lines(figure: Figure) -> None:
     """One legend above all columns, in no column's colour: it never lies on a curve."""
     handles = [
         Line2D([], [], color=INK, linestyle="--", linewidth=1.2, label="training"),
@@ -107,7 +107,7 @@ def _drawn(record: Trial, name: str) -> bool:
     return values is not None and not (name == "penalty" and np.nanmax(np.abs(values)) == 0)
 
 
-def _draw_pair(axes: Axes, record: Trial, name: str, colour: str) -> None:
+def draw_pair(axes: Axes, record: Trial, name: str, colour: str) -> None:
     train, validation = curve(record, name), curve(record, f"val_{name}")
     if name == "penalty":
         axes.plot(np.arange(1, len(train) + 1), train, color=colour)
@@ -150,7 +150,7 @@ def _draw_pair(axes: Axes, record: Trial, name: str, colour: str) -> None:
             )
 
 
-def _limit(axes: Axes, records: Sequence[Trial], name: str) -> None:
+def limit(axes: Axes, records: Sequence[Trial], name: str) -> None:
     """Show what matters: the first epochs' huge losses and a rare spike may leave the axes."""
     values = [
         array

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
@@ -65,55 +65,8 @@ def response_surface(
             note(axes, "No trial has a score." if not done else "Fewer than two vary.")
         return figure
     lower = lower_is_better(objective)
-    low, high = _coloured(scores(done), lower)
-    norm = Normalize(low, high)
-    colormap = colormaps[COLORMAP + "_r" if lower else COLORMAP]
-    best = best_trial(trials, objective)
-    lost = [trial for trial in trials if trial.get("status") == "diverged"]
-    for axes, (x_name, y_name) in zip(grid.flat, pairs, strict=False):
-        x_scale, y_scale = Scale.of(x_name, trials), Scale.of(y_name, trials)
-        place_axes(axes, x_scale, "x")
-        place_axes(axes, y_scale, "y")
-        x, y = _apart(x_scale, done, 1), _apart(y_scale, done, 7)
-        if len(done) >= SURFACE_FROM:
-            _tint(axes, x, y, np.clip(scores(done), low, high), norm, colormap)
-        points = axes.scatter(
-            x,
-            y,
-            c=scores(done),
-            norm=norm,
-            cmap=colormap,
-            s=26,
-            edgecolors=INK,
-            linewidths=0.5,
-            zorder=3,
-        )
-        points.set_urls([link(trials, trial) for trial in done])
-        if lost:
-            axes.scatter(
-                _apart(x_scale, lost, 1),
-                _apart(y_scale, lost, 7),
-                marker="x",
-                color=BASELINE,
-                s=26,
-                linewidths=1.4,
-                zorder=3,
-                label="diverged",
-            )
-        if best is not None:
-            where = done.index(best)
-            axes.scatter(
-                x[where],
-                y[where],
-                marker="*",
-                s=230,
-                color=PAPER,
-                edgecolors=INK,
-                linewidths=1.2,
-                zorder=4,
-                label=f"best, {number(float(best['score']))}",
-            )
-        axes.grid(False)
+    for axes, pair in zip(grid.flat, pairs, strict=False):
+        points = surface(axes, trials, objective, pair)
     for axes in list(grid.flat)[len(pairs) :]:
         axes.set_visible(False)
     handles, names = grid.flat[0].get_legend_handles_labels()
@@ -127,6 +80,63 @@ def response_surface(
     if lower:
         bar.ax.invert_yaxis()
     return figure
+
+
+def surface(
+    axes: Axes, trials: Sequence[Trial], objective: str, pair: tuple[str, str]
+) -> PathCollection:
+    """Draw one panel of `response_surface`; at least one trial must have a score."""
+    done = scored(trials)
+    lower = lower_is_better(objective)
+    low, high = _coloured(scores(done), lower)
+    norm = Normalize(low, high)
+    colormap = colormaps[COLORMAP + "_r" if lower else COLORMAP]
+    best = best_trial(trials, objective)
+    lost = [trial for trial in trials if trial.get("status") == "diverged"]
+    x_scale, y_scale = (Scale.of(name, trials) for name in pair)
+    place_axes(axes, x_scale, "x")
+    place_axes(axes, y_scale, "y")
+    x, y = _apart(x_scale, done, 1), _apart(y_scale, done, 7)
+    if len(done) >= SURFACE_FROM:
+        _tint(axes, x, y, np.clip(scores(done), low, high), norm, colormap)
+    points = axes.scatter(
+        x,
+        y,
+        c=scores(done),
+        norm=norm,
+        cmap=colormap,
+        s=26,
+        edgecolors=INK,
+        linewidths=0.5,
+        zorder=3,
+    )
+    points.set_urls([link(trials, trial) for trial in done])
+    if lost:
+        axes.scatter(
+            _apart(x_scale, lost, 1),
+            _apart(y_scale, lost, 7),
+            marker="x",
+            color=BASELINE,
+            s=26,
+            linewidths=1.4,
+            zorder=3,
+            label="diverged",
+        )
+    if best is not None:
+        where = done.index(best)
+        axes.scatter(
+            x[where],
+            y[where],
+            marker="*",
+            s=230,
+            color=PAPER,
+            edgecolors=INK,
+            linewidths=1.2,
+            zorder=4,
+            label=f"best, {number(float(best['score']))}",
+        )
+    axes.grid(False)
+    return points
 
 
 @styled
