@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from solo_training import keras_dtype, model_weights, train_solo
 
 from kerasreg.errors import UserError
 from kerasreg.population import Population
 from kerasreg.population.lifting import lift
+from kerasreg.population.lifting_layers import activation_name
 from kerasreg.stacks import StackConfig, build_stack
 
 FEATURES, ROWS, BATCH, EPOCHS = 6, 44, 16, 7
@@ -208,6 +210,28 @@ def test_what_decay_leaves_out_stays_left_out():
     assert [member.optimizer._use_weight_decay(v) for v in member.trainable_variables] == [
         variable.name == "kernel" for variable in member.trainable_variables
     ]
+
+
+def gelu(x):
+    return 2 * x
+
+
+def test_an_activation_is_what_it_computes_not_what_it_is_called():
+    with pytest.raises(UserError, match=r"got 'gelu' of test_lifting"):
+        lift(plain(L.Dense(4, gelu, name="mine")))
+    # keras.ops' default is an approximation.
+    with pytest.raises(UserError, match="got 'gelu'"):
+        lift(plain(L.Activation(keras.ops.gelu), L.Dense(4)))
+    x = np.linspace(-8, 8, 401).astype("float32")
+    taken = [f for module in (tf.nn, keras.ops) for f in vars(module).values() if callable(f)]
+    taken = {function: name for function in taken if (name := activation_name(function))}
+    assert {"relu", "tanh", "sigmoid", "gelu"} <= set(taken.values())
+    for function, name in taken.items():
+        wanted = keras.activations.get(name)(x)
+        np.testing.assert_allclose(function(x), wanted, rtol=1e-6, err_msg=name)
+    assert (
+        lift(plain(L.Dense(4, tf.nn.relu))).blueprint == lift(plain(L.Dense(4, "relu"))).blueprint
+    )
 
 
 def test_an_image_is_flattened_and_rescaled():

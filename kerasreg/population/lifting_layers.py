@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
+from functools import cache
 from numbers import Real
 from typing import NoReturn
 
@@ -19,6 +21,13 @@ ELEMENTWISE = (
 #: Activations that a cross-entropy takes off again.
 PROBABILITIES = ("softmax", "sigmoid")
 DTYPES = ("float32", "float64")
+# Functions of Keras' and TensorFlow's operations that compute the activation of the same name
+# with their default arguments. `keras.ops.gelu` approximates and is none of them.
+_SAME_IN_OPS = (
+    *("elu", "leaky_relu", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign"),
+    "tanh",
+)
+_SAME_IN_TENSORFLOW = (*_SAME_IN_OPS, "gelu")
 
 
 def refuse(layer, reason: str) -> NoReturn:
@@ -159,12 +168,10 @@ class Chain:
         return float(l1), float(l2)
 
     def _activation(self, layer, function) -> None:
-        from keras import activations
-
-        name = activations.serialize(function)
+        name = activation_name(function)
         if name == "linear":
             return
-        if not isinstance(name, str) or name not in (*ELEMENTWISE, *PROBABILITIES):
+        if name not in (*ELEMENTWISE, *PROBABILITIES):
             refuse(layer, f"expected a built-in elementwise activation, got {_called(function)}")
         self._append("activation", activation=name)
 
@@ -219,5 +226,26 @@ class Chain:
         self._normalization(layer, "group", layer.axis, layer.groups)
 
 
+def activation_name(function) -> str | None:
+    """Name in `keras.activations` of what a function computes; None for a function of the user's.
+
+    The function itself decides: its own name may be that of one of Keras', as `def gelu(x)` shows.
+    """
+    return _activation_names().get(function) if isinstance(function, Hashable) else None
+
+
+@cache
+def _activation_names() -> dict:
+    import keras
+    import tensorflow as tf
+
+    found = {getattr(tf.nn, name): name for name in _SAME_IN_TENSORFLOW}
+    found |= {getattr(keras.ops, name): name for name in _SAME_IN_OPS}
+    names = (*ELEMENTWISE, *PROBABILITIES, "log_softmax")
+    return found | {keras.activations.get(name): name for name in names}
+
+
 def _called(function) -> str:
-    return repr(getattr(function, "__name__", type(function).__name__))
+    name = repr(getattr(function, "__name__", type(function).__name__))
+    module = getattr(function, "__module__", None) or type(function).__module__
+    return name if module.startswith("keras.") else f"{name} of {module}"
