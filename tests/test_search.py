@@ -6,6 +6,7 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 
@@ -13,6 +14,7 @@ from kerasreg.data import Dataset, from_arrays
 from kerasreg.errors import UserError
 from kerasreg.plots import load_inside
 from kerasreg.population import batch_order
+from kerasreg.population.cohort import Cohort
 from kerasreg.search.engines import TrainingTask, engine_named, members_of
 from kerasreg.search.keras_engine import KerasTunerEngine
 from kerasreg.search.measuring import measure, predict_logits
@@ -406,6 +408,123 @@ class TestResume:
         assert len(study.trials()) == 1
         assert any("Time is up: 1 of 3" in notice for notice in notices)
         assert study.result["best"]["test"]["accuracy"] is not None
+
+    @pytest.mark.parametrize(
+        ("space", "at_once", "recorded"),
+        [
+            # What trains together is finished and recorded, every member of it; here all trials,
+            ({"dropout": Range(0.1, 0.5)}, None, 4),
+            # those of one structure,
+            ({"dropout": Choice(0.0, 0.1, 0.3), "normalization": Choice("none", "batch")}, None, 3),
+            # or as many as fit into memory at once.
+            ({"dropout": Range(0.1, 0.5)}, 1, 1),
+        ],
+    )
+    def test_what_has_begun_when_time_is_up_is_recorded(
+        self, tmp_path, monkeypatch, space, at_once, recorded
+    ):
+        if at_once:
+            monkeypatch.setattr("kerasreg.population.engine.CHUNK_BYTES", at_once)
+        notices = []
+        options = {
+            "space": Space(space),
+            "searcher": "grid" if "normalization" in space else "random",
+            "trials": 6 if "normalization" in space else 4,
+            "epochs": 1,
+        }
+        study = small_search(
+            tmp_path / "study",
+            minutes=1e-9,
+            progress=lambda event: notices.append(event.notice),
+            **options,
+        )
+        assert len(study.trials()) == recorded
+        assert sum("no more is begun" in notice for notice in notices) == 1
+        late = f"Time is up: {recorded} of {options['trials']}"
+        assert any(late in notice for notice in notices) == (recorded < options["trials"])
+        # What was left out is trained by a second sitting that may read the test rows again.
+        again = small_search(tmp_path / "study", resume=True, reread_test=True, **options)
+        assert len(again.trials()) == options["trials"]
+
+
+class TestFailures:
+    """One setting's failure is one trial's result."""
+
+    @pytest.mark.filterwarnings("ignore:Out of memory with 2 members")
+    def test_what_does_not_fit_into_memory_alone_has_failed(self, tmp_path, monkeypatch):
+        train_epochs = Cohort.train_epochs
+
+        def little_memory(cohort):
+            members = cohort.training.population.members
+            if any(members[n].config.units == (7,) for n in cohort.numbers):
+                raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+            return train_epochs(cohort)
+
+        monkeypatch.setattr(Cohort, "train_epochs", little_memory)
+        space = Space({"units": Choice((7,), (6,)), "l2": Choice(0.0, 1e-3)})
+        study = small_search(tmp_path / "s", space=space, searcher="grid", trials=4, epochs=1)
+        records = {
+            (r["hyperparameters"]["units"], r["hyperparameters"]["l2"]): r for r in study.trials()
+        }
+        assert {key[0]: r["status"] for key, r in records.items()} == {
+            "6": "completed",
+            "7": "failed",
+        }
+        assert len(records) == 4
+        assert "Out of memory" in records["7", 0.0]["error"]
+        assert records["7", 0.0]["seeds"] == [0]
+        assert study.result["best"]["config"]["units"] == [6]
+
+    def test_what_cannot_be_built_has_failed(self, tmp_path):
+        # As a study may hold it that was begun before spaces were checked.
+        study = small_search(tmp_path / "s", trials=3, epochs=1, minutes=1e-9, engine="keras-tuner")
+        path = study.folder / "proposals.json"
+        text = path.read_text()
+        pending = json.loads(text)["rounds"][0][1]
+        pending[1]["dropout"] = 1.5
+        rounds = json.loads(text)
+        rounds["rounds"][0][1] = pending
+        path.write_text(json.dumps(rounds))
+        again = small_search(
+            tmp_path / "s", trials=3, epochs=1, engine="keras-tuner", resume=True, reread_test=True
+        )
+        by_trial = {record["trial"]: record["status"] for record in again.trials()}
+        assert sorted(by_trial.values()) == ["completed", "completed", "failed"]
+        assert by_trial[pending[0]] == "failed"
+
+    def test_a_full_disk_is_no_trials_fault(self, tmp_path, monkeypatch):
+        def full(*arguments):
+            try:
+                raise tf.errors.ResourceExhaustedError(None, None, "x; No space left on device")
+            except tf.errors.ResourceExhaustedError as error:
+                raise UserError("Cannot write event files") from error
+
+        monkeypatch.setattr("kerasreg.search.tensorboard.write_trial", full)
+        with pytest.raises(UserError, match="event files"):
+            small_search(tmp_path / "s", epochs=1)
+        assert [record["status"] for record in Study.open(tmp_path / "s").trials()] == ["completed"]
+
+    @pytest.mark.parametrize(
+        ("varied", "named"),
+        [
+            ({"normalization": Choice("none", "group")}, "normalization=group"),
+            ({"dropout": Choice((0.1, 0.2), 0.5)}, "dropout=0.1x0.2"),
+            (
+                {"units": Choice((8,), (8, 8)), "l1": Choice(0.0, (1e-3, 1e-3))},
+                "units=8x8 with l1=0.001x0.001",
+            ),
+        ],
+    )
+    def test_choices_that_do_not_go_together_are_refused_before_anything_is_written(
+        self, tmp_path, varied, named
+    ):
+        with pytest.raises(UserError, match=named):
+            small_search(tmp_path / "s", space=Space(varied))
+        assert not (tmp_path / "s").exists()
+
+    def test_a_list_of_the_base_may_give_way_to_a_range(self):
+        base = StackConfig(units=(8, 8), dropout=(0.1, 0.2))
+        Space({"units": Choice((4,), (4, 4)), "dropout": Range(0.1, 0.5)}).check(base)
 
 
 class TestHonesty:

@@ -48,6 +48,18 @@ def test_live_shows_every_epoch_before_any_trial_has_finished(tmp_path):
     live.close()
 
 
+def test_an_earlier_sitting_s_live_curve_gives_way(tmp_path):
+    for value in (5.0, 3.0):
+        live = Live(tmp_path, "val_data_loss")
+        live.epoch(np.array([value]))
+        live.close()
+    assert len(list((tmp_path / "live").glob("events.*"))) == 1
+    (event,) = read(tmp_path / "live").Scalars("live/median val_data_loss")
+    assert event.value == 3
+    Live(tmp_path, "val_data_loss").close()  # a sitting without training keeps it
+    assert len(list((tmp_path / "live").glob("events.*"))) == 1
+
+
 def test_figures_replace_earlier_ones(tmp_path):
     figures = tmp_path / "pictures"
     figures.mkdir()

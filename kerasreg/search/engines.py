@@ -30,6 +30,10 @@ OBJECTIVES = {
 EPOCH_RULES = ("best", "last")
 
 
+class OutOfMemory(UserError):
+    """A setting does not fit into memory, not even alone."""
+
+
 @dataclass(frozen=True)
 class TrainingTask:
     """Settings to train on one data set, every one with every seed and fold.
@@ -117,6 +121,7 @@ class Engine(Protocol):
         on_epoch: Callable[[np.ndarray], None] | None = None,
         on_setting: Callable[[int, list[MemberResult]], None] | None = None,
         checkpoints: Path | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> list[list[MemberResult]]:
         """Train every setting; one list of members a setting, in the order of the task.
 
@@ -126,6 +131,11 @@ class Engine(Protocol):
             on_epoch: Called with the objective, shape (members,), of those just trained an epoch.
             on_setting: Called with (index, members) as soon as a setting is finished.
             checkpoints: A folder for unfinished work, to go on from after a kill.
+            stop: Asked whenever all that trained together has been told; True ends the training
+                there, with empty lists for what was not begun.
+
+        Raises:
+            OutOfMemory: A setting does not fit into memory, not even alone.
         """
 
     def fit(

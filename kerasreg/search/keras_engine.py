@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kerasreg.population import MemberResult, batch_order
-from kerasreg.search.engines import TrainingTask, members_of
+from kerasreg.search.engines import OutOfMemory, TrainingTask, members_of
 from kerasreg.search.measuring import measure, predict_logits
 from kerasreg.stacks import StackConfig, build_stack
 
@@ -24,15 +25,22 @@ class KerasTunerEngine:
 
     name = "keras-tuner"
 
-    def train(self, task, dataset, on_epoch=None, on_setting=None, checkpoints=None):
+    def train(self, task, dataset, on_epoch=None, on_setting=None, checkpoints=None, stop=None):
         """See `Engine.train`; nothing is checkpointed, a setting that was cut short runs again."""
         parts = list(members_of(task, dataset))
-        results = []
+        results = [[] for _ in task.settings]
         for index, config in enumerate(task.settings):
-            members = [_Member(config, dataset, task, *part) for part in parts]
-            results.append(_train_together(members, task, on_epoch))
+            if stop and index and stop():
+                break
+            try:
+                members = [_Member(config, dataset, task, *part) for part in parts]
+                results[index] = _train_together(members, task, on_epoch)
+            except tf.errors.ResourceExhaustedError:
+                raise OutOfMemory(
+                    "Out of memory with a single trial: use a smaller batch_size or fewer units."
+                ) from None
             if on_setting:
-                on_setting(index, results[-1])
+                on_setting(index, results[index])
         return results
 
     def fit(self, config, seed, dataset, rows, epochs, batch_size, callbacks=()):

@@ -5,10 +5,17 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import tensorflow as tf
+
+from kerasreg.errors import UserError
 from kerasreg.population import MemberResult, Population
-from kerasreg.search.engines import members_of
+from kerasreg.search.engines import OutOfMemory, members_of
+
+
+class _Stopped(Exception):
+    """The search wants no more cohorts of this population."""
 
 
 class PopulationEngine:
@@ -16,7 +23,7 @@ class PopulationEngine:
 
     name = "population"
 
-    def train(self, task, dataset, on_epoch=None, on_setting=None, checkpoints=None):
+    def train(self, task, dataset, on_epoch=None, on_setting=None, checkpoints=None, stop=None):
         """See `Engine.train`."""
         if checkpoints:
             checkpoints.mkdir(exist_ok=True)
@@ -27,6 +34,8 @@ class PopulationEngine:
             structures.setdefault(config.structure(), []).append(index)
 
         for structure, indices in structures.items():
+            if stop and any(results) and stop():
+                break
             owners = [index for index in indices for _ in parts]
             population = Population(
                 [task.settings[index] for index in owners],
@@ -39,19 +48,23 @@ class PopulationEngine:
                 beside=[c for c in task.beside if c.structure() == structure],
             )
 
-            def finished(pairs: list[tuple[int, MemberResult]], owners=owners) -> None:
+            def finished(
+                pairs: list[tuple[int, MemberResult]], owners=owners, indices=indices
+            ) -> None:
                 done = dict.fromkeys(owners[number] for number, _ in pairs)
                 for number, result in pairs:
                     results[owners[number]].append(result)
                 for index in done:
                     if on_setting:
                         on_setting(index, results[index])
+                if stop and not all(results[index] for index in indices) and stop():
+                    raise _Stopped
 
             folds = [
                 ((rows.x, rows.y), (validation.x, validation.y))
                 for _, _, rows, validation in parts[: max(1, task.folds)]
             ]
-            with _batch_may_be_larger():
+            with _batch_may_be_larger(), _named_out_of_memory(), suppress(_Stopped):
                 population.fit(
                     folds=folds,
                     epochs=task.epochs,
@@ -94,3 +107,18 @@ def _batch_may_be_larger() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="batch_size .* is larger than the data")
         yield
+
+
+@contextmanager
+def _named_out_of_memory() -> Iterator[None]:
+    """Tell a population that does not fit, whatever it is halved to, from all other mistakes."""
+    try:
+        yield
+    except UserError as error:
+        # A full disk is TensorFlow's ResourceExhaustedError too, but it is passed on as the cause.
+        exhausted = isinstance(error.__context__, tf.errors.ResourceExhaustedError)
+        if exhausted and error.__cause__ is None:
+            raise OutOfMemory(str(error)) from None
+        raise
+    except MemoryError:
+        raise OutOfMemory("Out of memory: use a smaller batch_size or fewer units.") from None

@@ -187,6 +187,7 @@ def run_request(
         study = Study.open(out)
         study.extend(asked, reread_test=reread_test)
     else:
+        request.parsed_space.check(StackConfig.from_dict(request.base))
         study = Study.create(out, asked)
     work = Work(request, dataset, study, engine, progress)
     _say_batch(work)

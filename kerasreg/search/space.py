@@ -10,6 +10,7 @@ The same in text, for a command line: `dropout=0.1:0.5:zero`, `units=64x64,128x1
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,12 @@ from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
     import keras_tuner
+
+
+# Fields whose values `StackConfig` checks against each other: groups against widths, lists a layer
+# against the number of layers.
+_RELATED = ("units", "normalization", "groups", "dropout", "l1", "l2", "penalize_output")
+_MOST_BUILT = 20_000
 
 
 class Space:
@@ -159,6 +166,33 @@ class Space:
         """
         own = {name: self._decode(name, value) for name, value in values.items()}
         return (base or STANDARD).replace(**self._fixed, **own)
+
+    def check(self, base: StackConfig | None = None) -> None:
+        """Refuse choices that cannot stand together, before a search meets them.
+
+        Every combination of the fields that `StackConfig` relates is built; of more than
+        `_MOST_BUILT` the first ones. Bounds of ranges were checked one by one.
+
+        Args:
+            base: The rest of the stack; the standard `StackConfig` if `None`.
+
+        Raises:
+            UserError: Naming the first combination that is no stack.
+        """
+        names = [name for name in _RELATED if isinstance(self._varied.get(name), Choice)]
+        combinations = itertools.product(*(self._varied[name].values for name in names))
+        ranges = {n: what.low for n, what in self._varied.items() if isinstance(what, Range)}
+        start = (base or STANDARD).to_dict() | self._fixed | ranges
+        for values in itertools.islice(combinations, _MOST_BUILT):
+            own = dict(zip(names, values, strict=True))
+            try:
+                StackConfig.from_dict(start | own)
+            except UserError as error:
+                which = " with ".join(f"{name}={label(value)}" for name, value in own.items())
+                raise UserError(
+                    f"--space: {which or 'the stack'} cannot be built: {error} "
+                    "Leave that choice out of the space, or fix what it does not go with."
+                ) from None
 
     def setting(
         self, values: Mapping[str, Any] | str, base: StackConfig | None = None

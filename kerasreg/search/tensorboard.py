@@ -86,18 +86,25 @@ def write_curves(writer: EventWriter, curves: Mapping[str, list[float | None]]) 
 class Live:
     """How the trials in training stand, one packed event an epoch, while none has finished yet.
 
+    One for a whole search, whose steps grow; an earlier sitting's curve gives way to it, because
+    TensorBoard would draw the two on top of each other.
+
     Args:
         folder: The study's TensorBoard folder.
         objective: Name of the score.
     """
 
     def __init__(self, folder: Path, objective: str):
-        self._writer = EventWriter(folder / "live")
+        self._folder = folder / "live"
+        self._writer: EventWriter | None = None
         self._objective = objective
         self._step = 0
 
     def epoch(self, scores: np.ndarray) -> None:
         """Write the spread of the objective over the members just trained."""
+        if self._writer is None:
+            clear(self._folder)
+            self._writer = EventWriter(self._folder)
         self._step += 1
         values: dict[str, float] = {"live/members": len(scores)}
         finite = scores[np.isfinite(scores)]
@@ -112,15 +119,21 @@ class Live:
         self._writer.flush()
 
     def close(self) -> None:
-        """Close the file."""
-        self._writer.close()
+        """Close the file, if there is one."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def clear(run: Path) -> None:
+    """Delete a run's event files: TensorBoard draws all files of a folder as one curve."""
+    for old in run.glob("events.*"):
+        old.unlink()
 
 
 def write_figures(folder: Path, figures: Path) -> None:
     """Put the report's PNGs into the Images dashboard, in place of earlier ones."""
     run = folder / "figures"
-    for old in run.glob("events.*"):
-        old.unlink()
+    clear(run)
     with EventWriter(run) as writer:
         for path in sorted(figures.glob("*.png")):
             png = path.read_bytes()

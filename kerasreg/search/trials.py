@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from kerasreg.errors import UserError
 from kerasreg.search import tensorboard
 from kerasreg.search.conclude import Work
-from kerasreg.search.events import Counter
 from kerasreg.search.oracles import make_oracle
 from kerasreg.search.proposer import Proposal, Proposer
 from kerasreg.search.request import Request
+from kerasreg.search.rounds import Rounds
 from kerasreg.stacks import StackConfig
-from kerasreg.study import Study, read_json, trial_record, write_json
+from kerasreg.study import Study, read_json, write_json
 
 # How many settings are proposed together. Fixed, so that neither speed nor chunking can change
 # what is proposed. Bayesian proposals learn from finished trials, hence the smaller rounds.
@@ -33,10 +30,6 @@ _TRAINED = (
     "normalization",
     "learning_rate",
 )
-
-
-class _OutOfTime(Exception):
-    """The time budget is spent; what is finished is recorded."""
 
 
 def make_proposer(request: Request) -> Proposer:
@@ -78,24 +71,30 @@ def run_trials(
     else:
         pending = [] if records else [("0000", _hyperparameters(request))]
     answered = study.result is not None
-    while True:
-        if not pending:
-            size = min(_ROUND[request.searcher], request.trials - sum(map(len, rounds)))
-            pending = proposer.propose(size) if proposer and size > 0 else []
+    with Rounds(work, counter, deadline) as training:
+        while True:
             if not pending:
-                break
+                size = min(_ROUND[request.searcher], request.trials - sum(map(len, rounds)))
+                pending = proposer.propose(size) if proposer and size > 0 else []
+                if not pending:
+                    break
+                _refuse_if(answered and not reread_test, study)
+                rounds.append(pending)
+                write_json(path, {"rounds": rounds})
             _refuse_if(answered and not reread_test, study)
-            rounds.append(pending)
-            write_json(path, {"rounds": rounds})
-        _refuse_if(answered and not reread_test, study)
-        if request.halving:
-            # Who is stopped depends on the whole round: its finished trials train again beside.
-            pending = rounds[-1]
-        whole = rounds[-1] if rounds else pending
-        if not _train_round(work, pending, whole, proposer, counter, deadline):
-            counter.notice(f"Time is up: {counter.done} of {request.trials} trials are finished.")
-            return True
-        pending = []
+            if request.halving:
+                # Who is stopped depends on the whole round: its finished trials train again beside.
+                pending = rounds[-1]
+            new = training.train(pending, rounds[-1] if rounds else pending)
+            # Told in the order of the proposals, whatever the order they were finished in.
+            for trial, _ in pending:
+                if proposer and trial in new:
+                    proposer.tell(new[trial])
+            if training.late() and counter.done < request.trials:
+                done = f"{counter.done} of {request.trials} trials"
+                counter.notice(f"Time is up: {done} are finished.")
+                return True
+            pending = []
     if counter.done < request.trials:
         counter.notice(f"The space has no more than {counter.done} different settings.")
     return counter.done > len(records)
@@ -107,67 +106,6 @@ def _refuse_if(refused: bool, study: Study) -> None:
             f"{study.folder} has its result and its test rows were read, so more trials would "
             "choose with the answer known; begin a new study, or pass --reread-test."
         )
-
-
-def _train_round(
-    work: Work,
-    pending: list[Proposal],
-    whole: list[Proposal],
-    proposer: Proposer | None,
-    counter: Counter,
-    deadline: float | None,
-) -> bool:
-    """Train and record what is pending of a whole round, each setting as soon as it is finished.
-
-    Returns:
-        False if time ran out.
-    """
-    study, request = work.study, work.request
-    recorded = {record["trial"] for record in study.trials()}
-    new = sum(trial not in recorded for trial, _ in pending)
-    records = {}
-
-    def finished(index: int, members: list) -> None:
-        trial, values = pending[index]
-        if trial in recorded:
-            return
-        record = trial_record(
-            trial, values, members, request.objective, request.epoch_rule, work.engine.name
-        )
-        study.append(record)
-        if not any(study.tensorboard.glob("events.*")):
-            tensorboard.write_study(study.tensorboard, study.asked, record)
-        tensorboard.write_trial(study.tensorboard, record)
-        records[trial] = record
-        counter.setting(record)
-        if deadline is not None and time.monotonic() > deadline and len(records) < new:
-            raise _OutOfTime
-
-    def trained(scores: np.ndarray) -> None:
-        live.epoch(scores)
-        counter.epochs(len(scores))
-
-    settings = tuple(request.config(values) for _, values in pending)
-    trials = {trial for trial, _ in pending}
-    beside = tuple(request.config(values) for trial, values in whole if trial not in trials)
-    live = tensorboard.Live(study.tensorboard, request.objective)
-    try:
-        work.engine.train(
-            work.task(settings, request.halving, beside),
-            work.dataset,
-            trained,
-            finished,
-            study.checkpoints,
-        )
-    except _OutOfTime:
-        return False
-    finally:
-        live.close()
-    # Told in the order of the proposals, whatever the order they were finished in.
-    for trial, _ in pending:
-        if proposer and trial in records:
-            proposer.tell(records[trial])
-    return deadline is None or time.monotonic() <= deadline
 
 
 def _hyperparameters(request: Request) -> dict[str, Any]:

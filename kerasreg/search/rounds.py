@@ -1,0 +1,152 @@
+"""A round of proposals: trained, and each setting recorded as soon as it is finished."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerasreg.errors import UserError
+from kerasreg.search import tensorboard
+from kerasreg.search.engines import OutOfMemory
+from kerasreg.study import failed_record, trial_record
+
+if TYPE_CHECKING:
+    from kerasreg.search.conclude import Work
+    from kerasreg.search.events import Counter
+    from kerasreg.search.proposer import Proposal
+    from kerasreg.stacks import StackConfig
+
+
+class Rounds:
+    """Trains rounds of one study; use as a context manager.
+
+    A setting that cannot be built, or that does not fit into memory even alone, is a result of the
+    search like any other: it is recorded as `failed`, and the search goes on.
+
+    Args:
+        work: What every step of the study works with.
+        counter: What is told of every epoch and setting.
+        deadline: No training begins after this moment of `time.monotonic`; None for no limit.
+    """
+
+    def __init__(self, work: Work, counter: Counter, deadline: float | None):
+        self._work, self._counter, self._deadline = work, counter, deadline
+        self._live = tensorboard.Live(work.study.tensorboard, work.request.objective)
+        self._said_late = False
+
+    def __enter__(self) -> Rounds:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._live.close()
+
+    def late(self) -> bool:
+        """Whether no more training may begin."""
+        return self._deadline is not None and time.monotonic() > self._deadline
+
+    def train(
+        self, pending: Sequence[Proposal], whole: Sequence[Proposal]
+    ) -> dict[str, dict[str, Any]]:
+        """Train and record what is pending of a whole round.
+
+        What trains together when time is up is finished and recorded; nothing more is begun.
+
+        Returns:
+            The new records by trial.
+        """
+        self._recorded = {record["trial"] for record in self._work.study.trials()}
+        self._new: dict[str, dict[str, Any]] = {}
+        built = [
+            (proposal, config)
+            for proposal in pending
+            if (config := self._config(proposal)) is not None
+        ]
+        self._attempt(built, whole)
+        return self._new
+
+    def _attempt(
+        self, built: Sequence[tuple[Proposal, StackConfig]], whole: Sequence[Proposal]
+    ) -> None:
+        """Train together; where memory does not suffice, what is left in two halves.
+
+        Nobody says whose memory it was: it is the one's that does not fit alone.
+        """
+        try:
+            self._train(built, whole)
+        except OutOfMemory as error:
+            left = [pair for pair in built if not self._is_recorded(pair[0])]
+            if len(left) == 1:
+                self._fail(left[0][0], error)
+                return
+            left.sort(key=lambda pair: repr(pair[1].structure()))  # what trains together stays so
+            half = len(left) // 2
+            for part in (left[:half], left[half:]):
+                if not self.late():
+                    self._attempt(part, whole)
+
+    def _config(self, proposal: Proposal, record: bool = True) -> StackConfig | None:
+        """The stack of a proposal; None, and a failed trial, if there is none."""
+        try:
+            return self._work.request.config(proposal[1])
+        except UserError as error:
+            if record and not self._is_recorded(proposal):
+                self._fail(proposal, error)
+            return None
+
+    def _is_recorded(self, proposal: Proposal) -> bool:
+        return proposal[0] in self._recorded or proposal[0] in self._new
+
+    def _train(
+        self, built: Sequence[tuple[Proposal, StackConfig]], whole: Sequence[Proposal]
+    ) -> None:
+        if not built:
+            return
+        work = self._work
+        trials = {trial for (trial, _), _ in built}
+        beside = [self._config(proposal, record=False) for proposal in whole
+                  if proposal[0] not in trials]  # fmt: skip
+        task = work.task(
+            tuple(config for _, config in built),
+            work.request.halving,
+            tuple(config for config in beside if config is not None),
+        )
+
+        def finished(index: int, members: list) -> None:
+            self._finish(built[index][0], members)
+
+        work.engine.train(
+            task, work.dataset, self._epoch, finished, work.study.checkpoints, self.late
+        )
+
+    def _epoch(self, scores: np.ndarray) -> None:
+        self._live.epoch(scores)
+        self._counter.epochs(len(scores))
+        if self.late() and not self._said_late:
+            self._said_late = True
+            self._counter.notice("Time is up: what is in training is finished, no more is begun.")
+
+    def _finish(self, proposal: Proposal, members: list) -> None:
+        if self._is_recorded(proposal):
+            return
+        request = self._work.request
+        self._append(
+            trial_record(
+                *proposal, members, request.objective, request.epoch_rule, self._work.engine.name
+            )
+        )
+
+    def _fail(self, proposal: Proposal, error: UserError) -> None:
+        seeds, engine = self._work.request.member_seeds, self._work.engine.name
+        self._append(failed_record(*proposal, str(error), seeds=seeds, engine=engine))
+
+    def _append(self, record: dict[str, Any]) -> None:
+        study = self._work.study
+        study.append(record)
+        if not any(study.tensorboard.glob("events.*")):
+            tensorboard.write_study(study.tensorboard, study.asked, record)
+        tensorboard.write_trial(study.tensorboard, record)
+        self._new[record["trial"]] = record
+        self._counter.setting(record)
