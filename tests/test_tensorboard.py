@@ -69,7 +69,7 @@ def test_figures_replace_earlier_ones(tmp_path):
         write_figures(tmp_path, figures)
     assert len(list((tmp_path / "figures").glob("events.*"))) == 1
     events = read(tmp_path / "figures")
-    (event,) = events.Tensors("curves")
+    (event,) = events.Tensors("figures/curves")
     assert list(event.tensor_proto.string_val[:2]) == [b"7", b"3"]
     assert event.tensor_proto.string_val[2] == png(7, 3)
 

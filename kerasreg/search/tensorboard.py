@@ -32,7 +32,8 @@ def write_study(folder: Path, asked: Mapping[str, Any], record: Record) -> None:
     with EventWriter(folder) as writer:
         writer.hparams_experiment(
             {name: type(value) for name, value in _plain(record).items()},
-            tuple(record["metrics"]) or (asked["objective"],),
+            # The dashboard shows the first columns only.
+            tuple(dict.fromkeys((asked["objective"], *record["metrics"]))),
         )
         writer.text("study", settings)
 
@@ -139,7 +140,8 @@ def write_figures(folder: Path, figures: Path) -> None:
             png = path.read_bytes()
             # The size stands at a fixed place of every PNG, in its first chunk.
             width, height = struct.unpack(">II", png[16:24])
-            writer.image(path.stem, png, width, height)
+            # One prefix: the dashboard opens the first two groups only.
+            writer.image(f"figures/{path.stem}", png, width, height)
 
 
 def _session(
