@@ -122,7 +122,7 @@ def print_summary(folder: Path, result: Mapping[str, Any], console: Console | No
     console.print(escape(describe_setting(result["best"]["hyperparameters"])))
     console.print(_comparison(result))
     for name, file, note in (
-        ("model", "best.keras", "  (refitted on training and validation rows)"),
+        ("model", "best.keras", f"  ({_model_note(result)})"),
         ("trials", "trials.jsonl", ""),
         ("tensorboard", "tensorboard", f"  (tensorboard --logdir {folder / 'tensorboard'})"),
     ):
@@ -154,8 +154,8 @@ def _comparison(result: Mapping[str, Any]) -> Table:
         (f"validation {metric}", "metrics", f"val_{metric}"),
         (f"training {metric}", "metrics", metric),
         ("gap", "gap", metric),
-        (f"test {metric}", "test", metric),
-        ("test data loss", "test", "data_loss"),
+        (f"test {metric}{_over(result)}", "test", metric),
+        (f"test data loss{_over(result)}", "test", "data_loss"),
     ]
     for label, place, name in rows:
         cells = [_cell(side, place, name, result) for side in sides.values()]
@@ -169,11 +169,32 @@ def _cell(side: Mapping[str, Any], place: str, name: str, result: Mapping[str, A
     if place == "gap":
         value = side["metrics"][name] - side["metrics"][f"val_{name}"]
     elif place == "test":
-        value = (side.get("test") or {}).get(name)
+        value = _mean_test(side, name)
         scale = 1.0  # stored in the target's own units
     else:
         value = side["metrics"].get(name)
     return "-" if value is None else f"{value * scale:.4f}"
+
+
+def _over(result: Mapping[str, Any]) -> str:
+    seeds = len((result["best"].get("test") or {}).get("seeds") or [])
+    return f" (mean of {seeds} seeds)" if seeds > 1 else ""
+
+
+def _mean_test(side: Mapping[str, Any], name: str) -> float | None:
+    """A test result as the report shows it: the mean over the seeds, like the validation's."""
+    test = side.get("test") or {}
+    values = [one.get(name) for one in test.get("seeds") or [test]]
+    return None if None in values else sum(values) / len(values)
+
+
+def _model_note(result: Mapping[str, Any]) -> str:
+    """What the exported model was trained on and, where seeds differ, what it has by itself."""
+    note = "refitted on training and validation rows"
+    metric, test = result["metric"], result["best"].get("test") or {}
+    if len(test.get("seeds") or []) < 2 or test.get(metric) is None:
+        return note
+    return f"{note}; seed {test.get('seed')}, test {metric} {test[metric]:.4f}"
 
 
 def _value(value: Any) -> str:

@@ -16,7 +16,7 @@ from kerasreg import cli
 from kerasreg.options import build_parser, joined
 from kerasreg.search.events import Counter, Event
 from kerasreg.study import Study
-from kerasreg.terminal import LiveProgress, describe_setting, duration, is_live
+from kerasreg.terminal import LiveProgress, describe_setting, duration, is_live, print_summary
 
 VERBS = ("search", "train", "report")
 PARSER = build_parser(dict.fromkeys(VERBS, lambda parsed: 0))
@@ -201,6 +201,25 @@ class TestTerminal:
     def test_a_setting_names_its_regularisers_first(self):
         values = {"learning_rate": 0.00123456, "l2": 0.0, "dropout": 0.5, "units": "64x64"}
         assert describe_setting(values) == "dropout 0.5, l2 0, learning_rate 0.00123, units 64x64"
+
+    def test_test_results_are_means_over_the_seeds_and_the_models_own_is_named(self, tmp_path):
+        def side(*accuracies):
+            seeds = [{"seed": k, "accuracy": a, "data_loss": 1.0} for k, a in enumerate(accuracies)]
+            metrics = {"accuracy": 0.75, "val_accuracy": 0.5, "val_data_loss": 0.25}
+            test = {**seeds[0], "seeds": seeds}
+            return {"trial": "1", "hyperparameters": {}, "metrics": metrics, "test": test}
+
+        (tmp_path / "best.keras").write_text("")
+        for accuracies, row, note in (
+            ((0.5, 0.25), "test accuracy (mean of 2 seeds)", "seed 0, test accuracy 0.5000)"),
+            ((0.375,), "test accuracy", "training and validation rows)"),
+        ):
+            screen = io.StringIO()
+            result = {"metric": "accuracy", "best": side(*accuracies), "baseline": side(0.125)}
+            print_summary(tmp_path, result, Console(file=screen, width=150))
+            lines = screen.getvalue().splitlines()
+            assert any(line.split("  ")[0] == row and line.endswith("0.3750") for line in lines)
+            assert any(line.startswith("model") and line.endswith(note) for line in lines)
 
     def test_it_is_still_where_nobody_looks(self, monkeypatch):
         monkeypatch.setenv("CI", "1")

@@ -15,6 +15,8 @@ from kerasreg.errors import UserError
 from kerasreg.plots import load_inside
 from kerasreg.population import batch_order
 from kerasreg.population.cohort import Cohort
+from kerasreg.report import render_report
+from kerasreg.search.baseline import _read_candidates
 from kerasreg.search.engines import TrainingTask, engine_named, members_of
 from kerasreg.search.keras_engine import KerasTunerEngine
 from kerasreg.search.measuring import measure, predict_logits
@@ -445,6 +447,77 @@ class TestResume:
         # What was left out is trained by a second sitting that may read the test rows again.
         again = small_search(tmp_path / "study", resume=True, reread_test=True, **options)
         assert len(again.trials()) == options["trials"]
+
+
+class TestConclusion:
+    def test_the_baseline_has_the_winners_shape_and_a_new_winner_gets_its_own(self, tmp_path):
+        options = {
+            # One unit cannot tell three classes apart.
+            "space": Space({"units": Choice((1,), (24,)), "optimizer": Choice("adam")}),
+            "base": SMALL.replace(learning_rate=0.05, optimizer="sgd"),
+            "searcher": "grid",
+            "try_first": [{"units": (1,)}],
+            "epochs": 3,
+        }
+        first = small_search(tmp_path / "s", trials=1, **options).result
+        assert first["best"]["config"]["units"] == [1]
+        longer = small_search(tmp_path / "s", trials=2, resume=True, reread_test=True, **options)
+        for result, units in ((first, [1]), (longer.result, [24])):
+            assert result["best"]["config"]["units"] == units
+            assert result["baseline"]["config"]["units"] == units
+            assert result["baseline"]["config"]["optimizer"] == "adam"
+        assert first["baseline"]["score"] != longer.result["baseline"]["score"]
+
+    @pytest.mark.parametrize("text", ["{}", '{"candidates": 5}', '{"candidates": [{}]}'])
+    def test_damaged_candidates_are_one_line(self, tmp_path, text):
+        path = tmp_path / "baseline.json"
+        path.write_text(text)
+        with pytest.raises(UserError, match="Delete it"):
+            _read_candidates(path, SMALL)
+
+    def test_an_old_result_never_stands_under_more_trials(self, tmp_path, monkeypatch):
+        space = Space({"dropout": Range(0.1, 0.5)})
+        options = {"epochs": 2, "engine": "keras-tuner", "space": space}
+        early = small_search(tmp_path / "s", minutes=1e-9, **options)
+        assert (len(early.trials()), early.test_reads) == (1, 1)
+
+        def interrupted(work):
+            raise Stop
+
+        with monkeypatch.context() as patch:
+            patch.setattr("kerasreg.search.run.conclude", interrupted)
+            with pytest.raises(Stop):
+                small_search(tmp_path / "s", resume=True, reread_test=True, **options)
+        assert Study.open(tmp_path / "s").result is None
+        again = small_search(tmp_path / "s", resume=True, **options)
+        assert again.result["best"]["trial"] == again.best()["trial"]
+        assert len(again.result["previous"]) == 1
+        # Concluded twice in one process: TensorBoard sees the second time only.
+        for side in ("best", "baseline"):
+            run = again.tensorboard / side
+            assert len(list(run.glob("events.*"))) == 1
+            tags = scalars(run).Tags()
+            assert any(tag.startswith("activations/") for tag in tags["tensors"])
+            epochs = again.result[side]["epochs"]
+            assert len(scalars(run).Scalars("data_loss/validation")) == epochs
+
+    def test_the_test_rows_stay_unread_where_no_trial_has_a_score(self, tmp_path):
+        dataset = line()
+        study = small_search(
+            tmp_path / "s",
+            data=dataset,
+            base=SMALL.replace(optimizer="sgd", learning_rate=1e-3),
+            space=Space({"l2": Choice(1e30, 1e31)}),
+            searcher="grid",
+            trials=2,
+        )
+        assert {record["status"] for record in study.trials()} == {"diverged"}
+        assert study.result["best"] is None
+        assert study.result["baseline"]["score"] is not None
+        assert "test" not in study.result["baseline"]
+        assert (study.test_reads, dataset.test_reads) == (0, 0)
+        page = render_report(study.folder).read_text()
+        assert "No trial has a score, so there was nothing to test" in page
 
 
 class TestFailures:

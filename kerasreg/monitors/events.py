@@ -214,13 +214,17 @@ def _close_unheard(records: tf.io.TFRecordWriter) -> None:
 _OPEN: weakref.WeakValueDictionary[str, EventWriter] = weakref.WeakValueDictionary()
 
 
-def shared_writer(log_dir: str | os.PathLike) -> EventWriter:
+def shared_writer(log_dir: str | os.PathLike, fresh: bool = False) -> EventWriter:
     """Return the writer that is open for a folder in this process, or open one.
 
     It closes when the last holder lets go of it; a holder must not call `close`.
+
+    Args:
+        log_dir: Folder of the run.
+        fresh: Open a new one, because the file of an earlier one may be deleted.
     """
     key = os.path.abspath(log_dir)
-    writer = _OPEN.get(key)
+    writer = None if fresh else _OPEN.get(key)
     if writer is None:
         writer = _OPEN[key] = EventWriter(log_dir)
     return writer

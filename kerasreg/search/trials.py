@@ -70,7 +70,7 @@ def run_trials(
         pending = proposer.replay(rounds, records)
     else:
         pending = [] if records else [("0000", _hyperparameters(request))]
-    answered = study.result is not None
+    answered = study.result is not None and study.test_reads > 0
     with Rounds(work, counter, deadline) as training:
         while True:
             if not pending:
@@ -82,6 +82,7 @@ def run_trials(
                 rounds.append(pending)
                 write_json(path, {"rounds": rounds})
             _refuse_if(answered and not reread_test, study)
+            study.retire_result()
             if request.halving:
                 # Who is stopped depends on the whole round: its finished trials train again beside.
                 pending = rounds[-1]

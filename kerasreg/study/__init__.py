@@ -3,6 +3,7 @@
 The contract of the folder and of a trial record is in the docstrings of `Study` and `trial_record`.
 """
 
+from kerasreg.study._contract import checked as checked_record
 from kerasreg.study._files import atomic_write
 from kerasreg.study._folder import Study
 from kerasreg.study._json import read_json, write_json
@@ -15,6 +16,7 @@ __all__ = [
     "Study",
     "atomic_save_npz",
     "atomic_write",
+    "checked_record",
     "failed_record",
     "load_npz",
     "read_json",

@@ -265,6 +265,14 @@ class Study:
         with self.lock():
             self._result.write(result)
 
+    def retire_result(self) -> None:
+        """Move a result there is to the list `previous`, because more trials are coming.
+
+        An interruption then leaves a study without a result, never an old one under more trials.
+        """
+        with self.lock():
+            self._result.retire()
+
     # One writer
 
     @contextmanager
