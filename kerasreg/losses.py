@@ -42,9 +42,11 @@ class SmoothedCrossentropy(keras.losses.Loss):
 class DataLoss(keras.metrics.Mean):
     """Mean of a loss over rows, as a metric: no penalty in it, whatever the model trains on.
 
+    Among `weighted_metrics` it weighs rows as Keras' losses do, the sum of weight times loss over
+    the number of rows, so that `loss = data_loss + penalty` holds with weights too.
+
     Args:
-        loss: A `keras.losses.Loss`; its own reduction is ignored, rows weigh alike (or by
-            `sample_weight`).
+        loss: A `keras.losses.Loss`; its own reduction is ignored.
     """
 
     def __init__(self, loss: keras.losses.Loss, name: str = "data_loss", **kwargs):
@@ -52,7 +54,7 @@ class DataLoss(keras.metrics.Mean):
         self.loss = type(loss).from_config({**loss.get_config(), "reduction": "none"})
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        super().update_state(self.loss(y_true, y_pred), sample_weight)
+        super().update_state(self.loss(y_true, y_pred, sample_weight))
 
     def get_config(self):
         loss = keras.saving.serialize_keras_object(self.loss)

@@ -12,15 +12,18 @@ import keras_tuner
 import numpy as np
 import pytest
 import tensorflow as tf
+from solo_training import keras_dtype
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kerasreg import ActivationMonitor, PopulationTuner, StackConfig, UserError
+from kerasreg.losses import DataLoss
 from kerasreg.population import Population
 from kerasreg.population.training import Training
 from kerasreg.search import in_memory
-from kerasreg.search.compiled_names import curve_names, population_objective
+from kerasreg.search.compiled_names import check_targets, curve_names, population_objective
 from kerasreg.search.fit_arguments import bind_fit, read_callbacks, read_rows
 from kerasreg.search.in_memory import CannotTrainTogether
+from kerasreg.stacks import build_stack
 
 RNG = np.random.default_rng(0)
 CENTRES = RNG.normal(0, 1.5, (3, 4))
@@ -395,7 +398,8 @@ def test_weights_and_splits_are_those_of_fit(tuner):
         seen[name] = list(scores(one).values())
     assert seen["plain"] == seen["split"] == seen["one-hot"]
     assert seen["class"] == seen["sample"] != seen["plain"]
-    read = read_rows(bind_fit((data,), FIT | {"batch_size": None}))
+    # As in Keras, the pipeline's batches and not the argument.
+    read = read_rows(bind_fit((data,), FIT | {"batch_size": 32}))
     assert read.batch_size == 16
     assert sorted(read.train.y) == sorted(TRAIN[1])
 
@@ -428,11 +432,134 @@ def test_what_cannot_train_together_trains_the_plain_way_named_once(tuner):
     with named("the callback Counting"):
         one.search(*TRAIN, **FIT, callbacks=[Counting()])
     assert statuses(one) == ["COMPLETED", "COMPLETED"]
-    assert one.executions("0")[0]["seed"] is None
+    assert one.executions("0")[0]["seed"] == 0
     model = one.get_best_models()[0]
     measured = model.evaluate(*VALIDATION, verbose=0, return_dict=True)
     best = one.oracle.get_best_trials(1)[0].score
     assert measured["accuracy"] == pytest.approx(best, abs=1e-6)
+
+
+def test_a_stack_trained_the_plain_way_has_a_seed_an_execution(tuner):
+    started = []
+
+    class First(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            started.append(self.model.get_weights())
+
+    one = tuner(max_trials=1, seed=4, executions_per_trial=2)
+    with named("First"):
+        one.search(*TRAIN, **FIT | {"epochs": 1}, callbacks=[First()])
+    assert [run["seed"] for run in one.executions("0")] == [4, 5]
+    config = stack(one.get_best_hyperparameters()[0])
+    for seed, weights in zip((4, 5), started, strict=True):
+        for ours, theirs in zip(
+            build_stack(config, 4, 3, seed=seed).get_weights(), weights, strict=True
+        ):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_hook_that_a_population_does_not_call_is_called_the_plain_way(tmp_path):
+    seen = []
+
+    class Own(PopulationTuner):
+        def on_epoch_end(self, trial, model, epoch, logs=None):
+            seen.append((trial.trial_id, epoch, "val_loss" in logs))
+
+    one = Own(stack, "val_loss", 1, directory=tmp_path)
+    with named("the tuner's own on_epoch_end()"):
+        one.search(*TRAIN, **FIT | {"epochs": 2})
+    assert seen == [("0", 0, True), ("0", 1, True)]
+    for hook in ("on_epoch_begin", "on_batch_begin", "on_batch_end", "_build_and_fit_model"):
+        kind = type("Own", (PopulationTuner,), {hook: lambda self, *args: None})
+        other = kind(stack, "val_loss", 1, directory=tmp_path, project_name=hook)
+        with pytest.raises(CannotTrainTogether, match=hook):
+            other._read(TRAIN, FIT)
+
+
+def test_hooks_of_trials_are_called_in_a_population(tmp_path):
+    seen = []
+
+    class Own(PopulationTuner):
+        def on_trial_begin(self, trial):
+            seen.append(("begin", trial.trial_id))
+
+        def on_trial_end(self, trial):
+            seen.append((trial.status, trial.trial_id))
+            super().on_trial_end(trial)
+
+    Own(stack, "val_loss", 2, directory=tmp_path).search(*TRAIN, **FIT | {"epochs": 1})
+    assert seen == [("begin", "0"), ("begin", "1"), ("COMPLETED", "0"), ("COMPLETED", "1")]
+
+
+def test_targets_that_keras_takes_are_trained(tuner):
+    def binary(hp):
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")])
+        model.compile(keras.optimizers.SGD(hp.Float("rate", 0.01, 0.5)), "binary_crossentropy")
+        return model
+
+    one = tuner(binary, "val_loss", 1)
+    soft = Y / 2
+    with named("targets other than the numbers 0 to 1"):
+        one.search(X[:80], soft[:80], validation_data=(X[80:], soft[80:]), epochs=1, verbose=0)
+    assert statuses(one) == ["COMPLETED"]
+
+
+def test_inputs_that_keras_refuses_are_refused_by_keras(tuner):
+    def image(hp):
+        layers = [
+            keras.Input((4,)),
+            keras.layers.Dense(hp.Int("units", 3, 4)),
+            keras.layers.Dense(3),
+        ]
+        model = keras.Sequential(layers)
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    x = X.reshape(-1, 2, 2)
+    with named("inputs of shape (80, 2, 2)"), pytest.raises(ValueError, match="shape"):
+        tuner(image, "val_loss", 1).search(
+            x[:80], Y[:80], validation_data=(x[80:], Y[80:]), epochs=1, verbose=0
+        )
+
+
+def test_trials_of_two_dtypes_are_two_populations_and_executions_are_one_structure(tuner):
+    def typed(hp, dtype=None):
+        dtype = dtype or hp.Choice("dtype", ["float32", "float64"])
+        with keras_dtype(dtype):
+            model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")])
+            model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    one = tuner(typed, oracle=keras_tuner.oracles.GridSearchOracle("val_loss", 2), seed=0)
+    one.search(*TRAIN, **FIT | {"epochs": 1})
+    assert statuses(one) == 2 * ["COMPLETED"]
+    assert {run["seed"] for key in "01" for run in one.executions(key)} == {0}
+
+    built = []
+
+    def changing(hp):
+        built.append(hp)
+        return typed(hp, ["float32", "float64"][len(built) % 2])
+
+    two = tuner(changing, "val_loss", 1, executions_per_trial=2, overwrite=True)
+    with named("different models from equal values"):
+        two.search(*TRAIN, **FIT | {"epochs": 1})
+    assert statuses(two) == ["COMPLETED"]
+
+
+def test_the_data_loss_is_one_number_with_weights_too(tuner):
+    """A population's weighted curves are those of Keras for the same weights of the model."""
+    for options in ({"class_weight": {0: 3.0, 2: 0.5}}, {}):
+        weights = np.linspace(0, 2, 40)
+        one = tuner(max_trials=1, overwrite=True)
+        validation = (*VALIDATION, weights)
+        one.search(*TRAIN, **FIT | {"epochs": 1, "validation_data": validation}, **options)
+        model = one.get_best_models()[0]
+        found = model.evaluate(*VALIDATION, sample_weight=weights, verbose=0, return_dict=True)
+        history = one.executions("0")[0]["history"]
+        assert found["data_loss"] == pytest.approx(found["loss"], rel=1e-5)
+        for name in ("loss", "data_loss", "accuracy"):
+            assert history[f"val_{name}"][0] == pytest.approx(found[name], rel=1e-5)
 
 
 def test_a_plain_trial_that_diverges_fails_and_a_mistake_is_the_users(tuner):
@@ -525,6 +652,8 @@ def test_a_stack_is_trained_as_it_says(tuner):
 
 # Reading alone, without training.
 
+PIPELINE = tf.data.Dataset.from_tensor_slices((X, Y)).batch(8)
+
 
 @pytest.mark.parametrize(
     ("given", "reason"),
@@ -551,6 +680,12 @@ def test_a_stack_is_trained_as_it_says(tuner):
             {"x": X, "y": Y, "sample_weight": np.ones(120), "class_weight": {0: 2.0}},
             "class_weight together",
         ),
+        ({"x": X, "y": Y, "sample_weight": np.ones(5)}, "shapes"),
+        ({"x": X, "y": Y, "sample_weight": 1.0 - Y}, "negative or not finite"),
+        ({"x": X, "y": Y, "class_weight": {0: np.nan}}, "negative or not finite"),
+        ({"x": PIPELINE, "sample_weight": np.ones(120)}, "sample_weight beside a tf.data"),
+        ({"x": PIPELINE, "y": Y}, "y beside a tf.data"),
+        ({"x": PIPELINE, "validation_data": None, "validation_split": 0.5}, "without validation"),
     ],
 )
 def test_rows_that_only_fit_can_take(given, reason):
@@ -590,6 +725,15 @@ def test_an_unknown_argument_is_an_error_not_a_failed_trial(tuner):
         tuner().search(*TRAIN, epoch=3)
 
 
+@pytest.mark.parametrize(
+    ("y", "loss"), [(2 * Y - 1, "binary"), (Y + 1, "softmax"), (np.nan * Y, "mse")]
+)
+def test_targets_that_only_keras_can_take(y, loss):
+    model = compiled("mse" if loss == "mse" else "sparse_categorical_crossentropy", [])
+    with pytest.raises(CannotTrainTogether, match="targets"):
+        check_targets(y, 3 if loss == "softmax" else 1, loss, model)
+
+
 def compiled(loss, metrics, activation=None, outputs=3):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(outputs, activation)])
     model.compile("sgd", loss, metrics=metrics)
@@ -597,6 +741,14 @@ def compiled(loss, metrics, activation=None, outputs=3):
 
 
 BINARY = keras.losses.BinaryCrossentropy(from_logits=True)
+
+
+def mae(y, p):
+    return keras.ops.zeros_like(y)
+
+
+class BinaryAccuracy(keras.metrics.BinaryAccuracy):
+    """A metric of the user's own."""
 
 
 @pytest.mark.parametrize(
@@ -619,6 +771,21 @@ BINARY = keras.losses.BinaryCrossentropy(from_logits=True)
             "binary",
             {"binary_accuracy": "accuracy"},
         ),
+        (
+            compiled(
+                "mse",
+                [keras.metrics.mean_absolute_error, keras.losses.mean_squared_error],
+                outputs=1,
+            ),
+            "mse",
+            {"mean_absolute_error": "mae", "mean_squared_error": "data_loss"},
+        ),
+        (
+            compiled("mse", [DataLoss(keras.losses.MeanSquaredError(), "own")], outputs=1),
+            "mse",
+            {"own": "data_loss"},
+        ),
+        (build_stack(BASE, 4, 3), "softmax", {"accuracy": "accuracy"}),
     ],
 )
 def test_curves_have_the_users_names(model, loss, expected):
@@ -634,6 +801,20 @@ def test_curves_have_the_users_names(model, loss, expected):
         # Keras compares the logits with 0.5.
         (compiled(BINARY, ["accuracy"], None, 1), "binary", "threshold"),
         (compiled("sparse_categorical_crossentropy", ["Accuracy"], "softmax"), "softmax", "Acc"),
+        # Keras would compare class numbers with the largest of one.
+        (
+            compiled("sparse_categorical_crossentropy", ["categorical_accuracy"], "softmax"),
+            "softmax",
+            "categorical_accuracy",
+        ),
+        # Names that are Keras' of things that are not.
+        (compiled("mse", [mae], None, 1), "mse", "mae"),
+        (compiled(BINARY, [BinaryAccuracy()], "sigmoid", 1), "binary", "binary_accuracy"),
+        (compiled("mse", [DataLoss(keras.losses.Huber())], None, 1), "mse", "data_loss"),
+        (compiled("mse", ["mae", mae], None, 1), "mse", "mae"),
+        (compiled("mse", ["mae", "mae"], None, 1), "mse", "used twice"),
+        # A mean over batches, of which the last may be short.
+        (compiled("mse", [keras.losses.MeanSquaredError()], None, 1), "mse", "mean_squared_error"),
     ],
 )
 def test_metrics_that_a_population_does_not_measure(model, loss, reason):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kerasreg.errors import UserError
 from kerasreg.losses import SmoothedCrossentropy
@@ -20,7 +20,9 @@ def read_loss(model: keras.Model, chain: Chain) -> tuple[str, Numbers, bool]:
     Raises:
         UserError: A loss that a population does not have, or that does not fit the last layer.
     """
-    loss, from_logits, smoothing = _loss_kind(model)
+    if model._compile_loss is None or model._compile_loss._user_loss_weights is not None:
+        raise UserError("loss: expected one loss without loss_weights.")
+    loss, from_logits, smoothing = loss_kind(model.loss)
     numbers = {(-1, "label_smoothing"): smoothing}
     last = chain.last_activation
     if loss == "softmax" and chain.width < 2:
@@ -40,12 +42,14 @@ def read_loss(model: keras.Model, chain: Chain) -> tuple[str, Numbers, bool]:
     return loss, numbers, False
 
 
-def _loss_kind(model: keras.Model) -> tuple[str, bool, float]:
+def loss_kind(given: Any, reduction: str = "sum_over_batch_size") -> tuple[str, bool, float]:
+    """The blueprint's name of a Keras loss, whether it takes logits, and its label smoothing.
+
+    Raises:
+        UserError: A loss, or an option of it, that a population does not have.
+    """
     from keras import losses
 
-    if model._compile_loss is None or model._compile_loss._user_loss_weights is not None:
-        raise UserError("loss: expected one loss without loss_weights.")
-    given = model.loss
     if isinstance(given, list | tuple | dict):
         raise UserError(f"loss: expected one loss, got {given!r}.")
     loss = losses.get(given)
@@ -75,7 +79,7 @@ def _loss_kind(model: keras.Model) -> tuple[str, bool, float]:
     # Keras leaves Huber's delta out of its configuration.
     config = {**loss.get_config(), **getattr(loss, "_fn_kwargs", {})}
     for name, wanted in (
-        ("reduction", "sum_over_batch_size"),
+        ("reduction", reduction),
         ("axis", -1),
         ("ignore_class", None),
         ("delta", 1.0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +65,21 @@ def gather_rows(
     validation = tuple(place(fold[1], "validation") for fold in folds)
     x, y, weights = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     return Rows(x, y, weights, bool((weights != 1).any()), train, validation)
+
+
+def class_weights(y: np.ndarray, factors: Mapping[int, float]) -> np.ndarray:
+    """Weights (rows,) of rows by their class, as Keras reads `class_weight`.
+
+    Args:
+        y: (rows,) or (rows, 1) class numbers, or one-hot (rows, classes).
+        factors: By class; classes that are missing weigh 1.
+    """
+    y = np.asarray(y)
+    labels = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else np.round(y.reshape(-1))
+    weights = np.ones(len(labels))
+    for label, factor in factors.items():
+        weights[labels == label] = factor
+    return weights
 
 
 def _checked(blueprint: Blueprint, dtype: str, part: tuple, name: str):

@@ -17,6 +17,7 @@ from kerasreg.monitors import (
     PenaltyMonitor,
     TrainEvaluation,
 )
+from kerasreg.population.rows import class_weights
 from kerasreg.search.in_memory import CannotTrainTogether, Columns, read_arrays, read_pipeline
 
 _MONITORS = (ActivationMonitor, GradientMonitor, PenaltyMonitor, TrainEvaluation)
@@ -89,8 +90,13 @@ def read_rows(given: Mapping[str, Any]) -> FitRows:
 
     batch_size = given.get("batch_size")
     if isinstance(given.get("x"), tf.data.Dataset):
-        train, own = read_pipeline("x", given["x"])
-        batch_size = batch_size or own
+        for name in ("y", "sample_weight"):
+            if given.get(name) is not None:
+                raise CannotTrainTogether(f"{name} beside a tf.data pipeline")
+        if given.get("validation_data") is None:
+            raise CannotTrainTogether("a tf.data pipeline without validation_data")
+        # Keras goes by the pipeline's batches whatever batch_size says.
+        train, batch_size = read_pipeline("x", given["x"])
     else:
         weights = given.get("sample_weight")
         train = read_arrays("x", given.get("x"), given.get("y"), weights)
@@ -110,11 +116,13 @@ def read_rows(given: Mapping[str, Any]) -> FitRows:
         raise CannotTrainTogether("no validation_data and no validation_split")
     if not len(train.x) or not len(validation.x):
         raise CannotTrainTogether("training or validation data without rows")
-    return FitRows(
-        _class_weighted(train, given.get("class_weight")),
-        validation,
-        min(int(batch_size or 32), len(train.x)),
-    )
+    train = _class_weighted(train, given.get("class_weight"))
+    for part in (train, validation):
+        if part.weights is not None and not (
+            np.isfinite(part.weights).all() and (part.weights >= 0).all()
+        ):
+            raise CannotTrainTogether("weights of rows that are negative or not finite")
+    return FitRows(train, validation, min(int(batch_size or 32), len(train.x)))
 
 
 def _class_weighted(rows: Columns, factors: Mapping[int, float] | None) -> Columns:
@@ -122,10 +130,7 @@ def _class_weighted(rows: Columns, factors: Mapping[int, float] | None) -> Colum
         return rows
     if rows.weights is not None:
         raise CannotTrainTogether("class_weight together with sample weights")
-    y = rows.y
-    labels = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)
-    weights = np.array([factors.get(int(label), 1.0) for label in labels])
-    return Columns(rows.x, rows.y, weights)
+    return Columns(rows.x, rows.y, class_weights(rows.y, factors))
 
 
 def read_callbacks(given: Mapping[str, Any]) -> FitCallbacks:

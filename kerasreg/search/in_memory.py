@@ -48,7 +48,8 @@ def read_arrays(name: str, x: Any, y: Any, weights: Any = None) -> Columns:
     for array in (x, y):
         if array.dtype.kind not in "iubf":
             raise CannotTrainTogether(f"{name} of {array.dtype} values")
-    if x.ndim < 2 or y.ndim > 2 or len(x) != len(y) or (weights is not None and weights.ndim != 1):
+    fitting = weights is None or weights.shape == x.shape[:1]
+    if x.ndim < 2 or y.ndim > 2 or len(x) != len(y) or not fitting:
         shapes = [array.shape for array in (x, y, weights) if array is not None]
         raise CannotTrainTogether(f"{name} of shapes {' and '.join(map(str, shapes))}")
     return Columns(x, y, weights)

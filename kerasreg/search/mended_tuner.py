@@ -17,6 +17,7 @@ from keras_tuner.src.engine import tuner_utils
 
 from kerasreg.errors import UserError
 from kerasreg.search import project
+from kerasreg.search.together import execution_seed
 from kerasreg.search.trial_results import DIVERGED, all_finite, executions_of
 from kerasreg.stacks import StackConfig, build_stack
 
@@ -32,7 +33,7 @@ class MendedTuner(keras_tuner.Tuner):
 
     Args:
         oracle, hypermodel, tuner_id, kwargs: As in `keras_tuner.Tuner`.
-        seed: Of a `StackConfig`'s model.
+        seed: Of a `StackConfig`'s models: `seed + execution`, as in a population.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class MendedTuner(keras_tuner.Tuner):
         **kwargs: Any,
     ):
         self.seed = seed
+        # Of the executions of the trial under way; None for a model of the user's own.
+        self._seeds: list[int | None] = []
         #: Input shape, outputs and task of a `StackConfig`.
         self._geometry: tuple[tuple[int, ...], int, str] | None = None
         # keras-tuner looks for the file of the default id and then writes that of the given one.
@@ -54,6 +57,7 @@ class MendedTuner(keras_tuner.Tuner):
 
     def run_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> Any:
         """Train one trial the plain way, as keras-tuner does."""
+        self._seeds = []
         values = trial.hyperparameters.values
         if "tuner/epochs" in values:
             fit_kwargs |= {
@@ -61,6 +65,10 @@ class MendedTuner(keras_tuner.Tuner):
                 "initial_epoch": values["tuner/initial_epoch"],
             }
         return super().run_trial(trial, *fit_args, **fit_kwargs)
+
+    def _build_and_fit_model(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
+        self._seeds.append(None)
+        return super()._build_and_fit_model(trial, *args, **kwargs)
 
     def _try_run_and_update_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> None:
         """keras-tuner's, but the user's mistakes are not failed trials."""
@@ -78,7 +86,9 @@ class MendedTuner(keras_tuner.Tuner):
         seconds = (time.perf_counter() - started) / len(histories)
         if all(isinstance(history, keras.callbacks.History) for history in histories):
             status = ["completed" if whole else "diverged" for whole in finite]
-            self._keep(trial, histories, [(None, word, seconds) for word in status])
+            seeds = self._seeds if len(self._seeds) == len(status) else [None] * len(status)
+            runs = [(seed, word, seconds) for seed, word in zip(seeds, status, strict=True)]
+            self._keep(trial, histories, runs)
         if not all(finite):
             trial.status, trial.message = TrialStatus.INVALID, DIVERGED
             return
@@ -112,7 +122,10 @@ class MendedTuner(keras_tuner.Tuner):
                     "hypermodel: a StackConfig can only be built for arrays given to search(); "
                     "return build_stack(config, input_shape, outputs) instead."
                 )
-            model = build_stack(model, *self._geometry, seed=self.seed)
+            run = max(0, len(self._seeds) - 1)
+            seed = execution_seed(self.seed, run, hp.values.get("tuner/initial_epoch") or 0)
+            self._seeds[run:] = [seed]
+            model = build_stack(model, *self._geometry, seed=seed)
         earlier = hp.values.get("tuner/trial_id")
         if earlier:
             if not model.built:
@@ -142,7 +155,8 @@ class MendedTuner(keras_tuner.Tuner):
         """What each execution of a trial was: `seed`, `status`, `seconds` and `history`.
 
         The history is that of `model.fit`, one number an epoch, None where it was not finite. A
-        trial that was trained the plain way has no seed.
+        model of the user's own that was trained the plain way has no seed; that of a `StackConfig`
+        is of its initial weights and masks, and the batch order is then Keras' own.
         """
         path = Path(self.get_trial_dir(trial_id)) / "executions.json"
         return json.loads(path.read_text()) if path.exists() else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class Job:
 
     Attributes:
         blueprint: Their structure.
+        dtype: Of their numbers.
         stack: Whether they are `StackConfig`s.
         names: Names in the user's logs and the curves they are, as sorted pairs.
         objective, monitor: By the population's names.
@@ -42,6 +44,7 @@ class Job:
     """
 
     blueprint: Blueprint
+    dtype: str
     stack: bool
     names: tuple[tuple[str, str], ...]
     objective: str
@@ -72,40 +75,60 @@ def job_of(
         CannotTrainTogether: It cannot be a member of a population; the message names why.
         FailedTrialError: It has more than `largest` trainable numbers.
     """
-    rows = arguments.rows
-    built = executions[0]
-    if isinstance(built, StackConfig):
-        shape, outputs, task = geometry
-        features = 1
-        for size in shape:
-            features *= size
-        blueprint = blueprint_of_config(built, features, outputs, task)
-        names = stack_curve_names(blueprint.metric)
-        model = None
-    else:
-        model = built
-        for execution in executions:
-            if not execution.built:
-                execution.build((None, *rows.train.x.shape[1:]))
-        try:
-            blueprint = lift(model).blueprint
-        except UserError as error:
-            raise CannotTrainTogether(str(error).rstrip(".")) from None
-        weighted = rows.train.weights is not None or rows.validation.weights is not None
-        names = curve_names(model, blueprint.loss, weighted)
+    read = [_read(built, arguments.rows, geometry) for built in executions]
+    if any(one != read[0] for one in read):
+        raise CannotTrainTogether("a hypermodel that builds different models from equal values")
+    blueprint, names, dtype = read[0]
     parameters = blueprint.parameters()
     size = sum(p.shape[0] * p.shape[1] for p in parameters if p.trainable)
     if largest and size > largest:
         raise errors.FailedTrialError(f"Oversized model: {size} parameters. Skip model.")
-    for part in (rows.train, rows.validation):
-        check_targets(part.y, blueprint.outputs, blueprint.loss, model)
     aim = population_objective(objective.name, objective.direction, names)
     monitor, mode = arguments.callbacks.monitor, arguments.callbacks.mode
     monitor = population_objective(monitor, mode, names, "EarlyStopping of") if monitor else aim
     first = trial.hyperparameters.values.get("tuner/initial_epoch") or 0
     epochs = (trial.hyperparameters.values.get("tuner/epochs") or arguments.epochs) - first
-    pairs = tuple(sorted(names.items()))
-    return Job(blueprint, model is None, pairs, aim, monitor, epochs, first)
+    return Job(
+        blueprint=blueprint,
+        dtype=dtype,
+        stack=isinstance(executions[0], StackConfig),
+        names=tuple(sorted(names.items())),
+        objective=aim,
+        monitor=monitor,
+        epochs=epochs,
+        initial_epoch=first,
+    )
+
+
+def _read(
+    built: keras.Model | StackConfig, rows: FitRows, geometry: tuple[tuple[int, ...], int, str]
+) -> tuple[Blueprint, dict[str, str], str]:
+    """Structure, names of the curves and dtype of one execution; its rows are checked."""
+    parts = (rows.train, rows.validation)
+    if isinstance(built, StackConfig):
+        shape, outputs, task = geometry
+        blueprint = blueprint_of_config(built, math.prod(shape), outputs, task)
+        names, dtype, model = stack_curve_names(blueprint.metric), "float32", None
+    else:
+        model = built
+        if not model.built:
+            model.build((None, *rows.train.x.shape[1:]))
+        try:
+            lifted = lift(model)
+        except UserError as error:
+            raise CannotTrainTogether(str(error).rstrip(".")) from None
+        blueprint, dtype = lifted.blueprint, lifted.dtype
+        weighted = any(part.weights is not None for part in parts)
+        names = curve_names(model, blueprint.loss, weighted)
+        shape = model.input_shape[1:]
+    for part in parts:
+        if part.x.shape[1:] != shape:
+            raise CannotTrainTogether(f"inputs of shape {part.x.shape} for rows of {shape}")
+        if model is not None and part.x.dtype.kind == "f" and "int" in model.inputs[0].dtype:
+            # Keras cuts their fractions off.
+            raise CannotTrainTogether(f"{part.x.dtype} inputs for {model.inputs[0].dtype} ones")
+        check_targets(part.y, blueprint.outputs, blueprint.loss, model)
+    return blueprint, names, dtype
 
 
 def train_together(
@@ -131,10 +154,7 @@ def train_together(
         (owner, run) for owner, item in enumerate(prepared) for run in range(len(item.built))
     ]
     built = [prepared[owner].built[run] for owner, run in members]
-    seeds = [
-        seed + run if not job.initial_epoch else derive(seed + run, "go on", job.initial_epoch)
-        for _, run in members
-    ]
+    seeds = [execution_seed(seed, run, job.initial_epoch) for _, run in members]
     if job.stack:
         population = Population(built, *geometry, seeds=seeds)
     else:
@@ -183,6 +203,11 @@ def _watched(members, prepared: list[Prepared], arguments: FitArguments) -> dict
         if monitors:
             watched[number] = monitors
     return watched
+
+
+def execution_seed(seed: int, run: int, initial_epoch: int) -> int:
+    """Seed of execution `run` of every trial; one that goes on from another trial has its own."""
+    return derive(seed + run, "go on", initial_epoch) if initial_epoch else seed + run
 
 
 def execution_folder(log_dir: str, trial: Trial, run: int) -> str:

@@ -28,6 +28,13 @@ from kerasreg.search.trial_results import (
     write_events,
 )
 
+# What keras-tuner calls for a trial, an epoch or a batch and a population does not.
+_NOT_CALLED = (
+    *("run_trial", "on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end"),
+    *("_build_and_fit_model", "_try_build", "_build_hypermodel", "_try_run_and_update_trial"),
+    *("_deepcopy_callbacks", "_configure_tensorboard_dir", "_get_tensorboard_dir"),
+)
+
 
 class PopulationTuner(MendedTuner):
     """keras-tuner's search with the trials of one structure trained together.
@@ -130,17 +137,29 @@ class PopulationTuner(MendedTuner):
             self.save()
 
     def _read(self, fit_args: tuple, fit_kwargs: dict[str, Any]) -> FitArguments:
-        if type(self.hypermodel).fit is not keras_tuner.HyperModel.fit:
-            raise CannotTrainTogether("the hypermodel's own fit()")
-        if type(self).run_trial is not PopulationTuner.run_trial:
-            raise CannotTrainTogether("the tuner's own run_trial()")
-        if self.distribution_strategy is not None:
-            raise CannotTrainTogether("a distribution_strategy")
-        given = bind_fit(fit_args, fit_kwargs)
-        rows = read_rows(given)
+        own = self._own_way()
+        try:
+            given = bind_fit(fit_args, fit_kwargs)
+            rows = read_rows(given)
+        except (CannotTrainTogether, TypeError):
+            if own is None:
+                raise
+            raise CannotTrainTogether(own) from None
+        # Before anything is refused: a StackConfig is built from it the plain way too.
         targets = [rows.train.y, rows.validation.y]
         self._geometry = stack_geometry(rows.train.x, targets, self.outputs, self.task)
+        if own is not None:
+            raise CannotTrainTogether(own)
         return FitArguments(rows, read_callbacks(given), given.get("epochs", 1))
+
+    def _own_way(self) -> str | None:
+        """What the user trains in a way of their own, if anything."""
+        if type(self.hypermodel).fit is not keras_tuner.HyperModel.fit:
+            return "the hypermodel's own fit()"
+        for name in _NOT_CALLED:
+            if getattr(getattr(self, name), "__func__", None) is not getattr(PopulationTuner, name):
+                return f"the tuner's own {name}()"
+        return None if self.distribution_strategy is None else "a distribution_strategy"
 
     def _search_together(self, arguments: FitArguments, fit_args, fit_kwargs) -> None:
         verbose = fit_kwargs.get("verbose", "auto") != 0

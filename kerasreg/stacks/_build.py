@@ -30,7 +30,8 @@ def build_stack(
     Classification gives logits: softmax cross-entropy for `outputs >= 2` with integer labels,
     binary cross-entropy for `outputs == 1` with labels 0 and 1.
 
-    The compiled metrics are `data_loss` (no penalty, no label smoothing) and `accuracy` or `mae`.
+    The compiled metrics are `data_loss` (no penalty, no label smoothing; row weights count in it as
+    in the loss) and `accuracy` or `mae`.
     Initial kernels and dropout masks come from `seed` alone, each layer with its own draw.
 
     Raises:
@@ -52,8 +53,13 @@ def build_stack(
 
 def compile_stack(model: keras.Model, config: StackConfig, outputs: int, task: str) -> None:
     """Compile `model` with the config's optimiser, loss and metrics."""
-    loss, metrics = _loss_and_metrics(config, outputs, task)
-    model.compile(optimizer=build_optimizer(config), loss=loss, metrics=metrics)
+    loss, data_loss, metric = _loss_and_metrics(config, outputs, task)
+    model.compile(
+        optimizer=build_optimizer(config),
+        loss=loss,
+        metrics=[metric],
+        weighted_metrics=[data_loss],
+    )
 
 
 def check_geometry(input_shape: int | tuple[int, ...], outputs: int, task: str) -> tuple[int, ...]:
@@ -146,12 +152,12 @@ def _loss_and_metrics(config: StackConfig, outputs: int, task: str):
             "mae": losses.MeanAbsoluteError,
             "huber": losses.Huber,
         }[config.loss]()
-        return loss, [DataLoss(loss), metrics.MeanAbsoluteError(name="mae")]
+        return loss, DataLoss(loss), metrics.MeanAbsoluteError(name="mae")
     smoothing = config.label_smoothing
     if outputs == 1:
         plain = losses.BinaryCrossentropy(from_logits=True)
         loss = losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing)
-        return loss, [DataLoss(plain), metrics.BinaryAccuracy(threshold=0.0, name="accuracy")]
+        return loss, DataLoss(plain), metrics.BinaryAccuracy(threshold=0.0, name="accuracy")
     plain = losses.SparseCategoricalCrossentropy(from_logits=True)
     loss = SmoothedCrossentropy(smoothing) if smoothing else plain
-    return loss, [DataLoss(plain), metrics.SparseCategoricalAccuracy(name="accuracy")]
+    return loss, DataLoss(plain), metrics.SparseCategoricalAccuracy(name="accuracy")
