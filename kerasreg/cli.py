@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import errno
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -104,7 +105,8 @@ def _run(verb: str, given: dict, base: dict) -> int:
     verbose = given.pop("verbose")
     with _importing(verbose):
         from kerasreg.report import render_report
-        from kerasreg.search.request import Request, requested
+        from kerasreg.search.given import requested
+        from kerasreg.search.request import Request
         from kerasreg.search.run import run_request
         from kerasreg.search.tensorboard import write_figures
         from kerasreg.study import Study
@@ -205,10 +207,13 @@ def _handled(handler) -> Iterator[None]:
 
 
 def _say_kept(verb: str, folder: Path) -> None:
+    if not os.path.lexists(folder / "study.json"):
+        print(f"kerasreg: interrupted before {folder} was begun", file=sys.stderr)
+        return
     trials = folder / "trials.jsonl"
     kept = trials.read_bytes().count(b"\n") if trials.exists() else 0
     print(
         f"kerasreg: interrupted; {kept} finished trials are kept. "
-        f"Go on with: kerasreg {verb} --resume --out {folder}",
+        f"Go on with: kerasreg {verb} --resume --out {shlex.quote(str(folder))}",
         file=sys.stderr,
     )

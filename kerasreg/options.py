@@ -112,12 +112,19 @@ def _add_train(verbs, run: Run) -> None:
         run,
         "Train one setting, beside the same stack without regularisation.",
         "  kerasreg train --data digits --dropout 0.3 --l2 1e-4 --out run\n"
-        "  kerasreg train --data diabetes --norm batch --units 64,64 --lr 0.01 --out run",
+        "  kerasreg train --data diabetes --norm batch --units 64,64 --lr 0.01 --out run\n"
+        "  kerasreg train --data digits --norm batch --set norm_momentum=0.99 --out run",
     )
     _add_data(parser)
     group = parser.add_argument_group("the stack (per-layer lists are separated by commas)")
     for flag, field, metavar, text in _STACK_FLAGS:
         group.add_argument(flag, dest=f"stack_{field}", metavar=metavar, help=text)
+    group.add_argument(
+        "--set",
+        action="append",
+        metavar="NAME=VALUE",
+        help="any field of the stack by its name, as search varies it; may be repeated",
+    )
     _add_training(parser)
     parser.add_argument("--engine", metavar="E", help="how to train: population or keras-tuner")
     _add_output(parser)

@@ -179,6 +179,14 @@ class TestSignals:
         with Study.open(tmp_path / "study").lock():
             pass
 
+    def test_the_line_names_what_can_be_resumed(self, tmp_path, capfd):
+        folder = tmp_path / "my study"
+        cli._say_kept("search", folder)
+        assert "--resume" not in capfd.readouterr().err
+        Study.create(folder, {"trials": 1})
+        cli._say_kept("train", folder)
+        assert f"kerasreg train --resume --out '{folder}'" in capfd.readouterr().err
+
     def test_before_anything_has_begun(self, tmp_path):
         process = subprocess.Popen(
             [*COMMAND, *LONG], cwd=tmp_path, stderr=subprocess.PIPE, text=True

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 
-from kerasreg.data import Dataset, from_arrays
+from kerasreg.data import Dataset, from_arrays, load
 from kerasreg.errors import UserError
 from kerasreg.plots import load_inside
 from kerasreg.population import batch_order
@@ -18,10 +18,12 @@ from kerasreg.population.cohort import Cohort
 from kerasreg.report import render_report
 from kerasreg.search.baseline import _read_candidates
 from kerasreg.search.engines import TrainingTask, engine_named, members_of
+from kerasreg.search.given import requested
 from kerasreg.search.keras_engine import KerasTunerEngine
 from kerasreg.search.measuring import measure, predict_logits
+from kerasreg.search.ranges import label
 from kerasreg.search.request import Request
-from kerasreg.search.run import search, train
+from kerasreg.search.run import load_requested, run_request, search, train
 from kerasreg.search.space import Choice, Range, Space
 from kerasreg.stacks import StackConfig, build_stack
 from kerasreg.study import Study
@@ -449,6 +451,30 @@ class TestResume:
         assert len(again.trials()) == options["trials"]
 
 
+class TestWhereTheDataComeFrom:
+    def test_a_loaded_data_set_is_remembered_by_its_arguments(self, tmp_path, monkeypatch):
+        path = tmp_path / "blobs.npz"
+        np.savez(path, x=X, y=Y)
+        monkeypatch.chdir(tmp_path)
+        data = load("blobs.npz", split_seed=3, fractions=(0.5, 0.25, 0.25))
+        assert data.source == {
+            "name_or_path": str(path), "split_seed": 3, "fractions": (0.5, 0.25, 0.25)
+        }  # fmt: skip
+        assert load("iris").source == {"name_or_path": "iris"}
+        assert "source" not in data.describe()
+        options = {"space": Space({"dropout": Range(0.1, 0.5)}), "epochs": 1, "trials": 1}
+        study = small_search(tmp_path / "s", data=data, **options)
+        # The command line finds the data again; so does Python, and with the same rows as arrays.
+        request = Request.of_study(study)
+        assert load_requested(request).fingerprint == data.fingerprint
+        assert run_request(request, study.folder, resume=True).trials() == study.trials()
+        same = from_arrays(X, Y, split_seed=3, fractions=(0.5, 0.25, 0.25), name="blobs.npz")
+        small_search(tmp_path / "s", data=same, resume=True, **options)
+        code = render_report(study.folder).read_text()
+        assert "fractions=(0.5, 0.25, 0.25)" in code
+        assert "from_arrays" not in code
+
+
 class TestConclusion:
     def test_the_baseline_has_the_winners_shape_and_a_new_winner_gets_its_own(self, tmp_path):
         options = {
@@ -669,6 +695,77 @@ class TestRequest:
         request = Request(data=None, space=space.to_dict())
         assert request.base["l2"] == 0.5
         assert request.config({"dropout": 0.5}).l2 == 0.5
+
+    def test_a_setting_to_try_is_completed_from_the_base(self):
+        given = {"try_first": ["l2=0.001"], "space": ["weight_decay=0.01:0.1:log:zero"]}
+        given["fix"] = ["dropout=0.5", "l1=0"]
+        request = requested("search", given, {"weight_decay": 0.05, "learning_rate": 0.02})
+        (tried,) = request.try_first
+        assert tried["weight_decay"] == 0.05
+        assert tried["learning_rate"] == 0.02
+        assert (tried["l2"], tried["input_dropout"]) == (0.001, 0.0)
+
+    def test_every_field_that_a_search_varies_can_be_set_for_training(self):
+        values = {
+            "initial_scale": 0.5, "rho": 0.8, "norm_momentum": 0.99, "norm_epsilon": 1e-5,
+            "initial_accumulator": 0.2, "penalize_output": False, "units": (6, 7),
+            "dropout": (0.1, 0.2),
+        }  # fmt: skip
+        texts = [f"{name}={label(value)}" for name, value in values.items()]
+        request = requested("train", {"set": texts}, {"l2": 0.25})
+        assert request.config({}) == StackConfig(l2=0.25, **values)
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [("rho", "NAME=VALUE"), ("rhoo=1", "rho"), ("rho=x", "number"), ("l2=1", "twice")],
+    )
+    def test_a_wrong_set_is_one_line(self, text, words):
+        with pytest.raises(UserError, match=f"--set: .*{words}"):
+            requested("train", {"set": [text]}, {"l2": 0.25})
+
+    def test_an_edit_given_again_is_no_difference(self):
+        edits, fixed = ["l2=1e-6:1e-2:log", "dropout=0.1,0.5"], ["l1=0", "normalization=none"]
+        stored = requested("search", {"space": edits, "fix": fixed}, {})
+        for part in ({"space": edits}, {"space": edits[1:]}, {"fix": fixed[:1]}):
+            assert requested("search", part, {}, stored) == stored
+        assert requested("search", {"fix": ["l1=0.5"]}, {}, stored) != stored
+
+    @pytest.mark.parametrize(
+        "name", ["seed", "trials", "epochs", "seeds", "folds", "patience", "batch_size"]
+    )
+    def test_numbers_that_no_file_holds_are_refused(self, name):
+        with pytest.raises(UserError, match="expected a whole number from"):
+            Request(data=None, space=small_space().to_dict(), **{name: 99999999999999999999})
+
+    def test_a_study_of_another_verb_is_not_resumed(self):
+        stored = requested("train", {}, {})
+        with pytest.raises(UserError, match="begun by kerasreg train"):
+            requested("search", {}, {}, stored)
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            {"try_first": 5},
+            {"try_first": [5]},
+            {"data": 5},
+            {"data": {"foo": 1}},
+            {"data": {"name_or_path": 5}},
+            {"data": {"name_or_path": "a\0.csv"}},
+            {"data": {"name_or_path": "digits", "fractions": 5}},
+            {"space": 5},
+            {"space": {"varied": {"l2": {"choices": 5}}, "fixed": {}}},
+            {"base": 5},
+            {"base": {"units": "x"}},
+            {"base": {"groups": 2**70}},
+            {"halving": "x"},
+            {"trials": "x"},
+            {"objective": []},
+        ],
+    )
+    def test_wrong_types_in_a_study_are_one_line(self, finished, damage):
+        with pytest.raises(UserError) as caught:
+            Request.from_dict({**Request.of_study(finished).to_dict(), **damage})
+        assert len(str(caught.value)) < 300
 
     @pytest.mark.parametrize("text", ["edited", "missing"])
     def test_an_edited_study_is_one_line(self, finished, tmp_path, text):

@@ -7,6 +7,9 @@ from kerasreg.data._labels import Labels
 from kerasreg.data._splitting import check_fractions, split_rows, subset_rows
 from kerasreg.errors import UserError
 
+# What a study can record exactly, and a round number to say.
+MOST_SEED = 10**18
+
 
 def assemble(
     raw,
@@ -36,8 +39,11 @@ def assemble(
         UserError: From splitting and fitting; when a class is in the test part only.
     """
     fractions = check_fractions(fractions)
-    if isinstance(split_seed, bool) or not isinstance(split_seed, int | np.integer):
-        raise UserError(f"split_seed: expected a whole number, got {split_seed!r}")
+    whole = isinstance(split_seed, int | np.integer) and not isinstance(split_seed, bool)
+    if not whole or abs(int(split_seed)) > MOST_SEED:
+        raise UserError(
+            f"split_seed: expected a whole number of at most {MOST_SEED}, got {split_seed!r}"
+        )
     rows = len(raw)
     y = labels.y[:rows]
     if raw_test is None:

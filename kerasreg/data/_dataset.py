@@ -80,6 +80,8 @@ class Dataset:
         target_offset: Mean of the training target, 0.0 for classification.
         fingerprint: SHA-256 (hex) of the raw rows, targets and names that were loaded.
         notes: Sentences on what was done to the data that a user may not expect.
+        source: The arguments of `load` that made it, but for defaults; None for data given as
+            arrays or as a table. A study records them, to load the data again.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class Dataset:
         self._preprocessing = preprocessing
         self._split = split
         self.notes = (*notes, *preprocessing.notes())
+        self.source: dict | None = None
 
     @property
     def input_shape(self) -> tuple[int]:

@@ -54,6 +54,28 @@ def load(
         "split_seed": split_seed,
         "fractions": fractions,
     }
+    dataset = _read(name_or_path, target, header, options)
+    given = {"target": target, "header": header, **options}
+    dataset.source = {
+        "name_or_path": locate(name_or_path),
+        **{name: value for name, value in given.items() if value != _DEFAULTS[name]},
+    }
+    return dataset
+
+
+_DEFAULTS = load.__kwdefaults__
+
+
+def locate(source: str | Path) -> str:
+    """A data source as it can be found again: a name stays a name, a file becomes absolute."""
+    path = Path(source)
+    is_file = path.suffix or len(path.parts) > 1
+    return str(path.absolute()) if is_file else str(source)
+
+
+def _read(
+    name_or_path: str | Path, target: str | int | None, header: bool, options: dict
+) -> Dataset:
     name = str(name_or_path)
     path = Path(name_or_path)
     suffix = path.suffix.lower()
@@ -67,10 +89,10 @@ def load(
             y_test=named.y_test,
             name=name,
             feature_names=named.feature_names,
-            class_names=None if task == "regression" else named.class_names,
+            class_names=None if options["task"] == "regression" else named.class_names,
             target_name=named.target_name,
             scaling=named.scaling,
-            **(options | {"task": task or named.task}),
+            **(options | {"task": options["task"] or named.task}),
         )
     if suffix == ".npz":
         _refuse_table_options(name, target, header)

@@ -49,9 +49,7 @@ def known(name: str) -> str:
     """The name itself, if it is a field of a stack; else a UserError with the nearest."""
     if name not in FIELDS:
         near = difflib.get_close_matches(str(name), FIELDS, n=3, cutoff=0.5) or FIELDS
-        raise UserError(
-            f"search space: {name!r} is no field of a stack. Nearest: {', '.join(near)}."
-        )
+        raise UserError(f"{name!r} is no field of a stack. Nearest: {', '.join(near)}.")
     return name
 
 
@@ -59,7 +57,7 @@ def split(text: str, form: str) -> tuple[str, str]:
     """`NAME=REST` as a known name and the rest; `form` is what the error says was expected."""
     name, equals, right = text.partition("=")
     if not equals or not name.strip() or not right.strip():
-        raise UserError(f"search space: expected {form}, got {text!r}.")
+        raise UserError(f"expected {form}, got {text!r}.")
     return known(name.strip()), right.strip()
 
 

@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from kerasreg.errors import UserError
@@ -22,14 +21,25 @@ ENGINES = ("population", "keras-tuner")
 _FLAGS = {"epoch_rule": "--epoch"}
 
 
+# Whole numbers that a study can count to; seeds may be as large as a file holds exactly.
+_BOUNDS = {
+    "trials": (1, 10**6),
+    "epochs": (1, 10**9),
+    "seeds": (1, 10**4),
+    "patience": (1, 10**9),
+    "batch_size": (1, 10**9),
+    "folds": (0, 10**9),
+    "seed": (0, 10**18),
+}
+
+
 @dataclass(frozen=True)
 class Request:
     """Everything that decides which numbers a study gives, but the data's content.
 
     Attributes:
         command: `"search"` or `"train"`.
-        data: Arguments of `kerasreg.load` (source, target, header, task, train_size, split_seed),
-            or None for data given as arrays.
+        data: Arguments of `kerasreg.load`, or None for data given as arrays.
         space: `Space.to_dict()`; empty for `train`.
         searcher: One of `SEARCHERS`.
         trials: How many settings to try; the only field that may grow later.
@@ -69,11 +79,9 @@ class Request:
     try_first: tuple[dict[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        for name, low in (("trials", 1), ("epochs", 1), ("seeds", 1), ("patience", 1)):
-            _whole(name, getattr(self, name), low, optional=name == "patience")
-        _whole("batch_size", self.batch_size, 1, optional=True)
-        _whole("seed", self.seed, 0)
-        _whole("folds", self.folds, 0)
+        for name, (low, high) in _BOUNDS.items():
+            optional = name in ("patience", "batch_size")
+            _whole(name, getattr(self, name), low, high, optional)
         if self.folds == 1:
             raise UserError("--folds: expected 2 or more (or none), got 1.")
         _one_of("searcher", self.searcher, SEARCHERS)
@@ -116,6 +124,7 @@ class Request:
             not isinstance(values, Mapping)
             or set(values) - names
             or not {"data", "space"} <= set(values)
+            or not all(_is_kind(name, values[name]) for name in values)
         ):
             raise UserError("study.json: expected what kerasreg writes; it was edited or damaged.")
         return cls(**{**values, "try_first": tuple(values.get("try_first", ()))})
@@ -140,73 +149,38 @@ class Request:
         return self.parsed_space.config(hyperparameters, base)
 
 
-def requested(
-    command: str, given: Mapping[str, Any], base: Mapping[str, Any], stored: Request | None = None
-) -> Request:
-    """Build a request from what the command line was given.
-
-    Args:
-        command: The verb.
-        given: Option -> value, only those given. `space`, `fix` and `try_first` are lists of text.
-        base: Fields of the stack that were given.
-        stored: The request of the study that is resumed: it answers everything not given.
-
-    Raises:
-        UserError: A text does not read, or a value is none that a study can have.
-    """
-    given = dict(given)
-    fields = stored.to_dict() if stored else {"command": command, "data": {}}
-    fields["command"] = command
-    data = {key: given.pop(name) for key, name in _DATA.items() if name in given}
-    if "header" in data:
-        data["header"] = not data["header"]
-    if stored is None:
-        data.setdefault("name_or_path", "digits")
-    if "name_or_path" in data:
-        data["name_or_path"] = locate(data["name_or_path"])
-    if data:
-        fields["data"] = {**(fields["data"] or {}), **data}
-    edits, fixed = given.pop("space", ()), given.pop("fix", ())
-    if edits or fixed or stored is None:
-        space = Space.parse(edits, fixed) if command == "search" else Space()
-        fields["space"] = space.to_dict()
-    fields["base"] = {**fields.get("base", StackConfig().to_dict()), **base}
-    if "try_first" in given:
-        space = Space.from_dict(fields["space"])
-        given["try_first"] = tuple(space.setting(text) for text in given["try_first"])
-    if "epoch" in given:
-        given["epoch_rule"] = given.pop("epoch")
-    if given.get("patience") == 0:
-        given["patience"] = None
-    if command == "train":
-        fields["trials"] = 1
-    return Request.from_dict({**fields, **given})
+def _is_kind(name: str, value: Any) -> bool:
+    """Whether a stored value has the type that the rest relies on."""
+    if name == "data":
+        return value is None or (
+            isinstance(value, Mapping)
+            and "name_or_path" in value
+            and all(type(item) in _DATA_KINDS.get(key, ()) for key, item in value.items())
+            and "\0" not in value["name_or_path"]
+        )
+    if name == "try_first":
+        return type(value) in (list, tuple) and all(isinstance(item, Mapping) for item in value)
+    return type(value) in _KINDS.get(name, (type(value),))
 
 
-# Argument of `kerasreg.load` -> option of the command line.
-_DATA = {
-    "name_or_path": "data",
-    "target": "target",
-    "header": "no_header",
-    "task": "task",
-    "train_size": "train_size",
-    "split_seed": "split_seed",
+_KINDS = {"space": (dict,), "base": (dict,), "command": (str,), "halving": (bool,)}
+_DATA_KINDS = {
+    "name_or_path": (str,),
+    "target": (str, int, type(None)),
+    "header": (bool,),
+    "task": (str, type(None)),
+    "train_size": (int, type(None)),
+    "split_seed": (int,),
+    "fractions": (list, tuple),
 }
 
 
-def locate(source: str | Path) -> str:
-    """A data source as it is stored: a name stays a name, a file becomes absolute."""
-    path = Path(source)
-    is_file = path.suffix or len(path.parts) > 1
-    return str(path.absolute()) if is_file else str(source)
-
-
-def _whole(name: str, value: Any, low: int, optional: bool = False) -> None:
+def _whole(name: str, value: Any, low: int, high: int, optional: bool = False) -> None:
     if value is None and optional:
         return
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         flag = f"--{name.replace('_', '-')}"
-        raise UserError(f"{flag}: expected a whole number of at least {low}, got {value!r}.")
+        raise UserError(f"{flag}: expected a whole number from {low} to {high}, got {value!r}.")
 
 
 def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:

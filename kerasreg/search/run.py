@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kerasreg.data import Dataset, from_arrays, load
+from kerasreg.data import Dataset, from_arrays, load, locate
 from kerasreg.errors import UserError
 from kerasreg.search.conclude import Work, conclude
 from kerasreg.search.engines import engine_named
 from kerasreg.search.events import Event, Progress
-from kerasreg.search.request import Request, check_minutes, locate
+from kerasreg.search.request import Request, check_minutes
 from kerasreg.search.space import Space
 from kerasreg.search.trials import make_proposer, run_trials
 from kerasreg.stacks import StackConfig
@@ -175,6 +175,7 @@ def run_request(
     """
     started = time.monotonic()
     check_minutes(minutes)
+    given = dataset is not None
     if dataset is None:
         dataset = load_requested(request)
     request.check_task(dataset.task)
@@ -185,6 +186,9 @@ def run_request(
     proposer = None if request.command == "train" else make_proposer(request)
     if resume:
         study = Study.open(out)
+        if given:
+            # Data at hand is the same if its rows are, however it was found the first time.
+            del asked["data"]
         study.extend(asked, reread_test=reread_test)
     else:
         request.parsed_space.check(StackConfig.from_dict(request.base))
@@ -220,6 +224,9 @@ def load_requested(request: Request) -> Dataset:
 
 
 def _source(data: Dataset | str | Path | tuple) -> dict[str, Any] | None:
+    """How `load` finds the data again; None where it cannot."""
+    if isinstance(data, Dataset):
+        return data.source
     return {"name_or_path": locate(data)} if isinstance(data, str | Path) else None
 
 

@@ -29,6 +29,7 @@ NORMALIZATIONS = ("none", "batch", "layer", "group")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 INITIALIZERS = ("he", "xavier", "glorot")
 LOSSES = ("mse", "mae", "huber")
+_LARGEST = 2**31  # what TensorFlow can count
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,11 @@ class StackConfig:
         units = (self.units,) if isinstance(self.units, int) else self.units
         units = check_sequence("units", units, int)
         for width in units:
-            if width < 1:
-                raise UserError(f"units: expected positive widths, got {width} in {list(units)}.")
+            if not 1 <= width < _LARGEST:
+                raise UserError(
+                    f"units: expected positive widths below {_LARGEST}, got {width} in "
+                    f"{list(units)}."
+                )
         object.__setattr__(self, "units", units)
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("normalization", self.normalization, NORMALIZATIONS)
@@ -103,6 +107,11 @@ class StackConfig:
         if not isinstance(self.penalize_output, bool):
             raise UserError(
                 f"penalize_output: expected True or False, got {self.penalize_output!r}."
+            )
+        whole = isinstance(self.groups, int) and not isinstance(self.groups, bool)
+        if not whole or not 1 <= self.groups < _LARGEST:
+            raise UserError(
+                f"groups: expected a positive whole number below {_LARGEST}, got {self.groups!r}."
             )
         if self.normalization == "group":
             self._check_groups()
@@ -122,8 +131,6 @@ class StackConfig:
             self._number("initializer", 0, math.inf)
 
     def _check_groups(self) -> None:
-        if not isinstance(self.groups, int) or isinstance(self.groups, bool) or self.groups < 1:
-            raise UserError(f"groups: expected a positive whole number, got {self.groups!r}.")
         for width in self.units:
             if width % self.groups or width // self.groups < 2:
                 raise UserError(
