@@ -32,7 +32,8 @@ def averaged(weights: thinning.Weights, split, seed: int, samples: tuple) -> lis
         logits = thinning.thinned_logits(
             weights, split.x, thinning.keep_masks(generator, weights, 0.5)
         )
-        total = total + np.exp(thinning.log_softmax(logits))
+        # In float32 the probability of what a network rules out would be 0, its logarithm infinite.
+        total = total + np.exp(thinning.log_softmax(logits.astype("float64")))
         if number in samples:
             mean = np.log(total / number)  # its softmax is the mean probability
             results.append((thinning.accuracy(mean, split), thinning.data_loss(mean, split)))
