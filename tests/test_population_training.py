@@ -7,7 +7,7 @@ import tensorflow as tf
 from solo_training import keras_dtype, model_weights, solo_model, train_solo
 
 from kerasreg.errors import UserError
-from kerasreg.population import Population, chunk
+from kerasreg.population import Population, chunk, engine, sizes, training
 from kerasreg.stacks import StackConfig
 
 FEATURES, CLASSES, BATCH = 6, 3, 16
@@ -282,6 +282,130 @@ def test_too_little_memory_means_smaller_chunks(monkeypatch):
     monkeypatch.setattr(chunk.Chunk, "train_epoch", never)
     with pytest.raises(UserError, match="smaller batch_size or fewer units"):
         trained(several(1))
+
+
+def test_too_little_memory_after_a_rung_revives_nobody(monkeypatch):
+    """Who was culled keeps what it has; the others begin anew and end as they would have."""
+    options = {"epochs": 6, "halving": [(2, 0.5)], "keep": "last"}
+    expected, population = trained(several(6), **options)
+    train = chunk.Chunk.train_epoch
+
+    def limited(self):
+        if self.epoch >= 2 and len(self.members) > 2:
+            raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+        train(self)
+
+    monkeypatch.setattr(chunk.Chunk, "train_epoch", limited)
+    with pytest.warns(UserWarning, match="the 3 still in training again as 1 and 2"):
+        results, smaller = trained(several(6), **options)
+    assert [r.status for r in results].count("stopped") == 3
+    for k, (ours, theirs) in enumerate(zip(results, expected, strict=True)):
+        assert (ours.status, ours.epochs) == (theirs.status, theirs.epochs)
+        assert ours.best_epoch == theirs.best_epoch
+        np.testing.assert_allclose(ours.curves["loss"], theirs.curves["loss"], rtol=1e-5)
+        same_weights(smaller.get_weights(k), population.get_weights(k))
+
+
+def test_who_had_ended_before_memory_ran_out_is_in_the_checkpoint(monkeypatch, tmp_path):
+    monkeypatch.setattr("kerasreg.population.checkpoint.INTERVAL", 0.0)
+    configs = [BASE.replace(learning_rate=r) for r in (1e38, 0.01, 0.02, 0.03)]
+    expected, _ = trained(configs, epochs=5)
+    train = chunk.Chunk.train_epoch
+
+    def limited(self):
+        if self.epoch >= 2 and len(self.members) > 2:
+            raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+        train(self)
+
+    def kill(report):
+        if report.chunks == 2 and report.epoch == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(chunk.Chunk, "train_epoch", limited)
+    options = {"epochs": 5, "checkpoint": tmp_path / "c"}
+    with (
+        pytest.warns(UserWarning, match="the 3 still in training again as 1 and 2"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        trained(configs, on_epoch=kill, **options)
+    epochs = []
+    results, _ = trained(configs, on_epoch=epochs.append, **options)
+    assert (epochs[0].epoch, epochs[0].members) == (3, (1,))
+    assert all(0 not in report.members for report in epochs)
+    for ours, theirs in zip(results, expected, strict=True):
+        assert (ours.status, ours.epochs) == (theirs.status, theirs.epochs)
+        np.testing.assert_allclose(ours.curves["loss"], theirs.curves["loss"], rtol=1e-5)
+
+
+def test_one_left_of_many_begins_anew_alone(monkeypatch):
+    train = chunk.Chunk.train_epoch
+
+    def limited(self):
+        if self.epoch >= 1 and len(self.members) > 1:
+            raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+        train(self)
+
+    monkeypatch.setattr(chunk.Chunk, "train_epoch", limited)
+    with pytest.warns(UserWarning, match="the 1 still in training again as 1"):
+        results, _ = trained(several(2), epochs=3, halving=[(1, 0.5)])
+    assert sorted((r.status, r.epochs) for r in results) == [("completed", 3), ("stopped", 1)]
+
+
+def sizes_asked(monkeypatch, population, **options):
+    """Most members at once that a fit settles on, without training."""
+    asked = []
+    monkeypatch.setattr(training.Training, "run", lambda self, size: asked.append(size))
+    fit(population, **options)
+    return asked[0]
+
+
+def test_chunks_are_planned_for_the_rows_there_are_and_for_what_is_padded(monkeypatch):
+    population = Population(several(40), FEATURES, CLASSES)
+    one = sizes._training_numbers(population.blueprint, BATCH) * 4
+    for hold, expected in ((31, 24), (33, 32), (0.1, 1), (5, 4), (1e9, 1e9)):
+        monkeypatch.setattr(engine, "CHUNK_BYTES", int(hold * one))
+        size = sizes_asked(monkeypatch, population)
+        assert sizes.padded_size(size) <= max(hold, 1)
+        assert size >= 0.99 * expected
+    monkeypatch.setattr(engine, "CHUNK_BYTES", 33 * one)
+    with pytest.warns(UserWarning, match="larger than the data"):
+        whole = sizes_asked(monkeypatch, population, batch_size=10**6)
+    assert whole == sizes_asked(monkeypatch, population, batch_size=44) > 8
+    # Cohorts that wait for each other's rung stay in memory.
+    many = Population(several(400), FEATURES, CLASSES)
+    assert sizes_asked(monkeypatch, many, halving=[(1, 0.5)]) == 4
+    assert sizes_asked(monkeypatch, many) == 32
+    monkeypatch.setattr(engine, "CHUNK_BYTES", 40 * one)
+    assert sizes_asked(monkeypatch, population, halving=[(1, 0.5)]) == 40
+
+
+@pytest.mark.parametrize(
+    ("members", "largest", "expected"),
+    [
+        ([1] * 50, 32, [30, 20]),
+        ([1] * 50, 100, [50]),
+        ([1] * 64, 32, [32, 32]),
+        ([1] * 9, 4, [3, 3, 3]),
+        ([2] * 25, 32, [30, 20]),
+        ([5, 5], 2, [5, 5]),
+        ([], 4, []),
+    ],
+)
+def test_members_are_split_into_arrays_of_little_padding(members, largest, expected):
+    numbers = iter(range(1000))
+    groups = [[next(numbers) for _ in range(count)] for count in members]
+    cohorts = sizes.split(groups, largest)
+    assert [len(cohort) for cohort in cohorts] == expected
+    assert [n for own in cohorts for n in own] == [n for own in groups for n in own]
+
+
+def test_class_weights_are_read_from_one_hot_targets_too():
+    x, y = problem()
+    weights = {"class_weight": {0: 3.0, 2: 0.5}, "validation_data": (x, y)}
+    population = Population(several(1), FEATURES, CLASSES)
+    plain = population.fit(x, y, **weights)[0].curves
+    hot = population.fit(x, np.eye(CLASSES)[y], **weights)[0].curves
+    assert plain["loss"].tolist() == hot["loss"].tolist()
 
 
 def test_a_batch_larger_than_the_data_works_and_says_so():

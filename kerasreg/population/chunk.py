@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.members import InitialWeights, Member, initial_slots, stack_numbers
-from kerasreg.population.optimizers import SLOTS
 from kerasreg.population.orders import batch_order
 from kerasreg.population.program import Program, ProgramKey, program
 from kerasreg.population.rows import Rows
+from kerasreg.population.sizes import padded, padded_size
 from kerasreg.seeds import derive
 
 #: A compiled call should not last longer, so that signals are answered.
@@ -157,7 +157,7 @@ class Chunk:
 
     def _means(self, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         widest = max(*self.blueprint.widths(), self.blueprint.outputs)
-        size = max(1, SLICE_NUMBERS // (widest * len(self.members)))
+        size = max(1, SLICE_NUMBERS // (widest * padded_size(len(self.members))))
         data_loss = metric = 0.0
         for start in range(0, own.shape[1], size):
             sums = self.program.evaluate(
@@ -224,28 +224,3 @@ class Chunk:
 def _rounded(values: np.ndarray) -> np.ndarray:
     """To 8 significant digits: further ones vary with the order in which threads add."""
     return np.array([float(f"{value:.8g}") for value in values])
-
-
-def padded_size(count: int) -> int:
-    """Length of the arrays of `count` members: one of few, at most a third more.
-
-    XLA compiles a program for every length that it meets, for a second or two, and keeps it for
-    the process (5 to 15 MB for a small stack): the rounds of a long search would meet dozens.
-    Measured over 1,000 trials on digits: 40 MB of growth with these lengths, 125 MB without.
-    """
-    step = 1 if count <= 4 else 2 if count <= 8 else 4 if count <= 24 else 8
-    return -(-count // step) * step
-
-
-def padded(positions: Sequence[int]) -> list[int]:
-    """Positions, the last one repeated up to `padded_size`."""
-    positions = list(positions)
-    return positions + positions[-1:] * (padded_size(len(positions)) - len(positions))
-
-
-def member_bytes(blueprint: Blueprint, batch_size: int, dtype: str) -> int:
-    """Memory one member needs while it trains: arrays, gradients, slots, activations."""
-    width = sum(blueprint.widths()) + blueprint.outputs
-    copies = 4 + 2 * len(SLOTS[blueprint.optimizer])
-    numbers = copies * blueprint.member_size() + 4 * batch_size * width
-    return numbers * np.dtype(dtype).itemsize

@@ -13,7 +13,7 @@ import tensorflow as tf
 from kerasreg.errors import UserError
 from kerasreg.population.blueprint import Blueprint, blueprint_of_config
 from kerasreg.population.checkpoint import Checkpoint, context_digest
-from kerasreg.population.chunk import Chunk, member_bytes
+from kerasreg.population.chunk import Chunk
 from kerasreg.population.keras_weights import read_weights, write_weights
 from kerasreg.population.members import (
     InitialWeights,
@@ -23,14 +23,15 @@ from kerasreg.population.members import (
 )
 from kerasreg.population.plan import Plan
 from kerasreg.population.results import EpochReport, MemberResult
-from kerasreg.population.rows import Rows, gather_rows
+from kerasreg.population.rows import Rows, class_weights, gather_rows
+from kerasreg.population.sizes import largest_chunk
 from kerasreg.population.training import Training
 from kerasreg.stacks import StackConfig, build_stack, check_geometry
 
 if TYPE_CHECKING:
     import keras
 
-#: Memory a chunk may take; beyond this, larger chunks were not faster either.
+#: Memory a chunk may take, padding included; beyond this, larger chunks were not faster either.
 CHUNK_BYTES = 768 * 2**20
 
 
@@ -260,11 +261,12 @@ class Population:
             context = context_digest(self.blueprint, rows, plan, self.dtype)
             saved = Checkpoint(checkpoint, context, self.members)
         training = Training(self, rows, plan, watch or {}, saved, on_epoch, on_results)
-        return training.run(chunk_size or self.chunk_size(batch_size))
-
-    def chunk_size(self, batch_size: int) -> int:
-        """Members that train side by side: as many as `CHUNK_BYTES` hold."""
-        return max(1, CHUNK_BYTES // member_bytes(self.blueprint, batch_size, self.dtype))
+        if not chunk_size:
+            batch = min(batch_size, max(len(own) for own in rows.train))
+            # Between two rungs every cohort is waiting for the others.
+            waiting = len(self) if halving else 0
+            chunk_size = largest_chunk(self.blueprint, batch, self.dtype, CHUNK_BYTES, waiting)
+        return training.run(chunk_size)
 
     def new_chunk(self, numbers: Sequence[int], rows: Rows, batch_size: int) -> Chunk:
         """The members `numbers`, before their first step."""
@@ -366,10 +368,7 @@ class Population:
 def _row_weights(y, sample_weight, class_weight) -> np.ndarray | None:
     if class_weight is None:
         return None if sample_weight is None else np.asarray(sample_weight)
-    labels = np.asarray(y).reshape(-1)
-    weights = np.ones(len(labels))
-    for label, weight in class_weight.items():
-        weights[labels == label] = weight
+    weights = class_weights(y, class_weight)
     return weights if sample_weight is None else weights * np.asarray(sample_weight)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from kerasreg.seeds import derive
@@ -23,8 +21,3 @@ def batch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
     """
     generator = np.random.Generator(np.random.PCG64(derive(seed, "order", epoch)))
     return generator.permutation(rows).astype(np.int32)
-
-
-def steps_per_epoch(rows: int, batch_size: int) -> int:
-    """Updates in one epoch: ceil(rows / batch_size)."""
-    return math.ceil(rows / batch_size)

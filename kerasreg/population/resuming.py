@@ -26,13 +26,21 @@ def save_progress(training: Training) -> None:
         cohorts.append(
             {
                 "index": index,
-                "members": [ids[n] for n in cohort.numbers],
+                "members": [ids[n] for n in training.todo[index]],
                 "epoch": cohort.epoch,
                 "parts": parts,
             }
         )
+    waiting = {
+        index: numbers
+        for index, numbers in enumerate(training.todo)
+        if index not in training.cohorts and not training.ended.issuperset(numbers)
+    }
+    known = [n for index in training.cohorts for n in training.todo[index]]
+    # After a lack of memory, who has ended may wait with others that begin anew.
+    known += [n for numbers in waiting.values() for n in numbers if n in training.ended]
     progress = {}
-    for number in (n for cohort in training.cohorts.values() for n in cohort.numbers):
+    for number in known:
         group, result = members[number].group, training.results[number]
         progress[ids[number]] = {
             "curves": training.curves[number],
@@ -46,12 +54,12 @@ def save_progress(training: Training) -> None:
         if number in training.kept:
             weights = training.population.get_weights(number)
             states[f"kept/{ids[number]}"] = {str(i): a for i, a in enumerate(weights)}
-    waiting = [
-        [ids[n] for n in numbers]
-        for index, numbers in enumerate(training.todo)
-        if index not in training.cohorts and not training.ended.issuperset(numbers)
-    ]
-    header = {"rung": training.rung, "cohorts": cohorts, "waiting": waiting, "progress": progress}
+    header = {
+        "rung": training.rung,
+        "cohorts": cohorts,
+        "waiting": [[ids[n] for n in numbers] for numbers in waiting.values()],
+        "progress": progress,
+    }
     training.checkpoint.save(header, states)
 
 
@@ -89,9 +97,8 @@ def restore_progress(training: Training) -> None:
         present = [numbers[name] for name in saved["members"] if name in numbers]
         if not present:
             continue
-        cohort = Cohort(training, present)
-        cohort.epoch = saved["epoch"]
-        cohort.parts = []
+        cohort = Cohort(training, [])
+        cohort.numbers, cohort.epoch = present, saved["epoch"]
         for place, names in enumerate(saved["parts"]):
             places = [i for i, name in enumerate(names) if name in numbers]
             own = [numbers[names[i]] for i in places]
@@ -103,7 +110,7 @@ def restore_progress(training: Training) -> None:
             chunk.restore(state, cohort.epoch)
             cohort.parts.append((chunk, own))
         training.cohorts[len(training.todo)] = cohort
-        training.todo.append(cohort.numbers)
+        training.todo.append(present)
     for names in header["waiting"]:
         if present := [numbers[name] for name in names if name in numbers]:
             training.todo.append(present)

@@ -18,6 +18,7 @@ from kerasreg.population.plan import Plan
 from kerasreg.population.results import EpochReport, MemberResult
 from kerasreg.population.resuming import restore_progress, save_progress
 from kerasreg.population.rows import Rows
+from kerasreg.population.sizes import split
 from kerasreg.population.watching import Watched
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Training:
         self.rung, self.todo, self.cohorts = 0, [], {}
         restore_progress(self)
         known = {n for numbers in self.todo for n in numbers}
-        self.todo += self._split([g for g in self.groups.values() if g[0] not in known], chunk_size)
+        self.todo += split([g for g in self.groups.values() if g[0] not in known], chunk_size)
         rungs = [*self.plan.halving, (self.plan.epochs, 1.0)]
         try:
             while self.rung < len(rungs):
@@ -99,24 +100,12 @@ class Training:
             self.checkpoint.remove()
         return self.results
 
-    @staticmethod
-    def _split(groups: Sequence[list[int]], chunk_size: int) -> list[list[int]]:
-        """Member numbers by cohort: whole groups, equal sizes (a small rest would be slow)."""
-        total = sum(len(group) for group in groups)
-        count = max(1, math.ceil(total / chunk_size))
-        size = math.ceil(total / count)
-        cohorts: list[list[int]] = []
-        for group in groups:
-            if not cohorts or len(cohorts[-1]) + len(group) > size:
-                cohorts.append([])
-            cohorts[-1] += group
-        return cohorts
-
     def _advance(self, index: int, epoch: int) -> None:
         """Train cohort `index` up to `epoch`; on too little memory, in two halves."""
         try:
             if index not in self.cohorts:
-                self.cohorts[index] = Cohort(self, self.todo[index])
+                live = [n for n in self.todo[index] if n not in self.ended]
+                self.cohorts[index] = Cohort(self, live)
             cohort = self.cohorts[index]
             while cohort.epoch < epoch and cohort.parts:
                 self._epoch(cohort, index)
@@ -127,35 +116,46 @@ class Training:
             self._advance(index, epoch)
 
     def _halve(self, index: int) -> None:
-        """Replace cohort `index` by two that begin anew."""
+        """Replace cohort `index` by two that begin anew, of those who are still in training.
+
+        Who has ended (culled, out of patience, diverged) keeps what it has, and is told of with
+        the first half.
+        """
         numbers, members = self.todo[index], self.population.members
-        groups = list(dict.fromkeys(members[n].group for n in numbers))
-        if len(groups) < 2:
+        live = [n for n in numbers if n not in self.ended]
+        groups = list(dict.fromkeys(members[n].group for n in live))
+        cohort = self.cohorts.get(index)
+        # Members that have ended may still be in the arrays: without them it may be enough.
+        present = sum(len(own) for _, own in cohort.parts) if cohort else len(live)
+        if len(groups) < 2 and len(live) == present:
             raise UserError(
                 "Out of memory with a single trial: use a smaller batch_size or fewer units."
             ) from None
-        half = set(groups[: len(groups) // 2])
-        first = [n for n in numbers if members[n].group in half]
-        second = [n for n in numbers if members[n].group not in half]
+        half = set(groups[: max(1, len(groups) // 2)])
+        first = [n for n in live if members[n].group in half]
+        second = [n for n in live if members[n].group not in half]
+        them = "them" if len(live) == present else f"the {len(live)} still in training"
+        sizes = f"{len(first)} and {len(second)}" if second else f"{len(first)}"
         warnings.warn(
-            f"Out of memory with {len(numbers)} members at once: starting them again as "
-            f"{len(first)} and {len(second)}.",
+            f"Out of memory with {present} members at once: starting {them} again as {sizes}.",
             stacklevel=2,
         )
-        self._forget(numbers)
+        self._forget(live)
         self.cohorts.pop(index, None)
-        self.cohorts = {i + (i > index): cohort for i, cohort in self.cohorts.items()}
-        self.todo[index : index + 1] = [first, second]
+        parts = [first + [n for n in numbers if n in self.ended], *([second] if second else [])]
+        self.cohorts = {
+            i + (len(parts) - 1) * (i > index): cohort for i, cohort in self.cohorts.items()
+        }
+        self.todo[index : index + 1] = parts
 
     def _forget(self, numbers: Sequence[int]) -> None:
+        """As if these, none of which has ended, had not begun."""
         for number in numbers:
             self.curves[number] = {}
-            self.ended.discard(number)
             group = self.population.members[number].group
             self.best[group] = self.last[group] = -math.inf
             self.best_epoch[group] = 0
             self.awaited[group] = (-math.inf, 0)
-            self.results[number].status = "completed"
 
     def _epoch(self, cohort: Cohort, index: int) -> None:
         logs = cohort.train_epochs()
