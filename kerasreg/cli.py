@@ -125,7 +125,7 @@ def _run(verb: str, given: dict, base: dict) -> int:
             reread_test=reread_test,
         )
         progress.say("writing the report")
-        render_report(study.folder)
+        render_report(folder)
         write_figures(study.tensorboard, study.figures)
     if not quiet:
         print_summary(folder, study.result)

@@ -148,7 +148,7 @@ def _comparison(result: Mapping[str, Any]) -> Table:
     sides = {name: side for name, side in sides.items() if side}
     for name in sides:
         table.add_column(name, justify="right")
-    metric = result["metric"]
+    metric = result.get("metric", "accuracy")
     rows = [
         ("validation data loss", "metrics", "val_data_loss"),
         (f"validation {metric}", "metrics", f"val_{metric}"),
@@ -167,7 +167,8 @@ def _comparison(result: Mapping[str, Any]) -> Table:
 def _cell(side: Mapping[str, Any], place: str, name: str, result: Mapping[str, Any]) -> str:
     scale = result.get("target_scale", 1.0) if name.endswith("mae") else 1.0
     if place == "gap":
-        value = side["metrics"][name] - side["metrics"][f"val_{name}"]
+        train, validation = (side["metrics"].get(key) for key in (name, f"val_{name}"))
+        value = None if None in (train, validation) else train - validation
     elif place == "test":
         value = _mean_test(side, name)
         scale = 1.0  # stored in the target's own units
@@ -191,7 +192,7 @@ def _mean_test(side: Mapping[str, Any], name: str) -> float | None:
 def _model_note(result: Mapping[str, Any]) -> str:
     """What the exported model was trained on and, where seeds differ, what it has by itself."""
     note = "refitted on training and validation rows"
-    metric, test = result["metric"], result["best"].get("test") or {}
+    metric, test = result.get("metric", "accuracy"), result["best"].get("test") or {}
     if len(test.get("seeds") or []) < 2 or test.get(metric) is None:
         return note
     return f"{note}; seed {test.get('seed')}, test {metric} {test[metric]:.4f}"

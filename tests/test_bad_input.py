@@ -261,6 +261,21 @@ class TestOutputFolder:
         assert cli.main(["search", "--resume", "--out", "study", "--quiet"]) == 0
         assert len(Study.open("study").trials()) == 2
 
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["search", "--data", "iris", "--out", "x" * 300],
+            ["search", "--resume", "--out", "x" * 300],
+            ["search", "--data", "x" * 300 + ".csv", "--target", "y", "--out", "study"],
+            ["search", "--data", "x" * 300 + ".npz", "--out", "study"],
+            ["search", "--data", "x" * 300 + ".parquet", "--target", "y", "--out", "study"],
+            ["report", "x" * 300],
+        ],
+    )
+    def test_a_name_too_long_for_the_file_system(self, tmp_path, capfd, arguments):
+        refused(arguments, capfd, ["xxx"])
+        assert list(tmp_path.iterdir()) == []
+
     def test_resuming_what_is_not_there(self, capfd):
         refused(["search", "--resume", "--out", "nowhere"], capfd, ["nowhere"])
 

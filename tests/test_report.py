@@ -667,3 +667,56 @@ def test_the_gallery_shows_every_lesson(tmp_path):
 def test_the_gallery_links_to_its_own_pages_only(tmp_path, link):
     with pytest.raises(UserError, match="relative"):
         render_gallery([{"title": "x", "link": link}], tmp_path / "gallery.html")
+
+
+@pytest.mark.parametrize(
+    ("asked", "folder", "said"),
+    [
+        ({}, "study", "kerasreg search --resume --out study<"),
+        ({"command": "train"}, "a b/study", "kerasreg train --resume --out &#39;a b/study&#39;<"),
+        (
+            {"data": None, "command": "train"},
+            "study",
+            "in Python with the data and the arguments of the first time: "
+            "<code><bdi>kerasreg.train_stack(..., out=&#39;study&#39;, resume=True)<",
+        ),
+    ],
+)
+def test_how_to_go_on_is_what_would_go_on(
+    tmp_path, monkeypatch, without_figures, asked, folder, said
+):
+    monkeypatch.chdir(tmp_path)
+    make_study(tmp_path / folder, asked=asked)
+    assert said in render_report(folder).read_text()
+
+
+def test_other_versions_are_said(tmp_path, without_figures):
+    study = make_study(tmp_path / "s")
+    info = study.info
+    info["other_versions"] = [{"at": "2026-01-02T03:04:05+00:00", "changes": ["keras: 3.1 → 3.2"]}]
+    (study.folder / "study.json").write_text(json.dumps(info))
+    text = render_report(study.folder).read_text()
+    assert "other versions (<bdi>keras: 3.1 → 3.2</bdi>)" in text
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"data": 5},
+        {"dataset": "x"},
+        {"dataset": {"target_scale": "x"}},
+        {"dataset": {"rows": {"test": "x"}}},
+        {"dataset": {"notes": 5}},
+        {"base": 5},
+        {"objective": "x"},
+        {"trials": "x"},
+        {"seed": "x"},
+    ],
+)
+def test_a_study_of_wrong_types_is_one_line(tmp_path, damage):
+    study = make_study(tmp_path / "s")
+    info = study.info
+    info["asked"] |= damage
+    (study.folder / "study.json").write_text(json.dumps(info))
+    with pytest.raises(UserError, match="edited or damaged"):
+        render_report(study.folder)

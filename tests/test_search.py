@@ -328,6 +328,26 @@ class TestTensorBoard:
         assert {info.name for info in experiment.hparam_infos} == {"dropout", "learning_rate"}
 
 
+def test_going_on_under_other_versions_is_said(tmp_path):
+    notices = []
+    options = {"space": Space({"dropout": Range(0.1, 0.5)}), "epochs": 1, "trials": 2}
+    with pytest.raises(Stop):
+        small_search(tmp_path / "s", progress=stop_after(1), **options)
+    path = tmp_path / "s" / "study.json"
+    info = json.loads(path.read_text())
+    info["versions"]["keras"] = "2.0"
+    path.write_text(json.dumps(info))
+    for _ in range(2):  # the second time nothing is left to train
+        study = small_search(
+            tmp_path / "s",
+            resume=True,
+            progress=lambda event: notices.append(event.notice),
+            **options,
+        )
+    assert sum("other versions (keras: 2.0" in notice for notice in notices) == 1
+    assert len(study.info["other_versions"]) == 1
+
+
 class Stop(Exception):
     """Stands for whatever ends a search."""
 

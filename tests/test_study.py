@@ -52,7 +52,8 @@ def test_what_was_asked_is_there_after_reopening(study):
     assert info == again.info
     assert info["command"] == ["kerasreg", "search"]
     assert info["created"].endswith("+00:00")
-    assert set(info["versions"]) == {"python", "tensorflow", "keras", "keras-tuner", "kerasreg"}
+    names = {"python", "tensorflow", "keras", "keras-tuner", "numpy", "kerasreg"}
+    assert set(info["versions"]) == names
     assert info["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
     assert again.version_changes() == []
     assert os.listdir(study.folder) == ["study.json"]
@@ -273,7 +274,61 @@ def test_a_changed_version_is_told(study):
     assert change.startswith("keras: 2.0\\n → 3.")
 
 
+def test_other_versions_are_noted_once(study):
+    assert study.note_versions() == []
+    assert "other_versions" not in study.info
+    info = study.info
+    info["versions"] |= {"keras": "2.0"}
+    del info["versions"]["numpy"]  # as an earlier kerasreg wrote it: not known, so not different
+    (study.folder / "study.json").write_text(json.dumps(info))
+    for _ in range(2):
+        again = Study.open(study.folder)
+        (change,) = again.note_versions()
+        assert change.startswith("keras: 2.0 → 3.")
+    (note,) = Study.open(study.folder).info["other_versions"]
+    assert note["changes"] == [change]
+
+
+@pytest.mark.parametrize("value", ["5", "[5]", '[{"at": "x", "changes": 5}]'])
+def test_damaged_notes_are_one_line(study, value):
+    info = study.info | {"other_versions": json.loads(value)}
+    (study.folder / "study.json").write_text(json.dumps(info))
+    with pytest.raises(UserError, match="other_versions"):
+        Study.open(study.folder)
+
+
+@pytest.mark.parametrize("use", [Study.open, lambda folder: Study.create(folder, {})])
+def test_a_name_too_long_for_the_file_system_is_one_line(tmp_path, use):
+    with pytest.raises(UserError, match=r"too long|none"):
+        use(tmp_path / ("x" * 300))
+    assert os.listdir(tmp_path) == []
+
+
 # The result and the test rows
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        ({"best": 5}, "'best' a trial should be an object"),
+        ({"best": {}}, "'best' 'trial' is missing"),
+        ({"baseline": []}, "'baseline' a trial"),
+        ({"metric": "x"}, "'metric'"),
+        ({"target_scale": "x"}, "'target_scale'"),
+        ({"baseline_candidates": 5}, "'baseline_candidates'"),
+        ({"best": record("1") | {"test": 5}}, "'test' of 'best'"),
+        ({"best": record("1") | {"test": {"seeds": 5}}}, "'seeds' of the test"),
+        ({"best": record("1") | {"test": {"seeds": [5]}}}, "the test of a seed"),
+        ({"best": record("1") | {"test": {"accuracy": "x"}}}, "'accuracy' of 'best'"),
+        ({"best": record("1") | {"config": 5}}, "'config' of 'best'"),
+    ],
+)
+def test_a_result_of_wrong_types_is_one_line(study, damage, named):
+    (study.folder / "result.json").write_text(json.dumps({"test_reads": 1, **damage}))
+    with pytest.raises(UserError, match="Expected a result") as caught:
+        _ = study.result
+    assert named in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 def test_the_result_keeps_the_count(study):

@@ -6,8 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from kerasreg.errors import UserError
 from kerasreg.plots import best_trial
-from kerasreg.study import Study
+from kerasreg.study import OBJECTIVES, Study
 
 Record = dict[str, Any]
 
@@ -86,6 +87,7 @@ def read_study(folder: Path | str) -> StudyView:
     """
     study = Study.open(folder)
     result = study.result
+    _check_asked(study)
     scale = float((study.asked.get("dataset") or {}).get("target_scale") or 1.0)
     trials = [in_target_units(trial, scale, study.asked) for trial in study.trials()]
     if result is not None:
@@ -96,6 +98,46 @@ def read_study(folder: Path | str) -> StudyView:
         }
         result = {**result, **sides}
     return StudyView(study.folder, study.info, trials, result, study.test_reads)
+
+
+_ASKED = {
+    "data": dict,
+    "dataset": dict,
+    "base": dict,
+    "objective": str,
+    "trials": int,
+    "seed": int,
+}
+_DATASET = {"target_scale": (int, float), "rows": dict, "notes": list}
+
+
+def _check_asked(study: Study) -> None:
+    """Check what the page relies on; whatever else is there, it shows.
+
+    Raises:
+        UserError: A value of another type, or an objective that there is none of.
+    """
+    asked = study.asked
+    for values, kinds in ((asked, _ASKED), (asked.get("dataset"), _DATASET)):
+        if not isinstance(values, dict):
+            continue
+        for name, kind in kinds.items():
+            value = values.get(name)
+            if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+                raise _damaged(study, name, value)
+    if (asked.get("objective") or "val_data_loss") not in OBJECTIVES:
+        raise _damaged(study, "objective", asked["objective"])
+    for part, count in ((asked.get("dataset") or {}).get("rows") or {}).items():
+        if type(count) is not int or count < 0:
+            raise _damaged(study, f"rows of {part}", count)
+
+
+def _damaged(study: Study, name: str, value: Any) -> UserError:
+    return UserError(
+        f"{study.folder / 'study.json'}: expected what kerasreg writes, got "
+        f"{ascii(value)[:40]} for {ascii(name)[1:41]}; it was edited or damaged. Restore it from a "
+        "copy."
+    )
 
 
 def in_target_units(record: Record, scale: float, asked: Mapping[str, Any]) -> Record:

@@ -34,7 +34,7 @@ def render_report(folder: Path | str) -> Path:
         "title": f"{view.name}: which regularisation?",
         "headline": _answer.headline(view),
         "test_sentence": _answer.test_sentence(view),
-        "progress": _progress(view),
+        "progress": _progress(view, folder),
         "rows": _answer.answer_rows(view),
         "members_note": _answer.members_note(view),
         "best": view.best,
@@ -55,15 +55,29 @@ def render_report(folder: Path | str) -> Path:
     return write_page("study.html.j2", view.folder / "report.html", values)
 
 
-def _progress(view: StudyView) -> dict[str, Any]:
+def _progress(view: StudyView, given: Path | str) -> dict[str, Any]:
     statuses = [trial["status"] for trial in view.trials]
     return {
         "finished": view.result is not None,
         "done": len(statuses),
         "asked": view.asked.get("trials"),
         "counts": {name: statuses.count(name) for name in dict.fromkeys(statuses)},
-        "resume": f"kerasreg search --resume --out {shlex.quote(str(view.folder.name))}",
+        "arrays": _from_arrays(view),
+        "resume": _resume(view, str(given)),
     }
+
+
+def _from_arrays(view: StudyView) -> bool:
+    return "data" in view.asked and view.asked["data"] is None
+
+
+def _resume(view: StudyView, given: str) -> str:
+    """How to go on: the verb that was asked, and the folder as the reader just called it."""
+    verb = "train" if view.asked.get("command") == "train" else "search"
+    if _from_arrays(view):
+        function = {"train": "train_stack", "search": "search_regularization"}[verb]
+        return f"kerasreg.{function}(..., out={given!r}, resume=True)"
+    return f"kerasreg {verb} --resume --out {shlex.quote(given)}"
 
 
 def _settings(view: StudyView) -> list[tuple[str, str]]:
@@ -121,6 +135,10 @@ def _repeat(view: StudyView) -> dict[str, Any]:
         "data": _facts({key: view.data[key] for key in view.data if key != "notes"}),
         "code": _code(view, config) if config else "",
         "extended": len(view.info.get("extended") or []),
+        "other_versions": [
+            (note["at"], "; ".join(note["changes"]))
+            for note in view.info.get("other_versions") or []
+        ],
     }
 
 

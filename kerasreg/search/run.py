@@ -197,6 +197,8 @@ def run_request(
     _say_batch(work)
     deadline = None if minutes is None else started + 60 * minutes
     with study.lock():
+        if resume and (reread_test or study.result is None):
+            _say_versions(work)
         trained = run_trials(work, proposer, deadline, reread_test)
         if trained or study.result is None:
             conclude(work)
@@ -207,6 +209,16 @@ def _say_batch(work: Work) -> None:
     rows = len(work.dataset.train)
     if work.progress and work.batch_size > rows:
         notice = f"Batch size {work.batch_size} is larger than the data: all {rows} rows a step."
+        work.progress(Event("searching", notice=notice))
+
+
+def _say_versions(work: Work) -> None:
+    changes = work.study.note_versions()
+    if changes and work.progress:
+        notice = (
+            f"The study was begun under other versions ({'; '.join(changes)}): numbers of trials "
+            "from now on may differ from what they would have been."
+        )
         work.progress(Event("searching", notice=notice))
 
 

@@ -11,6 +11,7 @@ The same in text, for a command line: `dropout=0.1:0.5:zero`, `units=64x64,128x1
 from __future__ import annotations
 
 import itertools
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -259,6 +260,6 @@ class Space:
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"search space: expected {{'varied': ..., 'fixed': ...}} as Space.to_dict writes "
-                f"it, got {values!r} ({error})."
+                f"it, got {reprlib.repr(values)} ({error})."
             ) from None
         return space

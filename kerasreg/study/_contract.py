@@ -130,6 +130,43 @@ def check(record: Any) -> int:
     return numbers
 
 
+def check_result(result: dict[str, Any]) -> None:
+    """Check what readers rely on in a result that came from JSON.
+
+    Raises:
+        ValueError: With what is wrong, in words that fit after "FILE: ".
+    """
+    for name in ("best", "baseline"):
+        side = result.get(name)
+        if side is None:
+            continue
+        try:
+            check(side)
+        except ValueError as error:
+            raise ValueError(f"in {name!r} {error}") from None
+        _check_optional(side, "config", dict, f" of {name!r}")
+        _check_optional(side, "test", dict, f" of {name!r}")
+        test = side.get("test") or {}
+        _check_optional(test, "seeds", list, f" of the test of {name!r}")
+        for one in (test, *(test.get("seeds") or ())):
+            if type(one) is not dict:
+                raise ValueError(f"the test of a seed should be an object, got {_short(one)}")
+            numbers = {key: one[key] for key in one if key != "seeds"}
+            _check_keys(numbers, dict.fromkeys(numbers, "a number or null"), f" of {name!r}'s test")
+    _check_optional(result, "baseline_candidates", list)
+    if result.get("metric", "mae") not in ("accuracy", "mae"):
+        raise ValueError(f"'metric' should be accuracy or mae, got {_short(result['metric'])}")
+    if type(result.get("target_scale", 1.0)) not in (int, float):
+        raise ValueError(f"'target_scale' should be a number, got {_short(result['target_scale'])}")
+
+
+def _check_optional(value: dict[str, Any], key: str, kind: type, of: str = "") -> None:
+    """Check the type of what may be null or missing."""
+    if not isinstance(value.get(key), kind | None):
+        what = "an object" if kind is dict else "a list"
+        raise ValueError(f"{key!r}{of} should be {what}, got {_short(value[key])}")
+
+
 def checked(record: dict[str, Any]) -> dict[str, Any]:
     """Return the record as plain JSON values, checked.
 

@@ -75,8 +75,8 @@ class Study:
         """
         root = Path(os.path.abspath(folder))
         study = cls(root, _info.new(asked, command))
-        fresh = not root.exists()
         with writing(root):
+            fresh = not root.exists()
             root.mkdir(parents=True, exist_ok=True)
         try:
             study._refuse_unless_empty()
@@ -99,7 +99,9 @@ class Study:
                 folder holds symbolic links.
         """
         root = Path(os.path.abspath(folder))
-        if not root.is_dir():
+        with reading(root):
+            found = root.is_dir()
+        if not found:
             raise UserError(f"Expected a study folder, got {root}, which is none; check the path.")
         if not os.path.lexists(root / "study.json"):
             raise UserError(
@@ -132,7 +134,10 @@ class Study:
 
     @property
     def info(self) -> dict[str, Any]:
-        """All of study.json: `asked`, `versions`, `command`, `created`, `extended` (a copy)."""
+        """All of study.json (a copy).
+
+        `asked`, `versions`, `command`, `created`, `extended`; `other_versions` where it went on.
+        """
         return plain(self._info)
 
     def extend(self, asked: Mapping[str, Any], reread_test: bool = False) -> bool:
@@ -186,10 +191,25 @@ class Study:
         """Return `name: then → now` for what has another version than when the study began."""
         now, then = _info.versions(), self._info["versions"]
         return [
-            printable(f"{name}: {then.get(name)} → {now[name]}")
+            printable(f"{name}: {then[name]} → {now[name]}")
             for name in now
-            if then.get(name) != now[name]
+            if name in then and then[name] != now[name]
         ]
+
+    def note_versions(self) -> list[str]:
+        """Record in study.json that the study goes on under other versions; return which.
+
+        The same change is recorded once. Nothing is written while the versions are the first ones.
+        """
+        changes = self.version_changes()
+        with self.lock():
+            info = self.info
+            noted = info.setdefault("other_versions", [])
+            if changes and changes not in [note["changes"] for note in noted]:
+                noted.append({"at": _info.now(), "changes": changes})
+                write_json(self.folder / "study.json", info)
+                self._info = info
+        return changes
 
     # Trials
 

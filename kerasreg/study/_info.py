@@ -22,7 +22,7 @@ def now() -> str:
 def versions() -> dict[str, str]:
     """Return the versions that decide a study's numbers, without importing any of them."""
     found = {"python": ".".join(map(str, sys.version_info[:3]))}
-    for name in ("tensorflow", "keras", "keras-tuner", "kerasreg"):
+    for name in ("tensorflow", "keras", "keras-tuner", "numpy", "kerasreg"):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -70,4 +70,19 @@ def read(path: Path) -> dict[str, Any]:
                 f"Expected {key!r} of type {kind.__name__} in {path}, got "
                 f"{repr(info.get(key))[:60]}; restore the file from a copy."
             )
+    changes = info.get("other_versions", [])
+    if type(changes) is not list or not all(_is_change(change) for change in changes):
+        raise UserError(
+            f"Expected 'other_versions' in {path} to be a list of when and what; restore the file "
+            "from a copy."
+        )
     return info
+
+
+def _is_change(value: Any) -> bool:
+    return (
+        type(value) is dict
+        and type(value.get("at")) is str
+        and type(value.get("changes")) is list
+        and all(type(change) is str for change in value["changes"])
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasreg.errors import UserError
+from kerasreg.study._contract import check_result
 from kerasreg.study._json import read_json, write_json
 
 _KEPT = ("test_reads", "previous")
@@ -31,6 +32,12 @@ class ResultFile:
             raise UserError(
                 f"Expected a list 'previous' in {self.path}; restore the file from a copy."
             )
+        try:
+            check_result(stored)
+        except ValueError as error:
+            raise UserError(
+                f"Expected a result in {self.path}, but {error}; restore the file from a copy."
+            ) from None
         return stored
 
     @staticmethod
