@@ -70,7 +70,8 @@ def learning_curves(columns: Mapping[str, Trial | None]) -> Figure:
     grid = figure.subplots(
         len(rows), len(columns), sharey="row", sharex=True, squeeze=False, height_ratios=heights
     )
-    colours = [BASELINE, BEST, *SERIES[2:]]
+    # A study that was interrupted has no baseline yet: its best keeps its colour.
+    colours = [BASELINE, BEST, *SERIES[2:]] if len(columns) > 1 else [BEST]
     for column, (title, record) in enumerate(columns.items()):
         for row, name in enumerate(rows):
             axes = grid[row, column]

@@ -34,8 +34,8 @@ def curves(view: StudyView, figures: Path) -> Picture | None:
         plots.learning_curves(columns),
         "learning_curves",
         "Training (dashed) and validation (solid), both without dropout, the penalty apart. "
-        "The shaded area is the gap; the dot is the chosen epoch, thin lines are single members. "
-        "Both columns share their axes.",
+        "The shaded area is the gap; the dot is the chosen epoch, thin lines are single members."
+        + (" Both columns share their axes." if len(columns) > 1 else ""),
         _curves_alt(view),
         figures,
     )
