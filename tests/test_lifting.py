@@ -12,7 +12,8 @@ from kerasreg.population.lifting import lift
 from kerasreg.population.lifting_layers import activation_name
 from kerasreg.stacks import StackConfig, build_stack
 
-FEATURES, ROWS, BATCH, EPOCHS = 6, 44, 16, 7
+FEATURES, ROWS, BATCH, EPOCHS = 6, 48, 16, 7
+SHORT = 44  # rows that leave a last batch of 12
 L = keras.layers
 
 
@@ -122,10 +123,12 @@ def exact_numbers(model):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_lifted_models_train_as_alone(case):
-    """21 steps in float64, short batches included: weights, statistics, outputs, metrics."""
+    """21 steps in float64: weights, statistics, outputs, metrics."""
     with keras_dtype("float64"):
         models = [sequential(*case(k)) for k in range(COUNT.get(case, 2))]
         x, y = rows(str(case(0)[2]) if not hasattr(case(0)[2], "name") else case(0)[2].name)
+        # A second size of batch is a second compilation: one case has a short last batch.
+        x, y = (x[:SHORT], y[:SHORT]) if case is fused else (x, y)
         seeds = list(range(len(models)))
         population = Population.from_models(models, seeds)
         assert population.dtype == "float64"

@@ -199,7 +199,6 @@ FLOAT32 = [
     (10, "nesterov", "layer"),
     (15, "adagrad", "group"),
     (17, "rmsprop", "batch"),
-    (20, "adam", "none"),
     (21, "adam", "batch"),
 ]
 
@@ -253,7 +252,8 @@ def test_dropout_is_exact_under_equal_masks():
         assert_elementwise(member["weights"])
 
 
-@pytest.mark.parametrize("loss", ["softmax", "binary", "mse"])
+# Of a softmax: test_population_training, with class weights.
+@pytest.mark.parametrize("loss", ["binary", "mse"])
 def test_sample_weights_are_those_of_keras(loss):
     weight = np.random.default_rng(1).uniform(0, 3, ROWS)
     configs = [StackConfig(units=(8,), activation="tanh", l2=v, **loss_field(loss)) for v in (0, 1)]

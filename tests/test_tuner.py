@@ -549,17 +549,17 @@ def test_trials_of_two_dtypes_are_two_populations_and_executions_are_one_structu
 
 def test_the_data_loss_is_one_number_with_weights_too(tuner):
     """A population's weighted curves are those of Keras for the same weights of the model."""
-    for options in ({"class_weight": {0: 3.0, 2: 0.5}}, {}):
-        weights = np.linspace(0, 2, 40)
-        one = tuner(max_trials=1, overwrite=True)
-        validation = (*VALIDATION, weights)
-        one.search(*TRAIN, **FIT | {"epochs": 1, "validation_data": validation}, **options)
-        model = one.get_best_models()[0]
-        found = model.evaluate(*VALIDATION, sample_weight=weights, verbose=0, return_dict=True)
-        history = one.executions("0")[0]["history"]
-        assert found["data_loss"] == pytest.approx(found["loss"], rel=1e-5)
-        for name in ("loss", "data_loss", "accuracy"):
-            assert history[f"val_{name}"][0] == pytest.approx(found[name], rel=1e-5)
+    weights = np.linspace(0, 2, 40)
+    validation = (*VALIDATION, weights)
+    one = tuner(max_trials=1)
+    fit = FIT | {"epochs": 1, "validation_data": validation, "class_weight": {0: 3.0, 2: 0.5}}
+    one.search(*TRAIN, **fit)
+    model = one.get_best_models()[0]
+    found = model.evaluate(*VALIDATION, sample_weight=weights, verbose=0, return_dict=True)
+    history = one.executions("0")[0]["history"]
+    assert found["data_loss"] == pytest.approx(found["loss"], rel=1e-5)
+    for name in ("loss", "data_loss", "accuracy"):
+        assert history[f"val_{name}"][0] == pytest.approx(found[name], rel=1e-5)
 
 
 def test_a_plain_trial_that_diverges_fails_and_a_mistake_is_the_users(tuner):
