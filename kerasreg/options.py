@@ -82,7 +82,12 @@ def _add_search(verbs, run: Run) -> None:
     add("--searcher", metavar="S", help="random (default), bayesian or grid")
     add("--trials", type=int, metavar="N", help="settings to try (default 64)")
     add("--halving", action="store_true", help="stop the worse half of the trials early, thrice")
-    add("--minutes", type=float, metavar="M", help="start no more trials after this long")
+    add(
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="start no more trials after this long; what is in training is finished",
+    )
     add(
         "--space",
         action="append",

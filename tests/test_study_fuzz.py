@@ -1,15 +1,23 @@
 """Nonsense in a study's files: each input ends in one clear line or in a valid reading."""
 
+import io
 import json
 import os
 import random
+import time
 
 import numpy as np
 import pytest
+from rich.console import Console
+from test_report import finished
 
 from kerasreg.errors import UserError
+from kerasreg.report import _pictures, render_report
+from kerasreg.search.request import Request
+from kerasreg.search.space import Space
 from kerasreg.study import Study, atomic_save_npz, failed_record, load_npz
 from kerasreg.study._contract import check
+from kerasreg.terminal import print_summary
 
 TOKENS = [
     b"NaN",
@@ -190,3 +198,96 @@ def test_100_damaged_checkpoints(tmp_path):
 @pytest.mark.slow
 def test_5000_damaged_checkpoints(tmp_path):
     fuzz_arrays(tmp_path, 5000, seed=1)
+
+
+# Valid JSON of wrong types: what a hand or another program makes of a study.
+VALUES = [5, -1, 0, None, True, "x", "", [], {}, [5], {"a": 5}, 1e308, 1.5, "\u0000", "a\n<b>",
+          [[]], 2**62, "9" * 400]  # fmt: skip
+
+
+def paths(value, start=()):
+    """Where a value stands in parsed JSON: everything below, of lists the first three."""
+    if start:
+        yield start
+    inner = value.items() if isinstance(value, dict) else ()
+    inner = enumerate(value[:3]) if isinstance(value, list) else inner
+    for key, item in inner:
+        yield from paths(item, (*start, key))
+
+
+def replaced(rng, text):
+    """Return the JSON with one value replaced or left out, more often near the top."""
+    value = json.loads(text)
+    places = list(paths(value))
+    if rng.random() < 0.6:
+        places = [place for place in places if len(place) <= 3]
+    *way, last = rng.choice(places)
+    holder = value
+    for key in way:
+        holder = holder[key]
+    if isinstance(holder, dict) and rng.random() < 0.2:
+        del holder[last]
+    else:
+        holder[last] = rng.choice(VALUES)
+    return json.dumps(value)
+
+
+def use_everything(folder):
+    """What reads a study but for its records: going on with it, its page, the closing table."""
+    for use in (
+        lambda: Request.of_study(Study.open(folder)),
+        lambda: render_report(folder),
+        lambda: print_summary(
+            folder, Study.open(folder).result or {}, Console(file=io.StringIO(), width=100)
+        ),
+    ):
+        started, message = time.monotonic(), None
+        try:
+            use()
+        except UserError as error:
+            message = str(error)
+        assert message is None or (message.isprintable() and len(message) < 600)
+        yield message is None
+        assert time.monotonic() - started < 20
+
+
+def fuzz_types(folder, inputs, seed=0):
+    """Replace one value of a finished study at a time; return how many uses worked and did not."""
+    asked = {"space": Space.default().to_dict(), "try_first": [{"l2": 0.1}], "command": "search"}
+    study = finished(folder, count=4, asked=asked)
+    assert all(use_everything(study.folder))
+    rng = random.Random(seed)
+    names = ("study.json", "result.json", "trials.jsonl")
+    whole = {name: (study.folder / name).read_text() for name in names}
+    worked = refused = 0
+    for number in range(inputs):
+        name = rng.choice(names)
+        lines = whole[name].splitlines() if name == "trials.jsonl" else [whole[name]]
+        line = rng.randrange(len(lines))
+        lines[line] = replaced(rng, lines[line])
+        (study.folder / name).write_text("\n".join(lines) + "\n")
+        try:
+            for through in use_everything(study.folder):
+                worked, refused = worked + through, refused + (not through)
+        except Exception as error:
+            raise AssertionError(
+                f"input {number} of seed {seed}, {name}: {lines[line][:2000]}"
+            ) from error
+        (study.folder / name).write_text(whole[name])
+    return worked, refused
+
+
+def test_150_studies_of_wrong_types(tmp_path, monkeypatch):
+    # Drawing takes most of a page's time; the long run draws.
+    for name, nothing in (("curves", None), ("inside", []),
+                          ("region", {"pictures": [], "scored": 0, "names": [], "needed": 0,
+                                      "importance": None})):  # fmt: skip
+        monkeypatch.setattr(_pictures, name, lambda view, figures, nothing=nothing: nothing)
+    worked, refused = fuzz_types(tmp_path / "s", 150)
+    assert worked > 100
+    assert refused > 50
+
+
+@pytest.mark.slow
+def test_2000_studies_of_wrong_types(tmp_path):
+    print("worked, refused:", fuzz_types(tmp_path / "s", 2000, seed=1))

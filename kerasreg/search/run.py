@@ -68,7 +68,7 @@ def search(
         out: The study folder.
         resume: Continue the study in `out`, which must have been asked for the same; `trials` may
             have grown.
-        minutes: Start no more trials after this long.
+        minutes: Start no more trials after this long; what trains together then is finished.
         try_first: Settings (names of the space to values) to try before the searcher's own.
         epoch_rule: Which epoch counts: `"best"` of the mean curve, or `"last"`.
         progress: Called with an `Event` at every step.
