@@ -720,3 +720,10 @@ def test_a_study_of_wrong_types_is_one_line(tmp_path, damage):
     (study.folder / "study.json").write_text(json.dumps(info))
     with pytest.raises(UserError, match="edited or damaged"):
         render_report(study.folder)
+
+
+def test_accuracies_that_are_none_have_no_interval(tmp_path, without_figures):
+    seeds = [{"seed": k, "accuracy": 1e308, "data_loss": 0.2} for k in range(2)]
+    study = finished(tmp_path / "s", count=4, test={"best": {**seeds[0], "seeds": seeds}})
+    assert row_interval(read_study(study.folder)) is None
+    render_report(study.folder)

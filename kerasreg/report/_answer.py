@@ -185,7 +185,8 @@ def row_interval(view: StudyView) -> tuple[float, float] | None:
     """
     rows = test_rows(view)
     shares = [view.test(side, "accuracy") for side in ("best", "baseline")]
-    if not rows or None in shares:
+    # A result edited by hand may hold shares that are none.
+    if not rows or not all(share is not None and 0 <= share <= 1 for share in shares):
         return None
     best, baseline = (proportion(round(share * rows), rows) for share in shares)
     difference = best.share - baseline.share
