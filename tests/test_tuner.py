@@ -522,6 +522,18 @@ def test_inputs_that_keras_refuses_are_refused_by_keras(tuner):
         )
 
 
+def test_fractions_for_an_integer_input_are_left_to_keras_which_cuts_them_off(tuner):
+    def whole(hp):
+        model = keras.Sequential([keras.Input((4,), dtype="int32"), keras.layers.Dense(3)])
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    one = tuner(whole, "val_loss", 1)
+    with named("float32 inputs for int32 ones"):
+        one.search(*TRAIN, **FIT | {"epochs": 1})
+    assert statuses(one) == ["COMPLETED"]
+
+
 def test_trials_of_two_dtypes_are_two_populations_and_executions_are_one_structure(tuner):
     def typed(hp, dtype=None):
         dtype = dtype or hp.Choice("dtype", ["float32", "float64"])
