@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -124,7 +125,11 @@ def print_summary(folder: Path, result: Mapping[str, Any], console: Console | No
     for name, file, note in (
         ("model", "best.keras", f"  ({_model_note(result)})"),
         ("trials", "trials.jsonl", ""),
-        ("tensorboard", "tensorboard", f"  (tensorboard --logdir {folder / 'tensorboard'})"),
+        (
+            "tensorboard",
+            "tensorboard",
+            f"  (tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))})",
+        ),
     ):
         if (folder / file).exists():
             # Whole paths, however long: they are there to be copied.

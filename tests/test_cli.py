@@ -229,6 +229,14 @@ class TestTerminal:
             assert any(line.split("  ")[0] == row and line.endswith("0.3750") for line in lines)
             assert any(line.startswith("model") and line.endswith(note) for line in lines)
 
+    def test_the_command_for_tensorboard_can_be_pasted(self, tmp_path):
+        folder = tmp_path / "my study"
+        (folder / "tensorboard").mkdir(parents=True)
+        screen = io.StringIO()
+        best = {"trial": "1", "hyperparameters": {}, "metrics": {}}
+        print_summary(folder, {"metric": "mae", "best": best}, Console(file=screen))
+        assert f"--logdir '{folder / 'tensorboard'}')" in screen.getvalue()
+
     def test_it_is_still_where_nobody_looks(self, monkeypatch):
         monkeypatch.setenv("CI", "1")
         assert not is_live()
