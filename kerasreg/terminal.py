@@ -122,6 +122,11 @@ def print_summary(folder: Path, result: Mapping[str, Any], console: Console | No
     console.print(f"[bold]Best setting[/] (trial {result['best']['trial']}): ", end="")
     console.print(escape(describe_setting(result["best"]["hyperparameters"])))
     console.print(_comparison(result))
+    if _baseline_is_better(result):
+        console.print(
+            "The baseline has the better validation score: nothing that was tried helps here. "
+            "More trials or a narrower space may."
+        )
     for name, file, note in (
         ("model", "best.keras", f"  ({_model_note(result)})"),
         ("trials", "trials.jsonl", ""),
@@ -137,6 +142,16 @@ def print_summary(folder: Path, result: Mapping[str, Any], console: Console | No
     report = folder / "report.html"
     target = report if report.exists() else folder
     console.print(f"Open next: [bold]{escape(str(target))}[/]", soft_wrap=True)
+
+
+def _baseline_is_better(result: Mapping[str, Any]) -> bool:
+    baseline, best = result.get("baseline") or {}, result["best"]
+    if baseline.get("score") is None or best.get("score") is None:
+        return False
+    # Of the objectives only accuracy is better when it is higher.
+    higher = result.get("objective") == "val_accuracy"
+    low, high = sorted((baseline["score"], best["score"]))
+    return low < high and baseline["score"] == (high if higher else low)
 
 
 def describe_setting(values: Mapping[str, Any]) -> str:

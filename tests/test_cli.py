@@ -229,6 +229,25 @@ class TestTerminal:
             assert any(line.split("  ")[0] == row and line.endswith("0.3750") for line in lines)
             assert any(line.startswith("model") and line.endswith(note) for line in lines)
 
+    @pytest.mark.parametrize(
+        ("objective", "baseline", "best", "said"),
+        [
+            ("val_data_loss", 0.1, 0.2, True),
+            ("val_data_loss", 0.2, 0.1, False),
+            ("val_accuracy", 0.9, 0.8, True),
+            ("val_accuracy", 0.8, 0.8, False),
+            ("val_mae", None, 0.8, False),
+        ],
+    )
+    def test_it_says_when_nothing_tried_helps(self, tmp_path, objective, baseline, best, said):
+        sides = {
+            name: {"trial": "1", "hyperparameters": {}, "metrics": {}, "score": score}
+            for name, score in (("baseline", baseline), ("best", best))
+        }
+        screen = io.StringIO()
+        print_summary(tmp_path, {"objective": objective, **sides}, Console(file=screen, width=150))
+        assert ("nothing that was tried helps" in screen.getvalue()) == said
+
     def test_the_command_for_tensorboard_can_be_pasted(self, tmp_path):
         folder = tmp_path / "my study"
         (folder / "tensorboard").mkdir(parents=True)
