@@ -1,5 +1,7 @@
 """How a population trains: folds, trials, patience, culling, what is kept, what is refused."""
 
+import logging
+
 import keras
 import numpy as np
 import pytest
@@ -486,3 +488,21 @@ def test_a_missing_fold_and_a_missing_member_are_refused():
         population.fit(folds=[((X, Y), (X, Y))])
     with pytest.raises(UserError, match="member: expected 0 to 1, got 2"):
         population.member(2)
+
+
+def test_many_structures_are_no_reason_to_warn():
+    """TensorFlow warns of a function that is traced often; here every structure has its own."""
+    said = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    logger = tf.get_logger()
+    logger.addHandler(handler)
+    try:
+        x = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
+        y = (x[:, 0] > 0).astype(int)
+        for units in range(2, 10):
+            population = Population([StackConfig(units=(units,), l2=1e-3)], 3, 2)
+            population.fit(x, y, validation_data=(x, y), epochs=1, batch_size=10)
+    finally:
+        logger.removeHandler(handler)
+    assert said == []

@@ -22,6 +22,13 @@ from kerasreg.population.optimizers import NUMBERS, SLOTS, update
 
 
 @dataclass(frozen=True)
+def _function(python_function, **options):
+    """`tf.function` without the warning that it is made often: each structure has its own."""
+    made = tf.function(python_function, **options)
+    made._omit_frequent_tracing_warning = True
+    return made
+
+
 class ProgramKey:
     """What a compiled program depends on.
 
@@ -67,7 +74,7 @@ class Program:
         targets = tf.TensorSpec([None], tf.int32 if classes else self.dtype)
         weights = tf.TensorSpec([None], self.dtype)
         count = tf.TensorSpec([], tf.int32)
-        self.train = tf.function(
+        self.train = _function(
             self._train,
             autograph=False,
             input_signature=[
@@ -83,7 +90,7 @@ class Program:
                 count,
             ],
         )
-        self.evaluate = tf.function(
+        self.evaluate = _function(
             self._evaluate,
             autograph=False,
             input_signature=[
@@ -96,19 +103,17 @@ class Program:
                 tf.TensorSpec([None, None], tf.int32),
             ],
         )
-        self.penalty = tf.function(
-            self._penalty, autograph=False, input_signature=[arrays, numbers]
-        )
-        self.predict = tf.function(
+        self.penalty = _function(self._penalty, autograph=False, input_signature=[arrays, numbers])
+        self.predict = _function(
             self._predict, autograph=False, input_signature=[arrays, numbers, inputs]
         )
         # Fused by XLA, an optimiser reads and writes each array once. Fusing the whole step pays
         # where element-wise work dominates. Draws are made outside: XLA's are slow on a CPU.
         if _fuse_whole_step(key.blueprint):
             self._update_all = self._update
-            self._fused_step = tf.function(self.step, autograph=False, jit_compile=True)
+            self._fused_step = _function(self.step, autograph=False, jit_compile=True)
         else:
-            self._update_all = tf.function(self._update, autograph=False, jit_compile=True)
+            self._update_all = _function(self._update, autograph=False, jit_compile=True)
             self._fused_step = self.step
 
     def _named(self, arrays: list[tf.Tensor]) -> dict:
