@@ -75,3 +75,15 @@ def test_every_command_of_the_readme_exists():
             continue
         checked += 1
     assert checked >= 10
+
+
+def test_the_verdicts_are_those_of_the_ledger():
+    """The short table repeats what the lessons' page says, as it says it."""
+    ledger = re.findall(
+        r"^\| (C\d\d) \| (.*?) \| (.*?) \| (.*?) \| \[",
+        (README.parent / "LESSONS.md").read_text(),
+        re.M,
+    )
+    rows = re.findall(r"^\| (C\d\d) \| (.*?) \| (.*?) \| (.*?) \|$", README.read_text(), re.M)
+    assert len(rows) >= 8
+    assert [row for row in rows if row not in ledger] == []

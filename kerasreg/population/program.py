@@ -22,13 +22,6 @@ from kerasreg.population.optimizers import NUMBERS, SLOTS, update
 
 
 @dataclass(frozen=True)
-def _function(python_function, **options):
-    """`tf.function` without the warning that it is made often: each structure has its own."""
-    made = tf.function(python_function, **options)
-    made._omit_frequent_tracing_warning = True
-    return made
-
-
 class ProgramKey:
     """What a compiled program depends on.
 
@@ -48,6 +41,13 @@ class ProgramKey:
     folds: bool
     weighted: bool
     dtype: str
+
+
+def _function(python_function, **options):
+    """`tf.function` without the warning that it is made often: each structure has its own."""
+    made = tf.function(python_function, **options)
+    made._omit_frequent_tracing_warning = True
+    return made
 
 
 class Program:
