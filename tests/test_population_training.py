@@ -500,7 +500,7 @@ def test_many_structures_are_no_reason_to_warn():
     try:
         x = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
         y = (x[:, 0] > 0).astype(int)
-        for units in range(2, 10):
+        for units in range(2, 8):
             population = Population([StackConfig(units=(units,), l2=1e-3)], 3, 2)
             population.fit(x, y, validation_data=(x, y), epochs=1, batch_size=10)
     finally:
