@@ -121,11 +121,15 @@ def find_lessons(scripts: Path) -> list[LessonScript]:
         known = {claim.id for claim in CLAIMS}
         claims = tuple(sorted(set(re.findall(r'"(C\d\d)"', text)) & known))
         question = parse_docstring(text.split('"""')[1])["question"]
-        digest = hashlib.sha256(text.encode()).hexdigest()
+        digest = _digest(path)
         lessons.append(LessonScript(path, question, claims, digest))
     if not lessons:
         raise UserError(f"Expected lessons in {scripts}, found none.")
     return sorted(lessons, key=lambda lesson: (lesson.claims or ("D",), lesson.name))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_text("utf-8").encode()).hexdigest()
 
 
 def choose(names: Sequence[str], every: Sequence[LessonScript]) -> list[LessonScript]:
@@ -222,12 +226,14 @@ def _run_one(run: Run, asked: argparse.Namespace) -> int:
     command += ["--data", run.data.argument, "--out", os.fspath(folder)]
     command += ["--seeds", str(asked.seeds)] if asked.seeds else []
     command += ["--quick"] if asked.quick else []
+    # As it is now: a script may be edited while others run.
+    key = {**run.key, "script": _digest(run.lesson.path)}
     with open(folder / "output.txt", "wb") as output:
         code = subprocess.run(command, stdout=output, check=False).returncode
     if code == 128 + signal.SIGINT:
         raise KeyboardInterrupt
     if code == 0:
-        atomic_write(folder / KEY_FILE, json.dumps(run.key, indent=1).encode())
+        atomic_write(folder / KEY_FILE, json.dumps(key, indent=1).encode())
     return code
 
 
