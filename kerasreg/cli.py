@@ -13,12 +13,19 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kerasreg.errors import UserError
 from kerasreg.options import build_parser, joined
 
+if TYPE_CHECKING:
+    from kerasreg.search.events import Event
+
+#: Seconds that a signalled run has to come to the end of a step.
+GRACE = 2.0
 # What the disk of a user may say, wherever we write.
 _REFUSALS = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT)
 
@@ -113,7 +120,12 @@ def _run(verb: str, given: dict, base: dict) -> int:
         from kerasreg.terminal import LiveProgress, is_live, print_summary
     resume, minutes = given.pop("resume", False), given.pop("minutes", None)
     reread_test = given.pop("reread_test", False)
-    with _interruptible(verb, folder), LiveProgress(is_live(quiet), quiet) as progress:
+    with _interruptible(verb, folder) as check, LiveProgress(is_live(quiet), quiet) as progress:
+
+        def on_event(event: Event) -> None:
+            check()
+            progress(event)
+
         stored = Request.of_study(Study.open(folder)) if resume else None
         request = requested(verb, given, base, stored)
         study = run_request(
@@ -121,7 +133,7 @@ def _run(verb: str, given: dict, base: dict) -> int:
             folder,
             resume=resume,
             minutes=minutes,
-            progress=progress,
+            progress=on_event,
             reread_test=reread_test,
         )
         progress.say("writing the report")
@@ -180,20 +192,42 @@ def _silent_stderr(kept: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _interruptible(verb: str, folder: Path) -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into one line and their exit status; a second one does not wait."""
+def _interruptible(verb: str, folder: Path) -> Iterator[Callable[[], None]]:
+    """Turn SIGINT and SIGTERM into one line and their exit status; a second one does not wait.
+
+    Yields what has to be called between steps: it ends the run if a signal came. An exception out
+    of the signal's handler itself may come up in a callback of TensorFlow, which loses it or
+    crashes. Where no step ends in time the process ends as it is: a study survives any kill.
+    """
+    came: list[int] = []
+
+    def leave() -> None:
+        _say_kept(verb, folder)
+        os._exit(128 + came[0])
+
+    timer = threading.Timer(GRACE, leave)
+    timer.daemon = True
 
     def stop(signum, frame):
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, lambda again, _: os._exit(128 + again))
-        raise _Interrupted(signum)
+        if came:
+            os._exit(128 + signum)
+        came.append(signum)
+        timer.start()
+
+    def check() -> None:
+        if came:
+            raise _Interrupted(came[0])
 
     try:
         with _handled(stop):
-            yield
+            yield check
+            check()
     except _Interrupted as interruption:
+        timer.cancel()
         _say_kept(verb, folder)
         raise SystemExit(128 + interruption.signum) from None
+    finally:
+        timer.cancel()
 
 
 @contextlib.contextmanager
