@@ -4,12 +4,10 @@ make search && python scripts/benchmark_search.py && make pictures
 """
 
 import argparse
-import io
 import json
-import sys
 from pathlib import Path
 
-from PIL import Image
+from benchmark_search import seconds_of
 
 from kerasreg import plots
 from kerasreg.study import Study
@@ -25,18 +23,12 @@ def main() -> None:
     asked = parser.parse_args()
     study = Study.open(asked.study)
     measured = json.loads((asked.benchmark / "results.json").read_text("utf-8"))
-    sys.path.insert(0, str(ROOT / "scripts"))
-    from benchmark_search import seconds_of
-
     asked.out.mkdir(exist_ok=True)
     for name, figure in (
         ("search", plots.overview(study.trials(), study.result)),
         ("speed", plots.speed(seconds_of(measured))),
     ):
-        picture = Image.open(io.BytesIO(plots.png_bytes(figure, 150))).convert("RGB")
-        picture.quantize(256, dither=Image.Dither.NONE).save(
-            asked.out / f"{name}.png", optimize=True
-        )
+        (asked.out / f"{name}.png").write_bytes(plots.png_bytes(figure, 150))
         print(asked.out / f"{name}.png")
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from kerasreg.evidence import proportion
 from kerasreg.plots._curves import draw_pair, explain_lines, limit
 from kerasreg.plots._records import Trial
-from kerasreg.plots._response import surface
+from kerasreg.plots._response import colour_bar, surface
 from kerasreg.plots._style import BASELINE, BEST, INK, new_figure, percent, styled
 
 
@@ -33,12 +33,8 @@ def overview(
     figure = new_figure(11, 3.6)
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.25, 1.25, 1))
     points = surface(left, trials, objective, pair)
-    left.grid(False)
     left.set_title(f"{len(trials)} trials, one program")
-    bar = figure.colorbar(points, ax=left, pad=0.02, aspect=28)
-    bar.set_label("validation data loss")
-    bar.outline.set_visible(False)
-    bar.ax.invert_yaxis()
+    colour_bar(figure, points, left, objective, pad=0.02, aspect=28)
     records = []
     for who, colour in (("baseline", BASELINE), ("best", BEST)):
         draw_pair(middle, result[who], "data_loss", colour)

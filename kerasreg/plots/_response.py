@@ -64,7 +64,6 @@ def response_surface(
         for axes in grid.flat:
             note(axes, "No trial has a score." if not done else "Fewer than two vary.")
         return figure
-    lower = lower_is_better(objective)
     for axes, pair in zip(grid.flat, pairs, strict=False):
         points = surface(axes, trials, objective, pair)
     for axes in list(grid.flat)[len(pairs) :]:
@@ -72,13 +71,7 @@ def response_surface(
     handles, names = grid.flat[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, names, loc="outside upper right", ncols=2)
-    bar = figure.colorbar(
-        points, ax=grid, shrink=0.9, aspect=30, pad=0.015, extend="max" if lower else "min"
-    )
-    bar.set_label(f"{objective}, {'lower' if lower else 'higher'} is better")
-    bar.outline.set_visible(False)
-    if lower:
-        bar.ax.invert_yaxis()
+    colour_bar(figure, points, grid, objective, shrink=0.9, aspect=30, pad=0.015)
     return figure
 
 
@@ -124,19 +117,27 @@ def surface(
         )
     if best is not None:
         where = done.index(best)
-        axes.scatter(
-            x[where],
-            y[where],
-            marker="*",
-            s=230,
-            color=PAPER,
-            edgecolors=INK,
-            linewidths=1.2,
-            zorder=4,
-            label=f"best, {number(float(best['score']))}",
-        )
+        _star(axes, x[where], y[where], 230, label=f"best, {number(float(best['score']))}")
     axes.grid(False)
     return points
+
+
+def colour_bar(
+    figure: Figure, points: PathCollection, axes: Axes | np.ndarray, objective: str, **place: float
+) -> None:
+    """Explain the colours of `surface` beside one panel or a grid of them, good on top."""
+    lower = lower_is_better(objective)
+    bar = figure.colorbar(points, ax=axes, extend="max" if lower else "min", **place)
+    bar.set_label(f"{objective}, {'lower' if lower else 'higher'} is better")
+    bar.outline.set_visible(False)
+    if lower:
+        bar.ax.invert_yaxis()
+
+
+def _star(axes: Axes, x: float, y: float, size: float, **options: str) -> None:
+    """Mark the best trial."""
+    look = {"color": PAPER, "edgecolors": INK, "linewidths": 1.2, "zorder": 4}
+    axes.scatter(x, y, marker="*", s=size, **look, **options)
 
 
 @styled
@@ -176,16 +177,7 @@ def slices(trials: Sequence[Trial], objective: str, names: Sequence[str]) -> Fig
             linewidths=0,
         )
         if best is not None:
-            axes.scatter(
-                x[done.index(best)],
-                float(best["score"]),
-                marker="*",
-                s=150,
-                color=PAPER,
-                edgecolors=INK,
-                linewidths=1.1,
-                zorder=4,
-            )
+            _star(axes, x[done.index(best)], float(best["score"]), 150)
     for axes in list(grid.flat)[len(names) :]:
         axes.set_visible(False)
     for row in grid:
