@@ -13,7 +13,7 @@ _PUBLIC = {
     "GradientMonitor": ("monitors", "GradientMonitor"),
     "PenaltyMonitor": ("monitors", "PenaltyMonitor"),
     "Population": ("population", "Population"),
-    "PopulationTuner": ("search", "PopulationTuner"),
+    "PopulationTuner": ("tuner", "PopulationTuner"),
     "Range": ("search", "Range"),
     "Space": ("search", "Space"),
     "StackConfig": ("stacks", "StackConfig"),

@@ -22,7 +22,7 @@ from kerasreg.errors import UserError
 from kerasreg.options import build_parser, joined
 
 if TYPE_CHECKING:
-    from kerasreg.search.events import Event
+    from kerasreg.search.progress import Event
 
 #: Seconds that a signalled run has to come to the end of a step.
 GRACE = 2.0
@@ -112,7 +112,7 @@ def _run(verb: str, given: dict, base: dict) -> int:
     verbose = given.pop("verbose")
     with _importing(verbose):
         from kerasreg.report import render_report
-        from kerasreg.search.given import requested
+        from kerasreg.search.from_cli import requested
         from kerasreg.search.request import Request
         from kerasreg.search.run import run_request
         from kerasreg.search.tensorboard import write_figures

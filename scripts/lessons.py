@@ -8,7 +8,7 @@ python scripts/lessons.py --data digits mnist.npz    MNIST from a file
 import sys
 from pathlib import Path
 
-from kerasreg.lesson._ledger import main
+from kerasreg.ledger import main
 
 if __name__ == "__main__":
     sys.exit(main(scripts=Path(__file__).resolve().parent))

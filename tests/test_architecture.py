@@ -17,14 +17,15 @@ FLOORS = [
     {"population"},
     {"study"},
     {"search", "plots"},
-    {"report", "terminal"},
+    {"report", "terminal", "tuner"},
     {"lesson", "options"},
+    {"ledger"},
     {"cli"},
     {"__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Libraries that one room only may import.
-ONLY = {"keras_tuner": {"search"}, "matplotlib": {"plots"}, "jinja2": {"report"}}
+ONLY = {"keras_tuner": {"search", "tuner"}, "matplotlib": {"plots"}, "jinja2": {"report"}}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from kerasreg import cli
 from kerasreg.options import build_parser, joined
-from kerasreg.search.events import Counter, Event
+from kerasreg.search.progress import Counter, Event
 from kerasreg.study import Study
 from kerasreg.terminal import LiveProgress, describe_setting, duration, is_live, print_summary
 

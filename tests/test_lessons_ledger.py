@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from kerasreg.claims import CLAIMS, errata_of, find_claim
-from kerasreg.lesson._ledger import choose, find_lessons, main
-from kerasreg.lesson._ledger_data import data_set
-from kerasreg.lesson._ledger_page import MARKS, MOST_BYTES, small_png
+from kerasreg.ledger._data import data_set
+from kerasreg.ledger._ledger import choose, find_lessons, main
+from kerasreg.ledger._page import MARKS, MOST_BYTES, small_png
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 VERDICTS = {"digits": "supported", "mnist": "partly"}

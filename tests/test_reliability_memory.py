@@ -22,7 +22,7 @@ FIRST = 100 if TRIALS >= 1000 else 20
 
 CODE = """
 import ctypes, gc, json, os, sys
-from kerasreg.search import run, trials
+from kerasreg.search import loop, run
 from kerasreg.search.space import Space
 from kerasreg.data import load
 from kerasreg.stacks import StackConfig
@@ -33,7 +33,7 @@ space = Space.default()
 if total < 1000:
     # One structure in rounds of one size: every program is compiled by the first trials.
     del space["normalization"]
-    trials._ROUND["random"] = 10
+    loop._ROUND["random"] = 10
 seen = {}
 
 libc = ctypes.CDLL(None)

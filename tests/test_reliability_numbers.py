@@ -30,7 +30,7 @@ from kerasreg.population import Population
 from kerasreg.report import render_report
 from kerasreg.search import proposer as proposer_module
 from kerasreg.search.engines import TrainingTask, engine_named
-from kerasreg.search.measuring import measure
+from kerasreg.search.metrics import measure
 from kerasreg.search.oracles import BayesianOracle
 from kerasreg.search.run import search
 from kerasreg.search.space import Choice, Space

@@ -18,13 +18,13 @@ from kerasreg.population.cohort import Cohort
 from kerasreg.report import render_report
 from kerasreg.search.baseline import _read_candidates
 from kerasreg.search.engines import TrainingTask, engine_named, members_of
-from kerasreg.search.given import requested
-from kerasreg.search.keras_engine import KerasTunerEngine
-from kerasreg.search.measuring import measure, predict_logits
-from kerasreg.search.ranges import label
+from kerasreg.search.engines.keras_engine import KerasTunerEngine
+from kerasreg.search.from_cli import requested
+from kerasreg.search.metrics import measure, predict_logits
 from kerasreg.search.request import Request
 from kerasreg.search.run import load_requested, run_request, search, train
 from kerasreg.search.space import Choice, Range, Space
+from kerasreg.search.space.ranges import label
 from kerasreg.stacks import StackConfig, build_stack
 from kerasreg.study import Study
 

@@ -19,11 +19,11 @@ from kerasreg import ActivationMonitor, PopulationTuner, StackConfig, UserError
 from kerasreg.losses import DataLoss
 from kerasreg.population import Population
 from kerasreg.population.training import Training
-from kerasreg.search import in_memory
-from kerasreg.search.compiled_names import check_targets, curve_names, population_objective
-from kerasreg.search.fit_arguments import bind_fit, read_callbacks, read_rows
-from kerasreg.search.in_memory import CannotTrainTogether
 from kerasreg.stacks import build_stack
+from kerasreg.tuner import in_memory
+from kerasreg.tuner.compiled_names import check_targets, curve_names, population_objective
+from kerasreg.tuner.fit_arguments import bind_fit, read_callbacks, read_rows
+from kerasreg.tuner.in_memory import CannotTrainTogether
 
 RNG = np.random.default_rng(0)
 CENTRES = RNG.normal(0, 1.5, (3, 4))

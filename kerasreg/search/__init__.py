@@ -11,14 +11,13 @@ _PUBLIC = {
     "Space": "space",
     "Range": "space",
     "Choice": "space",
-    "ZeroOrRange": "parameters",
-    "zero_or_range": "parameters",
+    "ZeroOrRange": "space.parameters",
+    "zero_or_range": "space.parameters",
     "RandomOracle": "oracles",
     "GridOracle": "oracles",
     "BayesianOracle": "oracles",
     "make_oracle": "oracles",
     "Proposer": "proposer",
-    "PopulationTuner": "tuner",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -13,7 +13,7 @@ from kerasreg.stacks import StackConfig
 from kerasreg.study import OBJECTIVES, checked_record, read_json, trial_record, write_json
 
 if TYPE_CHECKING:
-    from kerasreg.search.conclude import Work
+    from kerasreg.search.answer import Work
     from kerasreg.search.request import Request
 
 LEARNING_RATES = 8

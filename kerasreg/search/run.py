@@ -9,12 +9,12 @@ from typing import Any
 
 from kerasreg.data import Dataset, from_arrays, load, locate
 from kerasreg.errors import UserError
-from kerasreg.search.conclude import Work, conclude
+from kerasreg.search.answer import Work, conclude
 from kerasreg.search.engines import engine_named
-from kerasreg.search.events import Event, Progress
+from kerasreg.search.loop import make_proposer, run_trials
+from kerasreg.search.progress import Event, Progress
 from kerasreg.search.request import Request, check_minutes
 from kerasreg.search.space import Space
-from kerasreg.search.trials import make_proposer, run_trials
 from kerasreg.stacks import StackConfig
 from kerasreg.study import Study
 

@@ -19,7 +19,7 @@ from keras_tuner.engine.hyperparameters import (
     Int,
 )
 
-from kerasreg.search.parameters import ZeroOrRange
+from kerasreg.search.space.parameters import ZeroOrRange
 
 
 class Axis:

@@ -12,7 +12,7 @@ from kerasreg.errors import UserError
 from kerasreg.losses import DataLoss
 from kerasreg.population.lifting_layers import PROBABILITIES, activation_name
 from kerasreg.population.lifting_training import loss_kind
-from kerasreg.search.in_memory import CannotTrainTogether
+from kerasreg.tuner.in_memory import CannotTrainTogether
 
 # By the population's loss, which metric of Keras is which of its curves.
 _ACCURACY = dict.fromkeys(("accuracy", "acc"), "accuracy")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from kerasreg.claims import CLAIMS, SOURCES, Claim, errata_of, find_claim
-from kerasreg.lesson._ledger import LessonScript
-from kerasreg.lesson._ledger_data import DataSet
+from kerasreg.ledger._data import DataSet
+from kerasreg.ledger._ledger import LessonScript
 from kerasreg.study import atomic_write
 
 #: Folder of the figures, beside the page.

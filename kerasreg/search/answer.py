@@ -12,11 +12,11 @@ import numpy as np
 
 from kerasreg.data import Dataset
 from kerasreg.monitors.events import shared_writer
-from kerasreg.search import inside, tensorboard
+from kerasreg.search import replay, tensorboard
 from kerasreg.search.baseline import baseline_shape, best_candidate, train_baseline
 from kerasreg.search.engines import Engine, TrainingTask, halving_rungs
-from kerasreg.search.events import Counter, Event, Progress
-from kerasreg.search.measuring import measure, predict_logits
+from kerasreg.search.metrics import measure, predict_logits
+from kerasreg.search.progress import Counter, Event, Progress
 from kerasreg.search.request import Request
 from kerasreg.stacks import StackConfig
 from kerasreg.study import OBJECTIVES, Study, atomic_save_npz, atomic_write
@@ -166,8 +166,8 @@ def look_inside(work: Work, sides: Mapping[str, Side]) -> None:
         writer = shared_writer(folder, fresh=True)
         tensorboard.write_curves(writer, side.record["curves"])
         seed, epochs = work.request.member_seeds[0], side.record["epochs"]
-        watched = inside.watch(
+        watched = replay.watch(
             work.engine, side.config, seed, work.dataset, epochs, work.batch_size, folder
         )
-        arrays |= inside.named(who, watched)
+        arrays |= replay.named(who, watched)
     atomic_save_npz(work.study.folder / "inside.npz", arrays)

@@ -14,7 +14,7 @@ import keras
 import keras_tuner
 from keras_tuner.engine.hyperparameters import Float
 
-from kerasreg.search.ranges import Choice, Range, flat_value
+from kerasreg.search.space.ranges import Choice, Range, flat_value
 from kerasreg.stacks import StackConfig
 
 ZERO_PROBABILITY = 0.25

@@ -169,21 +169,3 @@ def members_of(
     for seed in task.seeds:
         for fold, rows, validation in parts:
             yield seed, fold, rows, validation
-
-
-def engine_named(name: str) -> Engine:
-    """The engine of the command line's `--engine`.
-
-    Raises:
-        UserError: There is no engine of that name.
-    """
-    # Imported here: each engine imports this module.
-    if name == "population":
-        from kerasreg.search.population_engine import PopulationEngine
-
-        return PopulationEngine()
-    if name == "keras-tuner":
-        from kerasreg.search.keras_engine import KerasTunerEngine
-
-        return KerasTunerEngine()
-    raise UserError(f"engine: expected population or keras-tuner, got {name!r}.")

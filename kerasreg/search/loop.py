@@ -7,11 +7,11 @@ from typing import Any
 
 from kerasreg.errors import UserError
 from kerasreg.search import tensorboard
-from kerasreg.search.conclude import Work
+from kerasreg.search.answer import Work
 from kerasreg.search.oracles import make_oracle
 from kerasreg.search.proposer import Proposal, Proposer
 from kerasreg.search.request import Request
-from kerasreg.search.rounds import Rounds
+from kerasreg.search.round import Rounds
 from kerasreg.stacks import StackConfig
 from kerasreg.study import Study, read_json, write_json
 

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from kerasreg.population import MemberResult, batch_order
-from kerasreg.search.engines import OutOfMemory, TrainingTask, members_of
-from kerasreg.search.measuring import measure, predict_logits
+from kerasreg.search.engines.task import OutOfMemory, TrainingTask, members_of
+from kerasreg.search.metrics import measure, predict_logits
 from kerasreg.stacks import StackConfig, build_stack
 
 if TYPE_CHECKING:

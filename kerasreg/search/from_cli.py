@@ -7,9 +7,9 @@ from typing import Any
 
 from kerasreg.data import locate
 from kerasreg.errors import UserError
-from kerasreg.search.fields import parse_value, split
 from kerasreg.search.request import Request
 from kerasreg.search.space import Space
+from kerasreg.search.space.fields import parse_value, split
 from kerasreg.stacks import StackConfig
 
 

@@ -16,10 +16,10 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.src.engine import tuner_utils
 
 from kerasreg.errors import UserError
-from kerasreg.search import project
-from kerasreg.search.together import execution_seed
-from kerasreg.search.trial_results import DIVERGED, all_finite, executions_of
 from kerasreg.stacks import StackConfig, build_stack
+from kerasreg.tuner import project
+from kerasreg.tuner.together import execution_seed
+from kerasreg.tuner.trial_results import DIVERGED, all_finite, executions_of
 
 
 class MendedTuner(keras_tuner.Tuner):

@@ -17,16 +17,16 @@ from kerasreg.errors import UserError
 from kerasreg.population import MemberResult, Population
 from kerasreg.population.blueprint import Blueprint, blueprint_of_config
 from kerasreg.population.lifting import lift
-from kerasreg.search.compiled_names import (
+from kerasreg.seeds import derive
+from kerasreg.stacks import StackConfig
+from kerasreg.tuner.compiled_names import (
     check_targets,
     curve_names,
     population_objective,
     stack_curve_names,
 )
-from kerasreg.search.fit_arguments import FitArguments, FitRows
-from kerasreg.search.in_memory import CannotTrainTogether
-from kerasreg.seeds import derive
-from kerasreg.stacks import StackConfig
+from kerasreg.tuner.fit_arguments import FitArguments, FitRows
+from kerasreg.tuner.in_memory import CannotTrainTogether
 
 
 @dataclass(frozen=True)

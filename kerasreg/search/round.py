@@ -14,8 +14,8 @@ from kerasreg.search.engines import OutOfMemory
 from kerasreg.study import failed_record, trial_record
 
 if TYPE_CHECKING:
-    from kerasreg.search.conclude import Work
-    from kerasreg.search.events import Counter
+    from kerasreg.search.answer import Work
+    from kerasreg.search.progress import Counter
     from kerasreg.search.proposer import Proposal
     from kerasreg.stacks import StackConfig
 

@@ -17,7 +17,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from kerasreg.errors import UserError
-from kerasreg.search.fields import (
+from kerasreg.search.space.fields import (
     NUMBERS,
     STANDARD,
     as_field,
@@ -28,7 +28,7 @@ from kerasreg.search.fields import (
     plain,
     split,
 )
-from kerasreg.search.ranges import Choice, Range, flat_value, label
+from kerasreg.search.space.ranges import Choice, Range, flat_value, label
 from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Space:
 
     def hyperparameters(self, base: StackConfig | None = None) -> keras_tuner.HyperParameters:
         """The varied fields as keras-tuner declares them; `base` gives the default values."""
-        from kerasreg.search.parameters import declare
+        from kerasreg.search.space.parameters import declare
 
         return declare(self._varied, base or STANDARD)
 

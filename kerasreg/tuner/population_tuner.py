@@ -13,14 +13,14 @@ from keras_tuner import errors
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasreg.errors import UserError
-from kerasreg.search import project
-from kerasreg.search.compiled_names import stack_geometry
-from kerasreg.search.fit_arguments import FitArguments, bind_fit, read_callbacks, read_rows
-from kerasreg.search.in_memory import CannotTrainTogether
-from kerasreg.search.mended_tuner import MendedTuner
 from kerasreg.search.oracles import RandomOracle
-from kerasreg.search.together import Job, Prepared, execution_folder, job_of, train_together
-from kerasreg.search.trial_results import (
+from kerasreg.tuner import project
+from kerasreg.tuner.compiled_names import stack_geometry
+from kerasreg.tuner.fit_arguments import FitArguments, bind_fit, read_callbacks, read_rows
+from kerasreg.tuner.in_memory import CannotTrainTogether
+from kerasreg.tuner.mended_tuner import MendedTuner
+from kerasreg.tuner.together import Job, Prepared, execution_folder, job_of, train_together
+from kerasreg.tuner.trial_results import (
     DIVERGED,
     announce,
     as_history,

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from kerasreg.errors import UserError
-from kerasreg.search.ranges import Range
+from kerasreg.search.space.ranges import Range
 from kerasreg.stacks import StackConfig
 
 FIELDS = tuple(field.name for field in fields(StackConfig))

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from kerasreg.errors import UserError
 from kerasreg.population import MemberResult, Population
-from kerasreg.search.engines import OutOfMemory, members_of
+from kerasreg.search.engines.task import OutOfMemory, members_of
 
 
 class _Stopped(Exception):

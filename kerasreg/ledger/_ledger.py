@@ -20,7 +20,7 @@ from typing import Any
 import kerasreg
 from kerasreg.claims import CLAIMS, find_claim
 from kerasreg.errors import UserError
-from kerasreg.lesson._ledger_data import DataSet, data_sets
+from kerasreg.ledger._data import DataSet, data_sets
 from kerasreg.lesson._run import QUICK_SEEDS, _folder, _Parser, parse_docstring
 from kerasreg.study import atomic_write
 from kerasreg.terminal import duration
@@ -238,7 +238,7 @@ def _run_one(run: Run, asked: argparse.Namespace) -> int:
 
 
 def _write(runs: Sequence[Run], data: Sequence[DataSet], page: Path, out: Path) -> None:
-    from kerasreg.lesson._ledger_page import Measured, write_gallery, write_page
+    from kerasreg.ledger._page import Measured, write_gallery, write_page
 
     measured = []
     for run in runs:

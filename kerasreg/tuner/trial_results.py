@@ -14,8 +14,8 @@ from keras_tuner.src.engine import tuner_utils
 
 from kerasreg.monitors import EventWriter
 from kerasreg.population import MemberResult
-from kerasreg.search.compiled_names import user_curves
-from kerasreg.search.fit_arguments import FitArguments
+from kerasreg.tuner.compiled_names import user_curves
+from kerasreg.tuner.fit_arguments import FitArguments
 
 DIVERGED = "Diverged: a number was not finite."
 
