@@ -14,6 +14,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from kerasreg.objectives import sign
+
 if TYPE_CHECKING:
     from kerasreg.search.run import Event
 
@@ -148,10 +150,8 @@ def _baseline_is_better(result: Mapping[str, Any]) -> bool:
     baseline, best = result.get("baseline") or {}, result["best"]
     if baseline.get("score") is None or best.get("score") is None:
         return False
-    # Of the objectives only accuracy is better when it is higher.
-    higher = result.get("objective") == "val_accuracy"
-    low, high = sorted((baseline["score"], best["score"]))
-    return low < high and baseline["score"] == (high if higher else low)
+    way = sign(result.get("objective", "val_data_loss"))
+    return way * baseline["score"] > way * best["score"]
 
 
 def describe_setting(values: Mapping[str, Any]) -> str:

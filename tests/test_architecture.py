@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "kerasreg"
 # From the ground up: a room may import rooms of lower floors, and itself.
 FLOORS = [
     {"errors", "seeds"},
-    {"claims", "data", "evidence", "layers", "losses", "monitors"},
+    {"claims", "data", "evidence", "layers", "losses", "monitors", "objectives", "statuses"},
     {"stacks"},
     {"population"},
     {"study"},

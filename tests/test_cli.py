@@ -285,7 +285,7 @@ class TestTerminal:
 class TestCounter:
     def test_fraction_counts_epochs_and_forgives_early_stops(self):
         told = []
-        counter = Counter(told.append, "searching", 4, 10, "val_data_loss", lower=True)
+        counter = Counter(told.append, "searching", 4, 10, "val_data_loss")
         counter.epochs(5)
         assert told[-1].fraction == pytest.approx(0.125)
         counter.setting({"trial": "a", "status": "completed", "score": 2.0})

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from kerasreg import plots
 from kerasreg.errors import UserError
 from kerasreg.plots import _inside_figures, _records, _style
-from kerasreg.study import atomic_save_npz
+from kerasreg.study import atomic_save_npz, best_trial
 
 HOSTILE = ["$x^$", "<b>&\"'", "شبكة עברית", "🙂 emoji", "n" * 200, "", "a\nb\tc"]
 
@@ -90,9 +90,11 @@ def test_best_is_a_completed_trial_in_the_objectives_direction():
         trial(2, 0.1, status="stopped"),
         trial(3, status="diverged"),
     ]
-    assert plots.best_trial(trials, "val_data_loss")["trial"] == "t1"
-    assert plots.best_trial(trials, "val_accuracy")["trial"] == "t0"
-    assert plots.best_trial(trials[2:], "val_data_loss") is None
+    assert best_trial(trials, "val_data_loss")["trial"] == "t1"
+    for one in trials:
+        one["metrics"]["val_accuracy"] = one["score"]
+    assert best_trial(trials, "val_accuracy")["trial"] == "t0"
+    assert best_trial(trials[2:], "val_data_loss") is None
 
 
 @given(
@@ -296,7 +298,7 @@ def test_response_surface_stars_the_best_and_links_every_trial():
 
 def every_figure(trials, names, inside):
     pairs = list(pairwise(names))
-    best = plots.best_trial(trials, "val_data_loss")
+    best = best_trial(trials, "val_data_loss")
     yield plots.learning_curves({names[0] if names else "": best, "none": None})
     yield plots.best_so_far(trials, "val_data_loss", 0.3)
     yield plots.response_surface(trials, "val_data_loss", pairs)
@@ -359,9 +361,13 @@ def test_every_figure_can_be_drawn(trials, names):
 def test_names_of_any_kind_are_written(tmp_path):
     trials, names = hostile_trials(5), HOSTILE
     for draw in (plots.slices, plots.parallel_coordinates):
-        svg = plots.themed_svg(plots.save(draw(trials, names[1], names), tmp_path / "x"), "f")
+        svg = plots.themed_svg(
+            plots.save(draw(trials, "val_data_loss", names), tmp_path / "x"), "f"
+        )
         assert ElementTree.fromstring(svg).tag.endswith("svg")
         assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+        with pytest.raises(UserError, match="Expected a metric"):
+            draw(trials, names[1], names)
 
 
 def test_arm_figures():

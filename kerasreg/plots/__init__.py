@@ -23,7 +23,7 @@ from kerasreg.plots._inside import (
 )
 from kerasreg.plots._inside_figures import activation_ridges, unit_health, weight_histograms
 from kerasreg.plots._overview import overview
-from kerasreg.plots._records import best_trial, lower_is_better, scored, varied
+from kerasreg.plots._records import scored, varied
 from kerasreg.plots._response import parallel_coordinates, response_surface, slices
 from kerasreg.plots._style import (
     SERIES,
@@ -45,7 +45,6 @@ __all__ = [
     "activation_ridges",
     "arm_curves",
     "best_so_far",
-    "best_trial",
     "effects",
     "enough_for_importance",
     "importance",
@@ -53,7 +52,6 @@ __all__ = [
     "label",
     "learning_curves",
     "load_inside",
-    "lower_is_better",
     "new_figure",
     "overview",
     "parallel_coordinates",

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from kerasreg.plots._records import Trial, best_trial, lower_is_better, robust_limit, scored
+from kerasreg.objectives import lower_is_better
+from kerasreg.plots._records import Trial, robust_limit, scored
 from kerasreg.plots._style import (
     BASELINE,
     BEST,
@@ -25,6 +26,7 @@ from kerasreg.plots._style import (
     remark,
     styled,
 )
+from kerasreg.study import best_trial
 
 TITLES = {
     "data_loss": "Data loss (without penalty)",

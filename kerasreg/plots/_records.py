@@ -7,31 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasreg.plots._style import label, number, power
+from kerasreg.study import is_scored
 
 Trial = Mapping[str, object]
 
 ZERO_BAND = (-0.19, -0.07)  # where "exactly zero" is drawn, left of the range that begins at 0
 
 
-def lower_is_better(objective: str) -> bool:
-    """Whether a smaller value of `objective` is better: all but accuracies."""
-    return not objective.endswith("accuracy")
-
-
 def scored(trials: Sequence[Trial]) -> list[Trial]:
     """The trials that have a score: completed and stopped ones; never diverged or failed ones."""
-    return [
-        trial
-        for trial in trials
-        if trial.get("status") in ("completed", "stopped") and trial.get("score") is not None
-    ]
-
-
-def best_trial(trials: Sequence[Trial], objective: str) -> Trial | None:
-    """The completed trial with the best score (the earliest of equals), or None."""
-    done = [trial for trial in scored(trials) if trial["status"] == "completed"]
-    sign = 1 if lower_is_better(objective) else -1
-    return min(done, key=lambda trial: sign * float(trial["score"]), default=None)
+    return [trial for trial in trials if is_scored(trial)]
 
 
 def scores(trials: Sequence[Trial]) -> np.ndarray:

@@ -9,12 +9,11 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from kerasreg.objectives import lower_is_better
 from kerasreg.plots._records import (
     ZERO_BAND,
     Scale,
     Trial,
-    best_trial,
-    lower_is_better,
     robust_limit,
     scored,
     scores,
@@ -35,6 +34,7 @@ from kerasreg.plots._style import (
     number,
     styled,
 )
+from kerasreg.study import best_trial
 
 WIDTH = 0.14  # of the smoothing kernel, in lengths of the axis
 SURFACE_FROM = 16  # trials; below this a smoothed surface would be invention

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasreg.errors import UserError
+from kerasreg.objectives import sign
 from kerasreg.population.blueprint import Blueprint, blueprint_of_config
 from kerasreg.population.checkpoint import Checkpoint, context_digest
 from kerasreg.population.chunk import Chunk
@@ -235,7 +236,7 @@ class Population:
         for name, value in (("objective", objective), ("monitor", monitor)):
             if value not in names:
                 raise UserError(f"{name}: expected one of {', '.join(names)}, got {value!r}.")
-        signs = [1 if value == "val_accuracy" else -1 for value in (objective, monitor)]
+        signs = [sign(objective), sign(monitor)]
         plan = Plan(
             epochs,
             batch_size,

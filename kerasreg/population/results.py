@@ -8,8 +8,6 @@ import numpy as np
 
 from kerasreg.stacks import StackConfig
 
-STATUSES = ("completed", "stopped", "diverged")
-
 
 @dataclass
 class MemberResult:

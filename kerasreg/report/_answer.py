@@ -7,10 +7,11 @@ from typing import Any
 
 from kerasreg.errors import UserError
 from kerasreg.evidence import compare, proportion
-from kerasreg.plots import lower_is_better
+from kerasreg.objectives import lower_is_better
 from kerasreg.report._reading import Record, StudyView
 from kerasreg.report._words import NAMES, amount, count, joined, regularisers
 from kerasreg.stacks import StackConfig
+from kerasreg.statuses import UNSCORED
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def headline(view: StudyView) -> str:
     """The answer in one sentence."""
     best = view.best
     if best is None:
-        lost = sum(trial["status"] in ("diverged", "failed") for trial in view.trials)
+        lost = sum(trial["status"] in UNSCORED for trial in view.trials)
         if view.trials and lost == len(view.trials):
             return (
                 f"No answer: all {lost} trials diverged or failed. "

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from kerasreg.errors import UserError
-from kerasreg.plots import best_trial
-from kerasreg.study import OBJECTIVES, Study
+from kerasreg.objectives import OBJECTIVES
+from kerasreg.study import Study, best_trial
 
 Record = dict[str, Any]
 

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from kerasreg import plots
+from kerasreg.objectives import lower_is_better
 from kerasreg.report import _words as words
 from kerasreg.report._reading import Record, StudyView
 
@@ -44,7 +44,7 @@ def table(view: StudyView) -> dict[str, Any]:
     return {
         "columns": columns,
         "numeric": [False, False, *numeric],
-        "lower": plots.lower_is_better(view.objective),
+        "lower": lower_is_better(view.objective),
         "rows": rows,
     }
 
@@ -54,7 +54,7 @@ def _rank(trial: Record, objective: str) -> tuple[bool, float]:
     score = trial["score"]
     if score is None:
         return True, 0.0
-    return False, float(score) if plots.lower_is_better(objective) else -float(score)
+    return False, float(score) if lower_is_better(objective) else -float(score)
 
 
 def numeric_columns(rows: list[list[dict[str, Any]]], columns: int) -> list[bool]:

@@ -19,7 +19,7 @@ from kerasreg.search.metrics import measure, predict_logits
 from kerasreg.search.progress import Counter, Event, Progress
 from kerasreg.search.request import Request
 from kerasreg.stacks import StackConfig
-from kerasreg.study import OBJECTIVES, Study, atomic_save_npz, atomic_write
+from kerasreg.study import Study, atomic_save_npz, atomic_write
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,7 @@ class Work:
         """A counter of settings for the progress of one phase."""
         asked = self.request
         epochs = asked.epochs * asked.seeds * max(1, asked.folds)
-        lower = OBJECTIVES[asked.objective] > 0
-        return Counter(self.progress, phase, total, epochs, asked.objective, lower)
+        return Counter(self.progress, phase, total, epochs, asked.objective)
 
     def say(self, phase: str) -> None:
         """Enter a phase that is not counted."""

@@ -10,7 +10,7 @@ import numpy as np
 from kerasreg.errors import UserError
 from kerasreg.search.space import Choice, Range
 from kerasreg.stacks import StackConfig
-from kerasreg.study import OBJECTIVES, checked_record, read_json, trial_record, write_json
+from kerasreg.study import best_trial, checked_record, read_json, trial_record, write_json
 
 if TYPE_CHECKING:
     from kerasreg.search.answer import Work
@@ -89,9 +89,7 @@ def train_baseline(work: Work, shape: StackConfig) -> list[Record]:
 
 def best_candidate(records: list[Record], objective: str) -> Record | None:
     """The candidate with the best score, as the trial `baseline`; None if none has a score."""
-    sign = OBJECTIVES[objective]
-    scored = [record for record in records if record["status"] == "completed"]
-    best = min(scored, key=lambda record: sign * record["score"], default=None)
+    best = best_trial(records, objective)
     return best and {**best, "trial": "baseline"}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kerasreg.objectives import sign
+
 
 @dataclass(frozen=True)
 class Event:
@@ -43,7 +45,6 @@ class Counter:
         total: Settings of the phase.
         epochs: Most member-epochs of a setting.
         objective: Name of the score.
-        lower: Whether a smaller score is better.
     """
 
     def __init__(
@@ -53,10 +54,9 @@ class Counter:
         total: int,
         epochs: int,
         objective: str,
-        lower: bool,
     ):
         self._progress, self._phase, self._objective = progress, phase, objective
-        self._total, self._epochs_a_setting, self._lower = total, epochs, lower
+        self._total, self._epochs_a_setting = total, epochs
         self.done = self._epochs = 0
         self.best: float | None = None
         self.best_trial: str | None = None
@@ -74,8 +74,8 @@ class Counter:
         self._epochs = max(0, self._epochs - self._epochs_a_setting)
         score = record["score"]
         if record["status"] == "completed" and score is not None:
-            better = self.best is None or (score < self.best if self._lower else score > self.best)
-            if better:
+            way = sign(self._objective)
+            if self.best is None or way * score > way * self.best:
                 self.best, self.best_trial = score, record["trial"]
         line = ""
         if new:

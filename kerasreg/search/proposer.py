@@ -19,11 +19,9 @@ from keras_tuner.engine.trial import Trial
 
 from kerasreg.errors import UserError
 from kerasreg.search.oracles.seeded import SeededOracle
+from kerasreg.statuses import SCORED
 
 Proposal = tuple[str, dict[str, Any]]
-
-# Statuses of a trial record that have a score.
-_SCORED = ("completed", "stopped")
 
 
 class Proposer:
@@ -85,7 +83,7 @@ class Proposer:
         """
         trial = self.oracle.trials[record["trial"]]
         score = record.get("score")
-        scored = record["status"] in _SCORED and score is not None and math.isfinite(score)
+        scored = record["status"] in SCORED and score is not None and math.isfinite(score)
         if scored:
             self.oracle.update_trial(trial.trial_id, {self.oracle.objective.name: score})
         trial.status = "COMPLETED" if scored else "FAILED"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kerasreg.errors import UserError
-from kerasreg.search.engines import EPOCH_RULES, OBJECTIVES
+from kerasreg.objectives import EPOCH_RULES, OBJECTIVES, objectives_of
 from kerasreg.search.space import Space
 from kerasreg.stacks import StackConfig
 from kerasreg.study import Study
@@ -92,8 +92,7 @@ class Request:
         # One form, so that requests compare: the base with what the space holds fixed.
         base = StackConfig.from_dict(self.base).replace(**self.parsed_space.fixed)
         object.__setattr__(self, "base", base.to_dict())
-        known = dict.fromkeys(name for names in OBJECTIVES.values() for name in names)
-        _one_of("objective", self.objective, tuple(known))
+        _one_of("objective", self.objective, OBJECTIVES)
 
     @property
     def member_seeds(self) -> tuple[int, ...]:
@@ -102,10 +101,10 @@ class Request:
 
     def check_task(self, task: str) -> None:
         """Refuse an objective that the data's task does not have."""
-        if self.objective not in OBJECTIVES[task]:
+        known = objectives_of(task)
+        if self.objective not in known:
             raise UserError(
-                f"--objective: expected {' or '.join(OBJECTIVES[task])} for {task}, "
-                f"got {self.objective!r}."
+                f"--objective: expected {' or '.join(known)} for {task}, got {self.objective!r}."
             )
 
     def to_dict(self) -> dict[str, Any]:

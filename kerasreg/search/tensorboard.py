@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from kerasreg.monitors.events import EventWriter
+from kerasreg.statuses import UNSCORED
 
 Record = Mapping[str, Any]
 
@@ -147,7 +148,7 @@ def write_figures(folder: Path, figures: Path) -> None:
 def _session(
     writer: EventWriter, record: Record, metrics: Mapping[str, float | None], seconds: float
 ) -> None:
-    failed = record["status"] in ("diverged", "failed")
+    failed = record["status"] in UNSCORED
     writer.hparams(
         _plain(record),
         {name: value for name, value in metrics.items() if value is not None},

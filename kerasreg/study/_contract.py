@@ -4,9 +4,9 @@ import re
 import reprlib
 from typing import Any
 
+from kerasreg.statuses import SCORED, TRIAL_STATUSES, UNSCORED
 from kerasreg.study._json import plain
 
-STATUSES = ("completed", "stopped", "diverged", "failed")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _KEYS = {
     "trial": "a string",
@@ -91,8 +91,8 @@ def check(record: Any) -> int:
             "'trial' should be 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter "
             f"or digit, got {_short(record['trial'])}"
         )
-    if status not in STATUSES:
-        raise ValueError(f"'status' should be one of {STATUSES}, got {_short(status)}")
+    if status not in TRIAL_STATUSES:
+        raise ValueError(f"'status' should be one of {TRIAL_STATUSES}, got {_short(status)}")
     for name, value in record["hyperparameters"].items():
         if type(value) in (list, dict):
             raise ValueError(
@@ -109,11 +109,11 @@ def check(record: Any) -> int:
         raise ValueError(f"'chosen_epoch' should be in 1..{record['epochs']}, got {chosen}")
     if status == "completed" and (record["score"] is None or chosen is None):
         raise ValueError("a completed trial should have a score and a chosen epoch")
-    if status in ("diverged", "failed") and record["score"] is not None:
+    if status in UNSCORED and record["score"] is not None:
         raise ValueError(f"a {status} trial has no score, got {record['score']}")
     if (type(record.get("error")) is str) != (status == "failed"):
         raise ValueError("'error' should be a string when the status is failed, and only then")
-    finite = status in ("completed", "stopped")
+    finite = status in SCORED
     metrics = record["metrics"]
     empty = chosen is None  # stopped before its first epoch ended
     _check_keys(
@@ -124,8 +124,8 @@ def check(record: Any) -> int:
         if type(member) is not dict:
             raise ValueError(f"a member should be an object, got {_short(member)}")
         _check_keys(member, _MEMBER_KEYS, of=" of a member")
-        if member["status"] not in STATUSES:
-            raise ValueError(f"a member's status should be one of {STATUSES}")
+        if member["status"] not in TRIAL_STATUSES:
+            raise ValueError(f"a member's status should be one of {TRIAL_STATUSES}")
         numbers += _check_curves(member["curves"], None, finite, " of a member")
     return numbers
 

@@ -12,6 +12,7 @@ from kerasreg.study import _info, _lock, _table, _trials
 from kerasreg.study._asked import differences, printable
 from kerasreg.study._files import is_temporary, reading, writing
 from kerasreg.study._json import plain, write_json
+from kerasreg.study._ranking import best_trial
 from kerasreg.study._result import ResultFile
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ class Study:
         """
         if objective is None:
             objective = self._info["asked"].get("objective", "val_data_loss")
-        return _table.best(_trials.read(self._file.path), objective)
+        return best_trial(_trials.read(self._file.path), objective)
 
     # The result and the test rows
 

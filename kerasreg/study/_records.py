@@ -6,11 +6,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from kerasreg.objectives import EPOCH_RULES, OBJECTIVES, sign
+from kerasreg.statuses import MEMBER_STATUSES
 from kerasreg.study._contract import checked
 
-# Objective -> +1 where smaller is better, -1 where larger is.
-OBJECTIVES = {"val_data_loss": 1, "val_accuracy": -1, "val_mae": 1}
-EPOCH_RULES = ("best", "last")
 _MAX_ERROR = 2000
 
 
@@ -55,18 +54,19 @@ def _choose(curve: np.ndarray, objective: str, epoch_rule: str) -> int | None:
     """Return the chosen epoch, counted from 1; None when there is none to choose."""
     if epoch_rule == "last":
         return len(curve) or None
-    signed = np.where(np.isfinite(curve), OBJECTIVES[objective] * curve, np.inf)
+    signed = np.where(np.isfinite(curve), sign(objective) * curve, -np.inf)
     if not np.any(np.isfinite(signed)):
         return None
-    return int(np.argmin(signed)) + 1  # the first of equals
+    return int(np.argmax(signed)) + 1  # the first of equals
 
 
 def _status(members: Sequence[Member], curves: Sequence[Mapping[str, np.ndarray]]) -> str:
     """Return the trial's status: diverged before stopped before completed."""
-    known = ("completed", "stopped", "diverged")
     for member in members:
-        if member.status not in known:
-            raise ValueError(f"Expected a member status of {known}, got {member.status!r}.")
+        if member.status not in MEMBER_STATUSES:
+            raise ValueError(
+                f"Expected a member status of {MEMBER_STATUSES}, got {member.status!r}."
+            )
     if any(member.status == "diverged" for member in members) or any(
         not np.all(np.isfinite(curve)) for own in curves for curve in own.values()
     ):
@@ -111,7 +111,7 @@ def trial_record(
             `loss` that is not `data_loss + penalty`, the objective's curve missing).
     """
     if objective not in OBJECTIVES:
-        raise ValueError(f"Expected an objective of {tuple(OBJECTIVES)}, got {objective!r}.")
+        raise ValueError(f"Expected an objective of {OBJECTIVES}, got {objective!r}.")
     if epoch_rule not in EPOCH_RULES:
         raise ValueError(f"Expected an epoch rule of {EPOCH_RULES}, got {epoch_rule!r}.")
     if not members:

@@ -1,21 +1,16 @@
-"""Reading many trials at once: the tidy table and the best one."""
+"""The tidy table of many trials."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from kerasreg.errors import UserError
-from kerasreg.study._records import OBJECTIVES
+from kerasreg.objectives import METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _FIRST = ("trial", "status", "score", "score_std", "chosen_epoch", "epochs")
 _LAST = ("members", "seconds", "engine", "error")
-_METRICS = tuple(
-    twin + name
-    for twin in ("", "val_")
-    for name in ("loss", "data_loss", "penalty", "accuracy", "mae")
-)
+_METRICS = tuple(twin + name for twin in ("", "val_") for name in METRICS)
 _IDENTITY = frozenset((*_FIRST, *_LAST))
 _OURS = _IDENTITY | frozenset(_METRICS)
 
@@ -59,29 +54,3 @@ def dataframe(trials: Iterable[dict[str, Any]]) -> "pd.DataFrame":
     numbers = {name: "float64" for name in ("score", "score_std", "seconds", *metrics)}
     counts = {name: "Int64" for name in ("chosen_epoch", "epochs", "members")}
     return table.astype({**numbers, **counts})
-
-
-def best(trials: Iterable[dict[str, Any]], objective: str) -> dict[str, Any] | None:
-    """Return the completed trial with the best `objective` at its chosen epoch, or None.
-
-    Equals are decided by order: the trial that was recorded first.
-
-    Raises:
-        UserError: An objective kerasreg does not know, or that no completed trial measured.
-    """
-    if not isinstance(objective, str) or objective not in OBJECTIVES:
-        got = repr(objective)[:80]
-        raise UserError(f"Expected an objective of {', '.join(OBJECTIVES)}, got {got}.")
-    sign = OBJECTIVES[objective]
-    winner, value = None, None
-    for record in trials:
-        if record["status"] != "completed" or record["score"] is None:
-            continue
-        if record["metrics"].get(objective) is None:
-            raise UserError(
-                f"Expected {objective} among the metrics of trial {record['trial']!r}, got "
-                f"{str(list(record['metrics']))[:80]}; choose one that was measured."
-            )
-        if value is None or sign * record["metrics"][objective] < value:
-            winner, value = record, sign * record["metrics"][objective]
-    return winner

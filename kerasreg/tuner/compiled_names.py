@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasreg.errors import UserError
 from kerasreg.losses import DataLoss
+from kerasreg.objectives import direction
 from kerasreg.population.lifting_layers import PROBABILITIES, activation_name
 from kerasreg.population.lifting_training import loss_kind
 from kerasreg.tuner.in_memory import CannotTrainTogether
@@ -114,13 +115,13 @@ def _one_hot(model: keras.Model) -> bool:
 
 
 def population_objective(
-    name: str, direction: str | None, names: Mapping[str, str], what: str = "the objective"
+    name: str, mode: str | None, names: Mapping[str, str], what: str = "the objective"
 ) -> str:
     """The population's name of a keras-tuner objective or of what `EarlyStopping` monitors.
 
     Args:
         name: In the user's logs.
-        direction: `"min"`, `"max"`, or None for what goes with the curve.
+        mode: `"min"`, `"max"`, or None for what goes with the curve.
         names: As `curve_names` gives them.
         what: For the message.
 
@@ -128,13 +129,12 @@ def population_objective(
         CannotTrainTogether: It is nothing that a population goes by.
     """
     curve = names.get(name.removeprefix("val_"))
-    natural = "max" if curve == "accuracy" else "min"
     if (
         not name.startswith("val_")
         or curve in (None, "penalty")
-        or direction not in (None, natural)
+        or mode not in (None, direction(curve))
     ):
-        raise CannotTrainTogether(f"{what} {name!r}" + (f" ({direction})" if direction else ""))
+        raise CannotTrainTogether(f"{what} {name!r}" + (f" ({mode})" if mode else ""))
     return f"val_{curve}"
 
 

@@ -2,8 +2,6 @@
 
 from kerasreg.errors import UserError
 from kerasreg.search.engines.task import (
-    EPOCH_RULES,
-    OBJECTIVES,
     Engine,
     OutOfMemory,
     TrainingTask,
@@ -12,8 +10,6 @@ from kerasreg.search.engines.task import (
 )
 
 __all__ = [
-    "EPOCH_RULES",
-    "OBJECTIVES",
     "Engine",
     "OutOfMemory",
     "TrainingTask",

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasreg.objectives import sign
 from kerasreg.population import MemberResult, batch_order
 from kerasreg.search.engines.task import OutOfMemory, TrainingTask, members_of
 from kerasreg.search.metrics import measure, predict_logits
@@ -57,8 +58,7 @@ def _train_together(
     members: list[_Member], task: TrainingTask, on_epoch: Callable[[np.ndarray], None] | None
 ) -> list[MemberResult]:
     """Train the members of one setting epoch by epoch, because they stop together."""
-    higher = task.objective == "val_accuracy"
-    best, best_epoch = -math.inf if higher else math.inf, 0
+    best, best_epoch = -math.inf, 0
     for epoch in range(task.epochs):
         for member in members:
             member.train_epoch(epoch)
@@ -67,8 +67,8 @@ def _train_together(
         if any(member.diverged for member in members):
             break
         mean = float(np.mean([member.curves[task.objective][-1] for member in members]))
-        if mean > best if higher else mean < best:
-            best, best_epoch = mean, epoch
+        if sign(task.objective) * mean > best:
+            best, best_epoch = sign(task.objective) * mean, epoch
         elif task.patience is not None and epoch - best_epoch >= task.patience:
             break
     broken = any(member.diverged for member in members)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kerasreg.errors import UserError
+from kerasreg.objectives import EPOCH_RULES
 from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
 
     from kerasreg.data import Dataset, Split
     from kerasreg.population import MemberResult
-
-OBJECTIVES = {
-    "classification": ("val_data_loss", "val_accuracy"),
-    "regression": ("val_data_loss", "val_mae"),
-}
-EPOCH_RULES = ("best", "last")
 
 
 class OutOfMemory(UserError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras_tuner
 
 from kerasreg.errors import UserError
+from kerasreg.objectives import OBJECTIVES, direction
 from kerasreg.search.oracles.bayesian import BayesianOracle
 from kerasreg.search.oracles.grid_search import GridOracle
 from kerasreg.search.oracles.random_search import RandomOracle
@@ -13,7 +14,6 @@ from kerasreg.search.oracles.seeded import SeededOracle
 __all__ = ["BayesianOracle", "GridOracle", "RandomOracle", "SeededOracle", "make_oracle"]
 
 _SEARCHERS = {"random": RandomOracle, "bayesian": BayesianOracle, "grid": GridOracle}
-_DIRECTIONS = {"val_data_loss": "min", "val_accuracy": "max", "val_mae": "min"}
 
 
 def make_oracle(
@@ -37,12 +37,12 @@ def make_oracle(
     """
     for name, value, known in (
         ("searcher", searcher, _SEARCHERS),
-        ("objective", objective, _DIRECTIONS),
+        ("objective", objective, OBJECTIVES),
     ):
         if value not in known:
             raise UserError(f"{name}: expected one of {', '.join(known)}, got {value!r}.")
     return _SEARCHERS[searcher](
-        objective=keras_tuner.Objective(objective, _DIRECTIONS[objective]),
+        objective=keras_tuner.Objective(objective, direction(objective)),
         max_trials=max_trials,
         hyperparameters=hyperparameters,
         seed=seed,

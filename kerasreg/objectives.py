@@ -1,0 +1,82 @@
+"""What is measured of a training, which way it is better, and what may be an objective."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kerasreg.errors import UserError
+
+Direction = Literal["min", "max"]
+TASKS = ("classification", "regression")
+#: Which epoch counts: the best of the mean objective curve, or the last.
+EPOCH_RULES = ("best", "last")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number an epoch, on training rows and, with `val_` before its name, on validation rows.
+
+    Attributes:
+        name: Its name on training rows.
+        direction: `"min"` where smaller is better, `"max"` where larger is.
+        tasks: The tasks that have it.
+        objective: Whether a study may choose by its `val_` twin.
+    """
+
+    name: str
+    direction: Direction
+    tasks: tuple[str, ...] = TASKS
+    objective: bool = True
+
+
+#: Name -> metric, in the order in which tables show them.
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("loss", "min", objective=False),
+        Metric("data_loss", "min"),
+        Metric("penalty", "min", objective=False),
+        Metric("accuracy", "max", ("classification",)),
+        Metric("mae", "min", ("regression",)),
+    )
+}
+#: Every objective of every task; the first is the default.
+OBJECTIVES = tuple(f"val_{metric.name}" for metric in METRICS.values() if metric.objective)
+
+
+def objectives_of(task: str) -> tuple[str, ...]:
+    """The objectives of a task, `"classification"` or `"regression"`."""
+    return tuple(name for name in OBJECTIVES if task in _metric(name).tasks)
+
+
+def direction(name: str) -> Direction:
+    """`"min"` where smaller is better, `"max"` where larger is.
+
+    Args:
+        name: A metric, with or without `val_`.
+
+    Raises:
+        UserError: There is no such metric.
+    """
+    return _metric(name).direction
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether a smaller value is better, see `direction`."""
+    return direction(name) == "min"
+
+
+def sign(name: str) -> int:
+    """1 where larger is better and -1 where smaller is, see `direction`.
+
+    `sign(name) * value` is what training makes large.
+    """
+    return -1 if lower_is_better(name) else 1
+
+
+def _metric(name: str) -> Metric:
+    metric = METRICS.get(name.removeprefix("val_"))
+    if metric is None:
+        raise UserError(
+            f"Expected a metric ({', '.join(METRICS)}, each with or without 'val_'), got {name!r}."
+        )
+    return metric
