@@ -47,11 +47,11 @@ def body(lesson: Lesson) -> None:
     draws = [data.draw(seed) for seed in lesson.seeds]
     lost = {arm: [] for arm in ARMS}
     test, logits = {}, []
-    for place, epochs in enumerate(AFTER):
+    for index, epochs in enumerate(AFTER):
         runs = lesson.train(ARMS, data, epochs=epochs, batch_size=BATCH, label=f"{epochs} epochs")
         for arm in ARMS:
             models = [runs.model(arm, k) for k in range(len(draws))]
-            if place == DECIDING:
+            if index == DECIDING:
                 test[f"{arm}: moving average"] = runs[arm].final("test_accuracy")
                 fresh = [
                     recalibrate_batch_normalization(model, draw.x, BATCH)

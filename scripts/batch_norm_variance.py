@@ -49,8 +49,8 @@ def body(lesson: Lesson) -> None:
         test[f"{size}: moving average"] = runs[label].final("test_accuracy")
         for name, factor in (("with factor", True), ("without factor", False)):
             models = [
-                recalibrate_batch_normalization(runs.model(label, place), draw.x, size, factor)
-                for place, draw in enumerate(draws)
+                recalibrate_batch_normalization(runs.model(label, index), draw.x, size, factor)
+                for index, draw in enumerate(draws)
             ]
             guesses = [np.argmax(model(data.test.x), axis=-1) for model in models]
             test[f"{size}: {name}"] = np.mean(np.array(guesses) == data.test.y, axis=1)

@@ -49,8 +49,8 @@ def body(lesson: Lesson) -> None:
     samples = SAMPLES[:3] if lesson.quick else SAMPLES
     hits, loss = np.moveaxis(
         [
-            averaged(thinning.dense_weights(runs.model(ARM, place)), data.test, seed, samples)
-            for place, seed in enumerate(runs.seeds)
+            averaged(thinning.dense_weights(runs.model(ARM, index)), data.test, seed, samples)
+            for index, seed in enumerate(runs.seeds)
         ],
         2,
         0,

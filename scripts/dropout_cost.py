@@ -84,8 +84,8 @@ def body(lesson: Lesson) -> None:
 
     def over_steps(title: str, chosen):
         def panel(axes) -> None:
-            for place, (name, own) in enumerate(costs.items()):
-                band(axes, np.arange(steps + 1), own[chosen], name, place)
+            for index, (name, own) in enumerate(costs.items()):
+                band(axes, np.arange(steps + 1), own[chosen], name, index)
             axes.set(title=title, xlabel="steps of gradient descent", ylabel="cost, nats")
             axes.legend()
 

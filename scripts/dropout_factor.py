@@ -33,8 +33,8 @@ def body(lesson: Lesson) -> None:
     runs = lesson.train(ARMS, data, epochs=EPOCHS, batch_size=BATCH, every=20)
     found = {}
     for rate, arm in zip(RATES, ARMS, strict=True):
-        for place in range(len(runs.seeds)):
-            weights = thinning.dense_weights(runs.model(arm, place))
+        for index in range(len(runs.seeds)):
+            weights = thinning.dense_weights(runs.model(arm, index))
             # Keras divides by the fraction kept in training, classic dropout does not: for the same
             # network its kernels are Keras' divided by it, so that a factor f becomes f / kept.
             choices = {f"kept ({1 - rate:g})": 1 - rate, f"dropped ({rate:g})": rate, "1": 1.0}

@@ -92,9 +92,9 @@ def body(lesson: Lesson) -> None:
 
     def agreement(title: str, training: bool):
         def panel(axes) -> None:
-            for place, arm in enumerate(ARMS):
-                pair = outputs["inverted", training][place], outputs["classic", training][place]
-                axes.plot(*map(np.ravel, pair), "o^s"[place], markersize=3, alpha=0.4, label=arm)
+            for index, arm in enumerate(ARMS):
+                pair = outputs["inverted", training][index], outputs["classic", training][index]
+                axes.plot(*map(np.ravel, pair), "o^s"[index], markersize=3, alpha=0.4, label=arm)
             axes.axline((0, 0), slope=1, color="0.5", linewidth=1)
             axes.set(title=title, xlabel="Keras' Dropout: logits / largest")
             axes.set(ylabel="ClassicDropout: logits / largest")

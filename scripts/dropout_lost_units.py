@@ -52,8 +52,8 @@ def body(lesson: Lesson) -> None:
     for arm in ARMS:
         left = np.array(
             [
-                accuracies(lesson, runs.model(arm, place), data.test, seed)
-                for place, seed in enumerate(runs.seeds)
+                accuracies(lesson, runs.model(arm, index), data.test, seed)
+                for index, seed in enumerate(runs.seeds)
             ]
         )
         cost[arm] = left[:, :1] - left
@@ -69,8 +69,8 @@ def body(lesson: Lesson) -> None:
     )
     rows = runs.table()
     for row in rows:
-        for place, share in enumerate(LOST[1:], start=1):
-            row[f"cost of {share:.0%} lost"] = f"{100 * cost[row['arm']][:, place].mean():.1f} pp"
+        for index, share in enumerate(LOST[1:], start=1):
+            row[f"cost of {share:.0%} lost"] = f"{100 * cost[row['arm']][:, index].mean():.1f} pp"
     lesson.table(rows)
     lesson.draw(
         "Hidden units lost at test, two hidden layers of 512, 1,000 images",

@@ -38,9 +38,9 @@ def linear_regression(rows, classes: int, masks: int) -> tuple[np.ndarray, np.nd
     x, y = rows.x[:, used].astype(float), np.eye(classes)[rows.y]
     weights, generator = dropout_ridge(x, y, KEEP), np.random.default_rng(derive(0, "masks"))
     draws = np.empty((masks, classes))
-    for place in range(masks):
+    for index in range(masks):
         kept = (generator.random(x.shape, "float32") < KEEP) / KEEP
-        draws[place] = ((y - (x * kept) @ weights) ** 2).sum(axis=0)
+        draws[index] = ((y - (x * kept) @ weights) ** 2).sum(axis=0)
     expected = ((y - x @ weights) ** 2).sum(axis=0)
     expected += np.einsum("ij,ik,kj->j", weights, dropout_penalty(x, KEEP), weights)
     distance = (draws.mean(axis=0) - expected) / (draws.std(axis=0, ddof=1) / np.sqrt(masks))

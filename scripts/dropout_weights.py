@@ -71,9 +71,9 @@ def body(lesson: Lesson) -> None:
     lesson.table(rows)
 
     def norm_over_loss(axes) -> None:
-        for place, arm in enumerate(ARMS):
+        for index, arm in enumerate(ARMS):
             loss = np.median(runs[arm].train_data_loss, axis=0)
-            band(axes, loss, runs[arm].penalty / TINY, arm, place)
+            band(axes, loss, runs[arm].penalty / TINY, arm, index)
         axes.axvline(np.median(lowest), color="0.5", linewidth=1, linestyle=":")
         axes.set(title="squared norm (dotted: compared)", ylabel="Σ w²")
         axes.set(xscale="log", xlabel="training loss, nats: training goes to the right")

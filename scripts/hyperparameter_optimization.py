@@ -116,9 +116,9 @@ def body(lesson: Lesson) -> None:
         axes.figure.colorbar(image, ax=axes)
 
     def paths(axes) -> None:
-        for place, (name, own) in enumerate(searches.items()):
+        for index, (name, own) in enumerate(searches.items()):
             trials = np.arange(1, max(map(len, own.cells[0])) + 1)
-            band(axes, trials, 100 * own.path(len(trials)), name, place)
+            band(axes, trials, 100 * own.path(len(trials)), name, index)
         axes.set(title="test accuracy of the best so far", xlabel="trials", ylabel="accuracy, %")
         axes.legend(loc="lower right")
 

@@ -106,8 +106,8 @@ def body(lesson: Lesson) -> None:
 
     def over_updates(values: dict, title: str, ylabel: str, step: int, first: int = 0):
         def panel(axes) -> None:
-            for place, (name, own) in enumerate(values.items()):
-                band(axes, first + step * np.arange(own.shape[1]), own, name, place)
+            for index, (name, own) in enumerate(values.items()):
+                band(axes, first + step * np.arange(own.shape[1]), own, name, index)
             axes.set(title=title, xlabel="updates", ylabel=ylabel, ylim=(0, None))
             axes.legend(loc="best")
 

@@ -47,8 +47,8 @@ def body(lesson: Lesson) -> None:
     runs = lesson.train(ARMS, data, epochs=EPOCHS, batch_size=BATCH, every=7, histograms=list(ARMS))
     plain, dropped = runs.arms.values()
     noisy = [
-        noisy_accuracy(lesson, runs.model(f"dropout {RATE}", place), data.test.x, data.test.y, seed)
-        for place, seed in enumerate(runs.seeds)
+        noisy_accuracy(lesson, runs.model(f"dropout {RATE}", index), data.test.x, data.test.y, seed)
+        for index, seed in enumerate(runs.seeds)
     ]
 
     def both(measure):

@@ -15,7 +15,6 @@ from kerasreg.layers import (
     fold_batch_normalization,
     mc_dropout_predict,
     recalibrate_batch_normalization,
-    suggest_keep_rates,
 )
 
 L = keras.layers
@@ -368,20 +367,7 @@ def test_dropout_ridge_on_standardised_columns_is_plain_ridge():
     np.testing.assert_allclose(both, np.stack([expected, -expected], axis=1))
 
 
-# --- keep rates and the check of the cost ----------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("sizes", "keep"),
-    [
-        ((3, 7, 7, 3, 2, 1), (1.0, 0.7, 0.5, 0.7, 1.0)),  # the lecture's network
-        ((784, 512, 512, 10), (1.0, 0.5, 0.7)),
-        ((64, 100, 10), (1.0, 0.5)),
-        ((8, 8, 8, 4), (1.0, 0.5, 0.5)),
-    ],
-)
-def test_suggested_keep_rates(sizes, keep):
-    assert suggest_keep_rates(sizes) == keep
+# --- the check of the cost ----------------------------------------------------
 
 
 def classifier(dropout: float) -> keras.Model:
@@ -473,8 +459,6 @@ def normalised(**arguments) -> keras.Model:
         (lambda: dropout_penalty(np.ones((2, 2)), [0.5] * 3), r"keep of shape \(3,\)"),
         (lambda: dropout_ridge(np.ones((2, 2)), np.ones(3), 0.5), r"y of shape \(3,\)"),
         (lambda: dropout_ridge(np.ones((2, 2)), np.ones(2), 1.0), "linearly dependent"),
-        (lambda: suggest_keep_rates([3, 1]), r"layer_sizes=\(3, 1\)"),
-        (lambda: suggest_keep_rates([3, 0, 1]), "at least 1"),
         (lambda: check_cost_decreases(plain(), X, LABELS), "compiled with one loss"),
         (lambda: check_cost_decreases(classifier(0.0), X, LABELS, steps=0), "steps=0"),
         (lambda: check_cost_decreases(classifier(0.0), X, LABELS, -1.0), "learning_rate=-1"),

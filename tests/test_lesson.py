@@ -1,11 +1,13 @@
 """Lessons: rows never mix, arms are what Keras trains, verdicts follow the rules, refusals."""
 
 import dataclasses
+import io
 import json
 import math
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kerasreg.data import Split
 from kerasreg.errors import UserError
@@ -23,7 +25,7 @@ from kerasreg.lesson import (
 )
 from kerasreg.lesson._data import LessonData, load_lesson_data
 from kerasreg.lesson._lesson import Lesson
-from kerasreg.lesson._output import print_results, write_results
+from kerasreg.lesson._output import MOST_BYTES, print_results, small_png, write_results
 from kerasreg.lesson._runs import arm_of_results
 from kerasreg.population import MemberResult
 from kerasreg.stacks import StackConfig, build_stack
@@ -302,6 +304,21 @@ def test_results_are_equal_but_for_the_seconds(digits, tmp_path, capsys):
     assert "Everything." in report
 
 
+def test_a_heavy_figure_is_made_smaller():
+    def png(picture: np.ndarray) -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    noise = np.random.default_rng(0).integers(0, 255, (350, 800, 3), dtype="uint8")
+    heavy = small_png(png(noise))
+    assert len(heavy) <= MOST_BYTES
+    assert Image.open(io.BytesIO(heavy)).width < 800
+    plain = np.full((100, 800, 3), (0, 114, 178), "uint8")
+    light = Image.open(io.BytesIO(small_png(png(plain))))
+    np.testing.assert_array_equal(np.asarray(light.convert("RGB")), plain)
+
+
 # --- the command line ---------------------------------------------------------------------------
 
 
@@ -384,25 +401,8 @@ def test_a_docstring_says_everything(missing):
         (models.net5(), 784, 784 * 100 + 4 * 100**2 + 1000 + 510),
         (models.net4(), 784, 784 * 100 + 3 * 100**2 + 1000 + 410),
         (models.wide(), 784, 784 * 512 + 512**2 + 5120 + 1034),
-        (models.lecture_mlp(), 784, 784 * 512 + 3 * 512**2 + 5120 + 2058),
         (models.slide_mlp(), 784, 784 * 64 + 64**2 + 640 + 138),
     ],
 )
 def test_models_of_the_notes(config, inputs, parameters):
     assert build_stack(config, inputs, 10).count_params() == parameters
-
-
-def test_the_graded_model_keeps_what_the_lecture_keeps():
-    config = models.graded_mlp()
-    assert config.units == (7, 7, 3, 2)
-    assert (config.input_dropout, config.dropout) == (0.0, (0.3, 0.5, 0.3, 0.0))
-    model = build_stack(config, 3, 1)
-    assert [tuple(w.shape) for w in model.trainable_variables if w.path.endswith("kernel")] == [
-        (3, 7),
-        (7, 7),
-        (7, 3),
-        (3, 2),
-        (2, 1),
-    ]
-    own = models.graded_mlp((4, 5, 2), keep=(0.9, 0.6), learning_rate=0.1)
-    assert (own.input_dropout, own.dropout, own.learning_rate) == (0.1, (0.4,), 0.1)

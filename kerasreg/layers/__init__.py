@@ -14,7 +14,6 @@ from kerasreg.layers._dropout import (
     ClassicDropout,
     MonteCarloDropout,
     mc_dropout_predict,
-    suggest_keep_rates,
 )
 from kerasreg.layers._dropout_ridge import dropout_penalty, dropout_ridge
 
@@ -28,5 +27,4 @@ __all__ = [
     "fold_batch_normalization",
     "mc_dropout_predict",
     "recalibrate_batch_normalization",
-    "suggest_keep_rates",
 ]

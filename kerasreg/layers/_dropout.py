@@ -1,8 +1,5 @@
 """Dropout as it was first written, dropout that stays on, and predictions that average it."""
 
-from collections.abc import Sequence
-from itertools import pairwise
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -156,34 +153,3 @@ def mc_dropout_predict(
             for _ in range(samples)
         ]
     )
-
-
-def suggest_keep_rates(layer_sizes: Sequence[int]) -> tuple[float, ...]:
-    """Suggest a probability of keeping for the input and each hidden layer, by kernel size.
-
-    A layer with many weights overfits most easily. The layer with the largest kernel keeps 0.5 of
-    its units, layers whose kernel has at least a quarter of that many weights keep 0.7, smaller
-    ones and the input keep all. A rule of thumb from Ng's lecture on understanding dropout; whether
-    it beats one rate for all is a question, not a fact.
-
-    Args:
-        layer_sizes: Units of the input, of each hidden layer and of the output, such as
-            (3, 7, 7, 3, 2, 1).
-
-    Returns:
-        One probability of keeping for the input and each hidden layer. Keras' `rate` is one minus
-        it. For the example: (1.0, 0.7, 0.5, 0.7, 1.0).
-
-    Raises:
-        UserError: Fewer than three sizes (no hidden layer), or a size below 1.
-    """
-    sizes = [int(size) for size in layer_sizes]
-    if len(sizes) < 3 or min(sizes) < 1:
-        raise UserError(
-            "Expected the sizes of the input, at least one hidden layer and the output, each at "
-            f"least 1. Received: layer_sizes={tuple(layer_sizes)!r}."
-        )
-    kernels = [before * after for before, after in pairwise(sizes[:-1])]
-    largest = max(kernels)
-    keep = [0.5 if k == largest else 0.7 if 4 * k >= largest else 1.0 for k in kernels]
-    return (1.0, *keep)

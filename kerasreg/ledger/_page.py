@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kerasreg.claims import CLAIMS, SOURCES, Claim, errata_of, find_claim
-from kerasreg.ledger._data import DataSet
-from kerasreg.ledger._ledger import LessonScript
+from kerasreg.ledger._runs import Measured
 from kerasreg.study import atomic_write
 
 #: Folder of the figures, beside the page.
 FIGURES = "lessons"
-#: Most bytes of one of them.
-MOST_BYTES = 150_000
 MARKS = {"supported": "✓", "partly": "◐", "contradicted": "✗", "undecided": "?"}
 NOT_MEASURED = "not measured"
 _HEAD = """\
@@ -38,27 +33,6 @@ these data cannot tell, which is a result too.
 """
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A lesson's results on a data set."""
-
-    lesson: LessonScript
-    data: DataSet
-    folder: Path
-    results: dict[str, Any]
-
-    @property
-    def figure(self) -> Path | None:
-        """The lesson's figure."""
-        name = self.results.get("figure")
-        return self.folder / name if name else None
-
-    @property
-    def figure_name(self) -> str:
-        """The figure's name on the page."""
-        return f"{self.lesson.name}_{self.data.folder}.png"
-
-
 def write_page(measured: Sequence[Measured], labels: Sequence[str], page: Path) -> None:
     """Write the page and its figures; figures that only the former page showed are removed."""
     before = set()
@@ -66,7 +40,7 @@ def write_page(measured: Sequence[Measured], labels: Sequence[str], page: Path) 
         before = set(re.findall(rf"\]\({FIGURES}/([\w.-]+\.png)\)", page.read_text("utf-8")))
     for one in measured:
         if one.figure:
-            atomic_write(page.parent / FIGURES / one.figure_name, small_png(one.figure))
+            atomic_write(page.parent / FIGURES / one.figure_name, one.figure.read_bytes())
     for name in before - {one.figure_name for one in measured}:
         (page.parent / FIGURES / name).unlink(missing_ok=True)
     atomic_write(page, page_text(measured, labels, page.parent).encode())
@@ -109,13 +83,13 @@ def _overview(measured: Sequence[Measured], labels: Sequence[str]) -> list[str]:
     for family in dict.fromkeys(claim.family for claim in CLAIMS):
         rows = []
         for claim in (claim for claim in CLAIMS if claim.family == family):
-            own = [one for one in measured if claim.id in one.results["claims"]]
-            names = list(dict.fromkeys(one.lesson.name for one in own))
+            deciding = [one for one in measured if claim.id in one.results["claims"]]
+            names = list(dict.fromkeys(one.lesson.name for one in deciding))
             rows += [
                 [
                     claim.id,
                     claim.statement,
-                    *(_verdict_on(claim, label, name, own) for label in labels),
+                    *(_verdict_on(claim, label, name, deciding) for label in labels),
                     f"[{name}](#{name})" if name else "",
                 ]
                 for name in names or [""]
@@ -125,16 +99,16 @@ def _overview(measured: Sequence[Measured], labels: Sequence[str]) -> list[str]:
     return parts
 
 
-def _verdict_on(claim: Claim, label: str, name: str, own: Iterable[Measured]) -> str:
-    for one in own:
+def _verdict_on(claim: Claim, label: str, name: str, deciding: Iterable[Measured]) -> str:
+    for one in deciding:
         if (one.data.label, one.lesson.name) == (label, name):
             return _mark(one.results["claims"][claim.id]["verdict"])
     return NOT_MEASURED
 
 
-def _section(own: Sequence[Measured], folder: Path) -> list[str]:
+def _section(measured: Sequence[Measured], folder: Path) -> list[str]:
     """One lesson: its question, figures, and claims."""
-    lesson, first = own[0].lesson, own[0].results
+    lesson, first = measured[0].lesson, measured[0].results
     script = Path(os.path.relpath(lesson.path, folder)).as_posix()
     parts = [
         f"## {lesson.name}",
@@ -142,29 +116,31 @@ def _section(own: Sequence[Measured], folder: Path) -> list[str]:
         f"*Prediction:* {_plain(first['prediction'])}",
         f"*Rule:* {_plain(first['rule'])}",
     ]
-    for one in own:
+    for one in measured:
         if one.figure:
             alt = f"{lesson.name} on {one.data.label}: {first['question']}"
             parts.append(f"![{alt}]({FIGURES}/{one.figure_name})")
-    for name in dict.fromkeys(name for one in own for name in one.results["claims"]):
-        parts += _claim(find_claim(name), [one for one in own if name in one.results["claims"]])
+    for name in dict.fromkeys(name for one in measured for name in one.results["claims"]):
+        parts += _claim(
+            find_claim(name), [one for one in measured if name in one.results["claims"]]
+        )
     notes = [
         f"- {one.data.label}: {_plain(note)}"
-        for one in own
+        for one in measured
         for note in one.results.get("notes", ())
     ]
     return parts + (["Notes:\n\n" + "\n".join(notes)] if notes else [])
 
 
-def _claim(claim: Claim, own: Sequence[Measured]) -> list[str]:
+def _claim(claim: Claim, measured: Sequence[Measured]) -> list[str]:
     """One claim: verdicts and effects, what to take home, what the notes got wrong."""
-    records = {one.data.label: one.results["claims"][claim.id] for one in own}
-    seeds = {one.data.label: len(one.results["seeds"]) for one in own}
+    records = {one.data.label: one.results["claims"][claim.id] for one in measured}
+    seeds = {one.data.label: len(one.results["seeds"]) for one in measured}
     rows = [["**verdict**", *(f"**{_mark(r['verdict'])}**" for r in records.values())]]
     parts = {label: _parts(record["decision"]) for label, record in records.items()}
-    for sentence in dict.fromkeys(part for own_parts in parts.values() for part in own_parts):
-        rows.append([sentence, *(own_parts.get(sentence, "") for own_parts in parts.values())])
-    rows.append(["seeds", *(str(number) for number in seeds.values())])
+    for sentence in dict.fromkeys(part for sentences in parts.values() for part in sentences):
+        rows.append([sentence, *(sentences.get(sentence, "") for sentences in parts.values())])
+    rows.append(["seeds", *(str(count) for count in seeds.values())])
     text = [f"### {claim.id}. {_plain(claim.statement)}", _table(["", *records], rows)]
     if len({record["verdict"] for record in records.values()}) > 1:
         text.append("**The verdict depends on the data.**")
@@ -193,7 +169,7 @@ def _parts(decision: dict[str, Any]) -> dict[str, str]:
 
 
 def _versions(results: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in results["versions"].items())
+    return ", ".join(f"{name} {version}" for name, version in results["versions"].items())
 
 
 def _mark(verdict: str) -> str:
@@ -213,45 +189,3 @@ def _plain(text: str) -> str:
     """Text whose stars and angle brackets are no markup."""
     pieces = re.split(r"(`[^`]*`)", text)
     return "".join(p if p[:1] == "`" else re.sub(r"([*<])", r"\\\1", p) for p in pieces)
-
-
-def small_png(path: Path) -> bytes:
-    """A figure's bytes, made narrower where it has more than `MOST_BYTES`."""
-    from PIL import Image
-
-    content = path.read_bytes()
-    picture = Image.open(io.BytesIO(content)).convert("RGB")
-    width = picture.width
-    while len(content) > MOST_BYTES and width > 200:
-        width = int(width * 0.85)
-        size = (width, round(picture.height * width / picture.width))
-        smaller = picture.resize(size, Image.Resampling.LANCZOS)
-        buffer = io.BytesIO()
-        smaller.quantize(128, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
-        content = buffer.getvalue()
-    return content
-
-
-def write_gallery(measured: Sequence[Measured], path: Path) -> Path:
-    """Write a page of cards, a card for each lesson on each data set, with links to their pages."""
-    from kerasreg.report import render_gallery
-
-    cards = []
-    for one in measured:
-        claims = one.results["claims"]
-        report = one.folder / "report.html"
-        cards.append(
-            {
-                "title": f"{one.lesson.name.replace('_', ' ')}: {one.data.label}",
-                "question": one.results["question"],
-                "answer": " ".join(record["take_home"] for record in claims.values()),
-                "claims": [
-                    {"id": name, "sentence": record["statement"], "verdict": record["verdict"]}
-                    for name, record in claims.items()
-                ],
-                "picture": one.figure,
-                "alt": f"Figure of the lesson: {one.results['question']}",
-                "link": Path(os.path.relpath(report, path.parent)).as_posix(),
-            }
-        )
-    return render_gallery(cards, path)

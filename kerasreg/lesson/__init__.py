@@ -47,7 +47,7 @@ How the pieces work:
   `train_accuracy`, `test_accuracy`, `train_data_loss`, `test_data_loss`, `penalty`, `gap`, all
   (seeds, measurements); `final(name)`, `converged(name, 0.99)` and `updates_to(0.95)` give one
   number a seed; `runs.stacked(name)` is (seeds, arms) for `trend` and `best_level`;
-  `runs.model(arm, place)` is an ordinary Keras model, `runs.kernels(arm, place)` only the kernels
+  `runs.model(arm, index)` is an ordinary Keras model, `runs.kernels(arm, index)` only the kernels
   and much cheaper. A run that diverges counts as chance.
 - **`lesson.tune(arms, rates, data, epochs=, batch_size=)`** gives the arms back with their best
   learning rates, chosen on the tuning rows with seeds of its own; `lesson.choose({arm: {name:
@@ -70,12 +70,14 @@ How the pieces work:
 `kerasreg.lesson.models` builds the networks that the notes name.
 """
 
-from kerasreg.lesson._lesson import Conclusion, Lesson
+from kerasreg.lesson._judging import Conclusion
+from kerasreg.lesson._lesson import Lesson
 from kerasreg.lesson._panels import Panel, band, brief, curves, dots, effects, sweep
-from kerasreg.lesson._run import parse_docstring, run
+from kerasreg.lesson._run import QUICK_SEEDS, parse_docstring, run, writable_folder
 from kerasreg.lesson._runs import Arm, Runs, spread, squared_norm
 
 __all__ = [
+    "QUICK_SEEDS",
     "Arm",
     "Conclusion",
     "Lesson",
@@ -91,4 +93,5 @@ __all__ = [
     "spread",
     "squared_norm",
     "sweep",
+    "writable_folder",
 ]

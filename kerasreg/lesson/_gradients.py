@@ -107,16 +107,16 @@ def gradient_check(
     deviations = []
     for variable, slope in zip(model.trainable_variables, slopes, strict=True):
         values = variable.numpy()
-        for place in generator.permutation(values.size)[:entries]:
+        for index in generator.permutation(values.size)[:entries]:
             sides = []
             for step in (DIFFERENCE, -DIFFERENCE):
                 moved = values.copy()
-                moved.flat[place] += step
+                moved.flat[index] += step
                 variable.assign(moved)
                 sides.append(float(gradients(x, y)[0]))
             variable.assign(values)
             numerical = (sides[0] - sides[1]) / (2 * DIFFERENCE)
-            deviations.append(abs(numerical - slope.flat[place]))
+            deviations.append(abs(numerical - slope.flat[index]))
     largest = max(np.abs(slope).max() for slope in slopes)
     kernels = [slope for slope in slopes if slope.ndim == 2]
     return float(max(deviations) / largest), float(max(np.abs(k).max() for k in kernels[:-1]))

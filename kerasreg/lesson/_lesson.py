@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from kerasreg.claims import Claim, find_claim
-from kerasreg.evidence import Comparison, Decision, Rule, Verdict, combine, holm
+from kerasreg.evidence import Decision, Verdict
 from kerasreg.lesson._data import LessonData, load_lesson_data
+from kerasreg.lesson._judging import Conclusion, Test, concluded, decide_together
 from kerasreg.lesson._panels import Panel, draw
 from kerasreg.lesson._progress import Progress
 from kerasreg.lesson._runs import Runs
@@ -28,19 +27,6 @@ QUICK_EPOCHS = 2
 TUNING_SEEDS = 3
 #: Tuning seeds begin here: no run that tunes is a run that decides.
 FIRST_TUNING_SEED = 1_000_000
-
-
-#: A rule with what it is applied to: two arms' results, or a comparison already made.
-Test = tuple[Rule, ArrayLike, ArrayLike] | tuple[Rule, Comparison]
-
-
-@dataclass(frozen=True)
-class Conclusion:
-    """A claim with its decision and what a learner takes home."""
-
-    claim: Claim
-    decision: Decision
-    take_home: str
 
 
 @dataclass
@@ -201,8 +187,8 @@ class Lesson:
         """
         count = 1 if self.quick else seeds
         epochs = min(epochs, QUICK_EPOCHS) if self.quick else epochs
-        number = sum(map(len, candidates.values()))
-        with Progress(f"{label}: {number} candidates × {count} seeds") as progress:
+        tried = sum(map(len, candidates.values()))
+        with Progress(f"{label}: {tried} candidates × {count} seeds") as progress:
             chosen, scores = choose_arms(
                 candidates,
                 data,
@@ -265,17 +251,7 @@ class Lesson:
                 f"{self.name} decides {len(tests)} comparisons together, but announced "
                 f"{self.comparisons}: pass comparisons={len(tests)} to run()."
             )
-        compared = holm(
-            [sides[0] if len(sides) == 1 else rule.compare(*sides) for rule, *sides in tests],
-            family,
-        )
-        pairs = list(zip((test[0] for test in tests), compared, strict=True))
-        if self.quick:
-            return [
-                Decision(rule.claim, "undecided", comparison.text(rule.unit), comparison=comparison)
-                for rule, comparison in pairs
-            ]
-        return [rule.decide(comparison) for rule, comparison in pairs]
+        return decide_together(tests, family, self.quick)
 
     def conclude(
         self,
@@ -294,16 +270,8 @@ class Lesson:
         Returns:
             The claim's decision; undecided in a quick run.
         """
-        known = find_claim(claim)
-        decision = decisions[0] if len(decisions) == 1 else combine(known.statement, decisions)
-        if self.quick:
-            reason = f"a quick run decides nothing ({decision.reason})"
-            decision = Decision(decision.claim, "undecided", reason, decision.parts)
-            take_home = "A quick run decides nothing."
-        if not isinstance(take_home, str):
-            take_home = take_home.get(decision.verdict, "Not decided here: see the interval.")
-        self.conclusions.append(Conclusion(known, decision, take_home))
-        return decision
+        self.conclusions.append(concluded(claim, decisions, take_home, self.quick))
+        return self.conclusions[-1].decision
 
     def table(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows to the table that is printed, written and shown: `lesson.table(runs.table())`.

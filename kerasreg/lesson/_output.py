@@ -12,12 +12,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kerasreg.lesson._lesson import Conclusion, Lesson
+from kerasreg.lesson._judging import Conclusion
+from kerasreg.lesson._lesson import Lesson
 from kerasreg.plots import png_bytes
 from kerasreg.study import atomic_write
 
-#: Pixels; see `_panels.WIDTH`.
+#: Dots an inch; see `_panels.WIDTH`.
 DPI = 150
+#: Most bytes of figure.png, which LESSONS.md shows.
+MOST_BYTES = 150_000
 
 
 def write_results(lesson: Lesson) -> dict[str, Any]:
@@ -25,7 +28,7 @@ def write_results(lesson: Lesson) -> dict[str, Any]:
     figure_file = None
     if lesson.figures:
         figure_file = "figure.png"
-        atomic_write(lesson.out / figure_file, _small_png(lesson.figures[0][0]))
+        atomic_write(lesson.out / figure_file, small_png(png_bytes(lesson.figures[0][0], DPI)))
     results = results_of(lesson, figure_file)
     text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
     atomic_write(lesson.out / "results.json", (text + "\n").encode())
@@ -61,15 +64,25 @@ def _claim_record(conclusion: Conclusion) -> dict[str, Any]:
     }
 
 
-def _small_png(figure) -> bytes:
-    """The figure with a palette of 256 colours: a third of the bytes, no visible difference."""
+def small_png(content: bytes) -> bytes:
+    """A PNG with a palette, made narrower until it has at most `MOST_BYTES`.
+
+    A palette takes a third of the bytes and makes no visible difference.
+    """
     from PIL import Image
 
-    picture = Image.open(io.BytesIO(png_bytes(figure, DPI))).convert("RGB")
-    palette = picture.quantize(256, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    palette.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
+    picture = Image.open(io.BytesIO(content)).convert("RGB")
+    width, colours = picture.width, 256
+    while True:
+        size = (width, round(picture.height * width / picture.width))
+        palette = picture.resize(size, Image.Resampling.LANCZOS).quantize(
+            colours, dither=Image.Dither.NONE
+        )
+        buffer = io.BytesIO()
+        palette.save(buffer, format="PNG", optimize=True)
+        if buffer.tell() <= MOST_BYTES or width < 200:
+            return buffer.getvalue()
+        width, colours = int(width * 0.85), 128
 
 
 def _write_report(lesson: Lesson, results: dict[str, Any]) -> None:
@@ -128,9 +141,9 @@ def print_results(lesson: Lesson, results: dict[str, Any], console: Console | No
     if lesson.rows:
         columns = list(dict.fromkeys(name for row in lesson.rows for name in row))
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-        for place, name in enumerate(columns):
+        for index, name in enumerate(columns):
             table.add_column(
-                escape(str(name)), justify="left" if place == 0 else "right", no_wrap=True
+                escape(str(name)), justify="left" if index == 0 else "right", no_wrap=True
             )
         for row in lesson.rows:
             table.add_row(*(escape(_cell(row.get(name))) for name in columns))

@@ -35,8 +35,8 @@ def draw(title: str, panels: Sequence[Panel], columns: int | None = None) -> Fig
     rows = -(-len(panels) // columns)
     with style():
         figure = new_figure(WIDTH, 0.5 + 3.7 * rows)
-        for place, panel in enumerate(panels, start=1):
-            axes = figure.add_subplot(rows, columns, place)
+        for index, panel in enumerate(panels, start=1):
+            axes = figure.add_subplot(rows, columns, index)
             axes.set_prop_cycle(color=SERIES)
             panel(axes)
             for axis, scale in ((axes.xaxis, axes.get_xscale()), (axes.yaxis, axes.get_yscale())):
@@ -67,10 +67,9 @@ def curves(
     """
 
     def panel(axes: Axes) -> None:
-        for place, arm in enumerate(arms or runs):
-            own = runs[arm]
-            x = own.epochs if per == "epoch" else own.updates
-            band(axes, x, _scaled(name, getattr(own, name)), arm, place)
+        for index, arm in enumerate(arms or runs):
+            x = runs[arm].epochs if per == "epoch" else runs[arm].updates
+            band(axes, x, _scaled(name, getattr(runs[arm], name)), arm, index)
         axes.set_title(title or name.replace("_", " "))
         axes.set_xlabel(f"{per}s")
         axes.set_ylabel(_unit(name))
@@ -111,8 +110,8 @@ def sweep(
             axes.axvspan(*shade, color=_MUTED, alpha=0.12, linewidth=0)
         if log:
             axes.set_xscale("symlog", linthresh=x[x > 0].min() / 2, linscale=0.3)
-        for place, (name, values) in enumerate(results.items()):
-            band(axes, x, np.asarray(values), name, place, _MARKERS[place % len(_MARKERS)])
+        for index, (name, values) in enumerate(results.items()):
+            band(axes, x, np.asarray(values), name, index, _MARKERS[index % len(_MARKERS)])
         if ticks or len(x) <= 10:
             names = ticks or [f"{value:g}" for value in x]
             if log and not ticks:
@@ -142,9 +141,9 @@ def dots(results: Mapping[str, np.ndarray], title: str, xlabel: str) -> Panel:
 
     def panel(axes: Axes) -> None:
         rows = np.arange(len(results))[::-1]
-        for place, (row, values) in enumerate(zip(rows, results.values(), strict=True)):
+        for index, (row, values) in enumerate(zip(rows, results.values(), strict=True)):
             values = np.asarray(values, float)
-            colour = SERIES[place % len(SERIES)]
+            colour = SERIES[index % len(SERIES)]
             spread = np.linspace(-0.18, 0.18, len(values)) if len(values) > 1 else np.zeros(1)
             axes.plot(values, row + spread, "o", color=colour, markersize=4, alpha=0.6)
             axes.vlines(values.mean(), row - 0.32, row + 0.32, color=colour, linewidth=2.5)
@@ -204,18 +203,18 @@ def effects(decisions: Mapping[str, Decision], title: str, xlabel: str) -> Panel
 
 
 def band(
-    axes: Axes, x: np.ndarray, values: np.ndarray, name: str, place: int, marker: str = ""
+    axes: Axes, x: np.ndarray, values: np.ndarray, name: str, index: int, marker: str = ""
 ) -> None:
-    """Draw (seeds, points) as a median line with its quartile band, in the style of `place`."""
+    """Draw (seeds, points) as a median line with its quartile band, in the `index`-th style."""
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
-    colour = SERIES[place % len(SERIES)]
+    colour = SERIES[index % len(SERIES)]
     if len(values) > 1:
         axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
     axes.plot(
         x,
         middle,
         color=colour,
-        linestyle=_DASHES[place % len(_DASHES)],
+        linestyle=_DASHES[index % len(_DASHES)],
         marker=marker or None,
         markersize=4,
         label=label(name),

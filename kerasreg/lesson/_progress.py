@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import rich.progress
 from rich.console import Console
 
 from kerasreg.terminal import is_live
+
+if TYPE_CHECKING:
+    from kerasreg.population import EpochReport
 
 #: Seconds before anything is drawn.
 PATIENCE = 2.0
@@ -37,7 +41,7 @@ class Progress:
         if self._shown:
             self._bar.stop()
 
-    def epoch(self, before: int, now: int, total: int, report) -> None:
+    def epoch(self, before: int, now: int, total: int, report: EpochReport) -> None:
         """Take a population's report: `now` members of `total` train, `before` are done."""
         if not self._shown and time.monotonic() - self._started > PATIENCE:
             self._shown = True

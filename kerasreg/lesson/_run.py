@@ -49,7 +49,7 @@ def run(
     name, text = Path(file).stem, parse_docstring(doc)
     try:
         parsed = _parser(name, text["question"]).parse_args(arguments)
-        out = _folder(parsed.out or Path("runs") / name)
+        out = writable_folder(parsed.out or Path("runs") / name)
         seeds = _seeds(parsed, comparisons)
         with _quiet_import():
             from kerasreg.lesson._lesson import Lesson
@@ -126,7 +126,7 @@ def _seeds(parsed: argparse.Namespace, comparisons: int) -> tuple[int, ...]:
     return tuple(range(count))
 
 
-def _folder(path: Path) -> Path:
+def writable_folder(path: Path) -> Path:
     """Make the folder and make sure that it can be written to, before anything is trained.
 
     Raises:

@@ -71,10 +71,10 @@ class Arm:
             ValueError: That epoch was passed and not measured.
         """
         epoch = min(epoch, int(self.epochs[-1]))
-        place = np.flatnonzero(self.epochs == epoch)
-        if not len(place):
+        index = np.flatnonzero(self.epochs == epoch)
+        if not len(index):
             raise ValueError(f"expected one of the measured epochs {self.epochs}, got {epoch}.")
-        return getattr(self, name)[:, place[0]]
+        return getattr(self, name)[:, index[0]]
 
     def converged(self, name: str, train_accuracy: float = 0.99) -> np.ndarray:
         """A curve at convergence, (seeds,).
@@ -127,7 +127,7 @@ class Runs:
 
     def per_run(self, arm: str, measure: Callable[[list[np.ndarray]], float]) -> np.ndarray:
         """A number of each run's kernels, (seeds,): `per_run(arm, squared_norm)`."""
-        return np.array([measure(self.kernels(arm, place)) for place in range(len(self.seeds))])
+        return np.array([measure(self.kernels(arm, index)) for index in range(len(self.seeds))])
 
     def stacked(self, name: str, arms: Sequence[str] | None = None) -> np.ndarray:
         """A curve's last measurement for several arms, (seeds, arms): what a trend is taken of."""
@@ -171,14 +171,14 @@ def arm_of_results(
     """Curves of an arm's members as arrays, broken runs counted as knowing nothing."""
     arrays = {name: np.empty((len(results), len(epochs))) for name in CURVES}
     worst = {"accuracy": 1 / classes, "data_loss": math.log(classes)}
-    for place, result in enumerate(results):
+    for index, result in enumerate(results):
         measured = {name: np.asarray(result.curves[source]) for name, source in CURVES.items()}
         finite = np.logical_and.reduce([np.isfinite(values) for values in measured.values()])
         whole = len(finite) if finite.all() else int(finite.argmin())
         for name, values in measured.items():
             filler = worst.get(name.split("_", 1)[-1], values[whole - 1] if whole else 0.0)
-            arrays[name][place, :whole] = values[:whole]
-            arrays[name][place, whole:] = filler
+            arrays[name][index, :whole] = values[:whole]
+            arrays[name][index, whole:] = filler
     diverged = np.array([result.status == "diverged" for result in results])
     return Arm(config, epochs, epochs * steps_per_epoch, **arrays, diverged=diverged)
 

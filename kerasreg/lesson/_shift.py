@@ -20,7 +20,7 @@ class NoisyBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation whose output is shifted and scaled by noise that changes every call.
 
     In training each unit draws a mean in [-0.5, 0.5] and a scale in [1, 1.25] for the whole batch,
-    and each row its own values around them, by 0.1; at inference there is no noise. Source:
+    and each row values around them, by 0.1; at inference there is no noise. Source:
     Santurkar et al. (2018), How Does Batch Normalization Help Optimization?, section 2.1.
     """
 
@@ -28,7 +28,10 @@ class NoisyBatchNormalization(keras.layers.BatchNormalization):
         super().__init__(**kwargs)
         self.noise = keras.random.SeedGenerator(0)
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Normalise, and in training add the noise."""
         outputs = super().call(inputs, training=training, mask=mask)
         if not training:
             return outputs
@@ -58,7 +61,7 @@ class WatchedNet:
         if noisy:
             self.model = keras.models.clone_model(self.model, clone_function=_with_noise)
         dense = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dense)]
-        # A layer's own parameters: its kernel and bias, and those of the normalisation after it.
+        # A group: a layer's kernel and bias, and the parameters of the normalisation after it.
         self._groups: list[list[tf.Variable]] = []
         for variable in self.model.trainable_variables:
             if variable.name == "kernel":
@@ -94,16 +97,16 @@ class WatchedNet:
         """
         probe = tf.constant(self.data.tuning.x[:100])
         kept: dict[str, list[float]] = {"loss": [], "gradients": [], "cosine": [], "inputs": []}
-        for number, (x, y) in enumerate(self._batches(seed, updates)):
-            if number % every:
+        for update, (x, y) in enumerate(self._batches(seed, updates)):
+            if update % every:
                 self._update(x, y, rate)
                 continue
-            means, deviation = self._moments(probe)
+            means, deviations = self._moments(probe)
             loss, gradient, cosine = self._measured(x, y, rate)
             moved, _ = self._moments(probe)
             drift = [
-                np.abs(new - old).mean() / max(float(own), 1e-12)
-                for new, old, own in zip(moved, means, deviation, strict=True)
+                np.abs(new - old).mean() / max(float(sd), 1e-12)
+                for new, old, sd in zip(moved, means, deviations, strict=True)
             ]
             values = (loss, np.mean(gradient), np.mean(cosine), np.mean(drift))
             for name, value in zip(kept, values, strict=True):
@@ -115,9 +118,9 @@ class WatchedNet:
         draw = self.data.draw(seed)
         x_all, y_all = tf.constant(draw.x), tf.constant(draw.y)
         kept = []
-        for number, (x, y) in enumerate(self._batches(seed, updates), start=1):
+        for update, (x, y) in enumerate(self._batches(seed, updates), start=1):
             self._update(x, y, rate)
-            if number % every == 0:
+            if update % every == 0:
                 kept.append(float(self._correct(x_all, y_all)))
         return np.array(kept)
 
@@ -145,11 +148,11 @@ class WatchedNet:
                 layer.noise.state.assign([derive(seed, f"noise of {layer.name}"), 0])
         draw = self.data.draw(seed)
         steps = len(draw) // self.batch_size
-        for number in range(updates):
-            if number % steps == 0:
-                order = batch_order(seed, number // steps, len(draw))
-            place = number % steps * self.batch_size
-            rows = order[place : place + self.batch_size]
+        for update in range(updates):
+            if update % steps == 0:
+                order = batch_order(seed, update // steps, len(draw))
+            first = update % steps * self.batch_size
+            rows = order[first : first + self.batch_size]
             yield tf.constant(draw.x[rows]), tf.constant(draw.y[rows])
 
     def _update_all(self, x, y, rate):
@@ -164,14 +167,15 @@ class WatchedNet:
             value = self._value(x, y)
         slopes = tape.gradient(value, self._groups)
         gradient, cosine = [], []
-        for index, (group, own) in enumerate(zip(self._groups, slopes, strict=True)):
+        for index, (group, group_slopes) in enumerate(zip(self._groups, slopes, strict=True)):
             if 0 < index < len(self._groups) - 1:
                 with tf.GradientTape() as tape:
                     again = self._value(x, y)
                 now = tape.gradient(again, group[0])
-                gradient.append(tf.norm(now - own[0]) / tf.norm(own[0]))
-                cosine.append(tf.reduce_sum(now * own[0]) / (tf.norm(now) * tf.norm(own[0])))
-            for variable, slope in zip(group, own, strict=True):
+                before = group_slopes[0]
+                gradient.append(tf.norm(now - before) / tf.norm(before))
+                cosine.append(tf.reduce_sum(now * before) / (tf.norm(now) * tf.norm(before)))
+            for variable, slope in zip(group, group_slopes, strict=True):
                 variable.assign_sub(rate * slope)
         return value, gradient, cosine
 

@@ -69,7 +69,7 @@ def train_arms(
             folds=list(range(len(seeds))) * len(names),
             dtype=dtype,
         )
-        first = {name: place * len(seeds) for place, name in enumerate(names)}
+        first = {name: index * len(seeds) for index, name in enumerate(names)}
         results = population.fit(
             folds=folds,
             epochs=epochs,
@@ -84,8 +84,8 @@ def train_arms(
         )
         done += len(population)
         for name in names:
-            own = results[first[name] : first[name] + len(seeds)]
-            trained[name] = arm_of_results(arms[name], own, measured, steps, data.classes)
+            members = results[first[name] : first[name] + len(seeds)]
+            trained[name] = arm_of_results(arms[name], members, measured, steps, data.classes)
             models[name] = partial(_model, population, first[name])
             kernels[name] = partial(_kernels, population, first[name])
     runs = Runs({name: trained[name] for name in arms}, tuple(seeds), models, kernels)
@@ -144,8 +144,8 @@ def write_scalars(
 
     means = {tag: values.mean(axis=0) for tag, values in tags.items()}
     with EventWriter(folder) as writer:
-        for place, step in enumerate(steps):
-            writer.scalars(int(step), {tag: float(v[place]) for tag, v in means.items()})
+        for index, step in enumerate(steps):
+            writer.scalars(int(step), {tag: float(v[index]) for tag, v in means.items()})
 
 
 def choose_arms(
@@ -163,7 +163,9 @@ def choose_arms(
         Arm -> name of its best candidate, and arm -> candidate -> mean accuracy on tuning rows.
     """
     grid = {
-        f"{arm}/{name}": config for arm, own in candidates.items() for name, config in own.items()
+        f"{arm}/{name}": config
+        for arm, configs in candidates.items()
+        for name, config in configs.items()
     }
     runs = train_arms(
         grid,
@@ -176,11 +178,11 @@ def choose_arms(
         progress=progress,
     )
     best, scores = {}, {}
-    for arm, own in candidates.items():
-        finals = {name: runs[f"{arm}/{name}"] for name in own}
+    for arm, configs in candidates.items():
+        finals = {name: runs[f"{arm}/{name}"] for name in configs}
         accuracy = {n: float(a.final("test_accuracy").mean()) for n, a in finals.items()}
         loss = {n: float(a.final("test_data_loss").mean()) for n, a in finals.items()}
         # Accuracy decides; the data loss breaks ties, which few rows make common.
-        best[arm] = max((accuracy[name], -loss[name], name) for name in own)[2]
+        best[arm] = max((accuracy[name], -loss[name], name) for name in configs)[2]
         scores[arm] = accuracy
     return best, scores

@@ -18,7 +18,7 @@ Cell = tuple[int, int]
 def random(scores: np.ndarray, trials: int, seed: int) -> list[Cell]:
     """Cells drawn evenly."""
     order = np.random.default_rng(seed).permutation(scores.size)[:trials]
-    return [_cell(scores, place) for place in order]
+    return [_cell(scores, index) for index in order]
 
 
 def grid(scores: np.ndarray, side: int, *, ends: bool) -> list[Cell]:
@@ -75,7 +75,7 @@ def narrowing(scores: np.ndarray, trials: int, seed: int) -> list[Cell]:
         inside = itertools.product(*(range(a, b + 1) for a, b in zip(low, high, strict=True)))
         left = [cell for cell in inside if cell not in tried]
     order = np.random.default_rng([seed, 1]).permutation(len(left))
-    return tried + [left[place] for place in order[: trials - len(tried)]]
+    return tried + [left[index] for index in order[: trials - len(tried)]]
 
 
 def bayesian(
@@ -102,13 +102,13 @@ def bayesian(
     while len(tried) < trials and (proposals := proposer.propose(1)):
         ((trial, values),) = proposals
         cell = tuple(
-            int(np.abs(np.log(own / values[name])).argmin())
-            for name, own in zip(space, levels, strict=True)
+            int(np.abs(np.log(scale / values[name])).argmin())
+            for name, scale in zip(space, levels, strict=True)
         )
         tried.append(cell)
         proposer.tell({"trial": trial, "status": "completed", "score": float(scores[cell])})
     return tried
 
 
-def _cell(scores: np.ndarray, place: int) -> Cell:
-    return tuple(int(level) for level in np.unravel_index(place, scores.shape))
+def _cell(scores: np.ndarray, index: int) -> Cell:
+    return tuple(int(level) for level in np.unravel_index(index, scores.shape))

@@ -42,10 +42,10 @@ def hidden_units(
         (rows, units) for each hidden layer.
     """
     outputs = []
-    for place, (kernel, bias) in enumerate(weights[:-1]):
+    for index, (kernel, bias) in enumerate(weights[:-1]):
         x = np.maximum(x @ kernel + bias, 0)
         if len(factors):
-            x = x * factors[place]
+            x = x * factors[index]
         outputs.append(x)
     return outputs
 

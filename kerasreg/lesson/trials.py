@@ -40,8 +40,8 @@ class TrialTable:
         return Searches(
             self,
             [
-                [searcher(scores, repeats * place + repeat) for repeat in range(repeats)]
-                for place, scores in enumerate(self.validation)
+                [searcher(scores, repeats * index + repeat) for repeat in range(repeats)]
+                for index, scores in enumerate(self.validation)
             ],
         )
 
@@ -84,8 +84,8 @@ class Searches:
         """
         return np.array(
             [
-                np.mean([test[max(cells[:trials], key=scores.__getitem__)] for cells in own])
-                for own, scores, test in zip(
+                np.mean([test[max(cells[:trials], key=scores.__getitem__)] for cells in repeats])
+                for repeats, scores, test in zip(
                     self.cells, self.table.validation, self.table.test, strict=True
                 )
             ]
@@ -93,14 +93,14 @@ class Searches:
 
     def path(self, trials: int) -> np.ndarray:
         """`found` after each of the first trials, (seeds, trials)."""
-        return np.stack([self.found(number) for number in range(1, trials + 1)], axis=1)
+        return np.stack([self.found(count) for count in range(1, trials + 1)], axis=1)
 
     def share_in(self, region: np.ndarray, after: int) -> np.ndarray:
         """Share of the trials after the first `after` that lie in a seed's region, (seeds,)."""
         return np.array(
             [
-                np.mean([here[cell] for cells in own for cell in cells[after:]])
-                for own, here in zip(self.cells, region, strict=True)
+                np.mean([inside[cell] for cells in repeats for cell in cells[after:]])
+                for repeats, inside in zip(self.cells, region, strict=True)
             ]
         )
 
