@@ -314,8 +314,6 @@ def test_everything_is_json():
     again = json.loads(json.dumps(whole.to_dict(), allow_nan=False))
     assert again["parts"][0]["comparison"]["differences"] == list(WOBBLE - 1)
     assert "-100 pp" in again["reason"]
-    level = best_level([1, 2], np.arange(8.0).reshape(4, 2))
-    assert json.loads(json.dumps(level.to_dict()))["levels"] == [1, 2]
 
 
 # --- known effects: coverage, false verdicts, power ------------------------------------------
@@ -437,8 +435,8 @@ def test_rank_test_is_friedmans_with_nemenyis_difference():
     # Demsar (2006), table 5: q = 2.569 for four arms.
     assert found.critical_difference == pytest.approx(2.569 * math.sqrt(4 * 5 / 60), rel=1e-3)
     assert found.mean_ranks[3] == 1.0
-    assert found.differ(0, 3)
-    assert not found.differ(0, 1)
+    ranks = found.mean_ranks
+    assert ranks[0] - ranks[3] > found.critical_difference > abs(ranks[0] - ranks[1])
     assert rank_test(-results, maximize=False).mean_ranks == found.mean_ranks
     assert rank_test(np.ones((5, 3))).p == 1.0
 

@@ -1,6 +1,5 @@
 """Other shapes of evidence: trends over levels, best levels, proportions, ranks."""
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -95,13 +94,6 @@ class BestLevel:
             )
         )
 
-    def to_dict(self) -> dict:
-        """Return the fields as plain values, ready for `json.dumps`."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in dataclasses.asdict(self).items()
-        }
-
 
 def best_level(
     levels: ArrayLike,
@@ -187,11 +179,6 @@ class RankTest:
     mean_ranks: tuple[float, ...]
     critical_difference: float
     alpha: float
-
-    def differ(self, first: int, second: int) -> bool:
-        """Tell whether two arms, by position, differ by Nemenyi's test."""
-        distance = abs(self.mean_ranks[first] - self.mean_ranks[second])
-        return self.p <= self.alpha and distance > self.critical_difference
 
 
 def rank_test(results: ArrayLike, *, maximize: bool = True, alpha: float = 0.05) -> RankTest:
