@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kerasreg.command import quiet_import, report_mistake
 from kerasreg.errors import UserError
 from kerasreg.options import build_parser, joined
 
@@ -46,9 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return parsed.run(parsed)
     except UserError as error:
-        # One line whatever the message quotes: a column's name may hold a newline.
-        print(f"kerasreg: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return report_mistake("kerasreg", error)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:
@@ -140,7 +139,7 @@ def _run(verb: str, given: dict, base: dict) -> int:
         render_report(folder)
         write_figures(study.tensorboard, study.figures)
     if not quiet:
-        print_summary(folder, study.result)
+        print_summary(folder)
     return 0
 
 
@@ -157,38 +156,17 @@ def _report(parsed: argparse.Namespace) -> int:
 def _importing(verbose: bool) -> Iterator[None]:
     """Import TensorFlow without its noise, and end at once on a signal.
 
-    An exception raised in the middle of an import would come out as somebody else's error, and
-    nothing has begun that could be lost.
+    An exception raised in the middle of an import would come out as another error, and nothing has
+    begun that could be lost.
     """
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if not verbose:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    stderr = os.dup(2)
+    with quiet_import(verbose) as stderr:
 
-    def leave(signum, frame):
-        os.write(stderr, b"kerasreg: interrupted before anything was begun\n")
-        os._exit(128 + signum)
+        def leave(signum, frame):
+            os.write(stderr, b"kerasreg: interrupted before anything was begun\n")
+            os._exit(128 + signum)
 
-    try:
-        with _handled(leave), contextlib.nullcontext() if verbose else _silent_stderr(stderr):
+        with _handled(leave):
             yield
-    finally:
-        os.close(stderr)
-
-
-@contextlib.contextmanager
-def _silent_stderr(kept: int) -> Iterator[None]:
-    """Send file descriptor 2 nowhere, then back to `kept`.
-
-    TensorFlow 2.21 logs two lines while it is imported, before it reads any setting.
-    """
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
 
 
 @contextlib.contextmanager

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn
 
 from kerasreg import __version__
-from kerasreg.errors import UserError
+from kerasreg.command import Parser
 
 Run = Callable[[argparse.Namespace], int]
-
-
-class _Parser(argparse.ArgumentParser):
-    """Like argparse, but a mistake is one line and not a page of usage."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}. See {self.prog} --help.")
 
 
 def joined(arguments: Sequence[str]) -> list[str]:
@@ -37,7 +29,7 @@ def build_parser(run: Mapping[str, Run]) -> argparse.ArgumentParser:
     Args:
         run: Verb -> what runs it; becomes `run` of the parsed arguments.
     """
-    parser = _Parser(
+    parser = Parser(
         prog="kerasreg",
         description="Which regularisation does my Keras network need, how strong, and why?",
         epilog="Start with: kerasreg search --data digits --out study",

@@ -72,7 +72,7 @@ def main() -> None:
         console.print(f"{trial['score']:.4f}  {describe_setting(trial['hyperparameters'])}")
 
     render_report(study.folder)
-    print_summary(study.folder, study.result, console)
+    print_summary(study.folder, console)
 
 
 if __name__ == "__main__":

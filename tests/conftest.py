@@ -1,5 +1,25 @@
-"""TensorFlow is as quiet in the tests' process as the command line makes it."""
+"""What all tests share."""
 
 import os
 
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A slow machine is no failure.
+settings.register_profile("kerasreg", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kerasreg")
+# TensorFlow is as quiet in the tests' process as the command line makes it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture
+def without_figures(monkeypatch):
+    """For pages whose words are the point: drawing is most of a page's time."""
+    from markupsafe import Markup
+
+    from kerasreg.report._page import Picture
+
+    def drawn(figure, name, caption, alt, folder):
+        return Picture(name, caption, alt, Markup("<svg></svg>"))
+
+    monkeypatch.setattr("kerasreg.report._pictures.drawn", drawn)

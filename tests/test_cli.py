@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -10,13 +11,16 @@ import sys
 import time
 
 import pytest
+from made_studies import finished, make_study, record
 from rich.console import Console
 
 from kerasreg import cli
 from kerasreg.options import build_parser, joined
+from kerasreg.report import answer_rows, read_study
 from kerasreg.search.progress import Counter, Event
-from kerasreg.study import Study
-from kerasreg.terminal import LiveProgress, describe_setting, duration, is_live, print_summary
+from kerasreg.study import Study, failed_record
+from kerasreg.terminal import LiveProgress, describe_setting, is_live, print_summary
+from kerasreg.words import duration
 
 VERBS = ("search", "train", "report")
 PARSER = build_parser(dict.fromkeys(VERBS, lambda parsed: 0))
@@ -34,13 +38,12 @@ def helped(capsys, *arguments: str) -> str:
 
 
 class TestHelp:
-    def test_it_answers_at_once(self):
-        seconds = []
-        for _ in range(3):
-            started = time.perf_counter()
-            subprocess.run([*COMMAND, "--help"], check=True, capture_output=True)
-            seconds.append(time.perf_counter() - started)
-        assert min(seconds) < 0.5
+    def test_it_answers(self, record_property):
+        started = time.monotonic()
+        ran = subprocess.run([*COMMAND, "--help"], check=True, capture_output=True, text=True)
+        record_property("seconds of kerasreg --help", time.monotonic() - started)
+        assert "kerasreg search --data digits" in ran.stdout
+        assert ran.stderr == ""
 
     def test_nothing_heavy_is_imported(self):
         code = (
@@ -117,7 +120,7 @@ class TestARun:
         assert lines[-1] == "Open next: study/report.html"
         assert (folder / "study" / "report.html").exists()
         test = json.loads((folder / "study" / "result.json").read_text())["best"]["test"]
-        assert f"{test['accuracy']:.4f}" in ran.stdout
+        assert f"{100 * test['accuracy']:.1f} %" in ran.stdout
 
     def test_resume_needs_only_the_folder_and_quiet_says_nothing(self, folder, capfd):
         assert cli.main(["search", "--resume", "--out", str(folder / "study"), "--quiet"]) == 0
@@ -155,27 +158,48 @@ class TestARun:
         )
 
 
+# Interrupts itself while it imports something.
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "tensorflow":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+from kerasreg.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 class TestSignals:
     @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-    def test_finished_trials_are_kept(self, tmp_path, number, status):
+    def test_finished_trials_are_kept(self, tmp_path, number, status, record_property):
         process = subprocess.Popen(
             [*COMMAND, *LONG], cwd=tmp_path, stderr=subprocess.PIPE, text=True
         )
         trials = tmp_path / "study" / "trials.jsonl"
         while process.poll() is None and not (trials.exists() and trials.stat().st_size):
             time.sleep(0.05)
+        # It stands still while its trials are counted, so that what follows comes after the signal.
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        before = trials.read_bytes().count(b"\n")
         process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
         sent = time.monotonic()
-        _, err = process.communicate(timeout=60)
-        assert time.monotonic() - sent < 5
+        _, err = process.communicate()
+        record_property("seconds from a signal to the end", time.monotonic() - sent)
         assert process.returncode == status
         assert "Traceback" not in err
         assert err.count("\n") == 1
         kept = Study.open(tmp_path / "study").trials()
-        assert 0 < len(kept) < 50
+        # A trial that had just ended may still be recorded; none is begun.
+        assert before <= len(kept) <= before + 1 < 50
         assert f"{len(kept)} finished" in err
         assert "--resume --out study" in err
-        # Nobody holds the study, and it goes on.
+        # The study is free, and it goes on.
         with Study.open(tmp_path / "study").lock():
             pass
 
@@ -188,20 +212,29 @@ class TestSignals:
         assert f"kerasreg train --resume --out '{folder}'" in capfd.readouterr().err
 
     def test_before_anything_has_begun(self, tmp_path):
-        process = subprocess.Popen(
-            [*COMMAND, *LONG], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        ran = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED_IMPORT, *LONG],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
         )
-        time.sleep(0.7)  # TensorFlow is being imported
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
-        assert process.returncode == 130
-        assert "Traceback" not in err
+        assert ran.returncode == 130
+        assert ran.stderr == "kerasreg: interrupted before anything was begun\n"
+        assert not (tmp_path / "study").exists()
 
 
 class TestTerminal:
     @pytest.mark.parametrize(
         ("seconds", "text"),
-        [(0, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (3725, "1 h 2 min"), (-1, "0 s")],
+        [
+            (0, "0 s"),
+            (0.43, "0.43 s"),
+            (8, "8 s"),
+            (59.4, "59 s"),
+            (60, "1 min 0 s"),
+            (3725, "1 h 2 min"),
+            (-1, "0 s"),
+        ],
     )
     def test_duration(self, seconds, text):
         assert duration(seconds) == text
@@ -210,51 +243,56 @@ class TestTerminal:
         values = {"learning_rate": 0.00123456, "l2": 0.0, "dropout": 0.5, "units": "64x64"}
         assert describe_setting(values) == "dropout 0.5, l2 0, learning_rate 0.00123, units 64x64"
 
-    def test_test_results_are_means_over_the_seeds_and_the_models_own_is_named(self, tmp_path):
-        def side(*accuracies):
-            seeds = [{"seed": k, "accuracy": a, "data_loss": 1.0} for k, a in enumerate(accuracies)]
-            metrics = {"accuracy": 0.75, "val_accuracy": 0.5, "val_data_loss": 0.25}
-            test = {**seeds[0], "seeds": seeds}
-            return {"trial": "1", "hyperparameters": {}, "metrics": metrics, "test": test}
-
-        (tmp_path / "best.keras").write_text("")
-        for accuracies, row, note in (
-            ((0.5, 0.25), "test accuracy (mean of 2 seeds)", "seed 0, test accuracy 0.5000)"),
-            ((0.375,), "test accuracy", "training and validation rows)"),
-        ):
-            screen = io.StringIO()
-            result = {"metric": "accuracy", "best": side(*accuracies), "baseline": side(0.125)}
-            print_summary(tmp_path, result, Console(file=screen, width=150))
-            lines = screen.getvalue().splitlines()
-            assert any(line.split("  ")[0] == row and line.endswith("0.3750") for line in lines)
-            assert any(line.startswith("model") and line.endswith(note) for line in lines)
-
-    @pytest.mark.parametrize(
-        ("objective", "baseline", "best", "said"),
-        [
-            ("val_data_loss", 0.1, 0.2, True),
-            ("val_data_loss", 0.2, 0.1, False),
-            ("val_accuracy", 0.9, 0.8, True),
-            ("val_accuracy", 0.8, 0.8, False),
-            ("val_mae", None, 0.8, False),
-        ],
-    )
-    def test_it_says_when_nothing_tried_helps(self, tmp_path, objective, baseline, best, said):
-        sides = {
-            name: {"trial": "1", "hyperparameters": {}, "metrics": {}, "score": score}
-            for name, score in (("baseline", baseline), ("best", best))
-        }
+    def summary(self, folder) -> list[str]:
         screen = io.StringIO()
-        print_summary(tmp_path, {"objective": objective, **sides}, Console(file=screen, width=150))
-        assert ("nothing that was tried helps" in screen.getvalue()) == said
+        print_summary(folder, Console(file=screen, width=120))
+        return screen.getvalue().splitlines()
+
+    def test_the_summary_says_what_the_report_says(self, tmp_path):
+        finished(tmp_path / "study", count=3)
+        lines = self.summary(tmp_path / "study")
+        view = read_study(tmp_path / "study")
+        for row in answer_rows(view):
+            shown = [row.name, row.baseline, row.best, row.difference]
+            assert shown in [re.split(r"\s{2,}", line) for line in lines]
+        assert any(line.startswith("On the test rows") for line in lines)
+        assert not any("nothing that was tried helps" in line for line in lines)
+
+    def test_where_seeds_differ_the_models_own_result_is_named(self, tmp_path):
+        test = {
+            who: {
+                "seeds": [{"seed": k, "accuracy": a, "data_loss": 1.0} for k, a in enumerate(seeds)]
+            }
+            for who, seeds in {"best": (0.5, 0.25), "baseline": (0.125, 0.125)}.items()
+        }
+        study = finished(tmp_path / "study", count=3, test=test)
+        study.best_model.write_text("")
+        lines = self.summary(study.folder)
+        row = next(line for line in lines if line.startswith("Test accuracy (mean of 2 seeds)"))
+        assert row.split()[-6:-2] == ["12.5", "%", "37.5", "%"]
+        model = next(line for line in lines if line.startswith("model"))
+        assert model.endswith("seed 0, test accuracy 50.0 %)")
+
+    def test_it_says_when_nothing_tried_helps(self, tmp_path):
+        best, better = record("t0", {}, level=0.3), record("baseline", {}, level=0.2)
+        make_study(tmp_path / "study", [best], best=best, baseline=better)
+        assert any(
+            "nothing that was tried helps" in line for line in self.summary(tmp_path / "study")
+        )
+
+    def test_a_study_without_a_score_says_where_the_reasons_are(self, tmp_path):
+        make_study(tmp_path / "study", [failed_record("t0", {}, "no memory")])
+        assert self.summary(tmp_path / "study") == [
+            f"No trial has a score. Each one's reason: {tmp_path / 'study'}/trials.jsonl"
+        ]
 
     def test_the_command_for_tensorboard_can_be_pasted(self, tmp_path):
         folder = tmp_path / "my study"
-        (folder / "tensorboard").mkdir(parents=True)
-        screen = io.StringIO()
-        best = {"trial": "1", "hyperparameters": {}, "metrics": {}}
-        print_summary(folder, {"metric": "mae", "best": best}, Console(file=screen))
-        assert f"--logdir '{folder / 'tensorboard'}')" in screen.getvalue()
+        finished(folder, count=1)
+        (folder / "tensorboard").mkdir()
+        assert any(
+            line.endswith(f"--logdir '{folder / 'tensorboard'}')") for line in self.summary(folder)
+        )
 
     def test_it_is_still_where_nobody_looks(self, monkeypatch):
         monkeypatch.setenv("CI", "1")

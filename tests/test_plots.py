@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_studies import inside_arrays
 from matplotlib.figure import Figure
 
 from kerasreg import plots
@@ -67,17 +68,12 @@ def search_of(count, seed=0):
     ]
 
 
-def inside_of(layers=2, epochs=5):
-    edges = np.concatenate([np.linspace(-1, 0, 11), np.geomspace(0.01, 10, 30)])
-    counts = np.ones((epochs, len(edges) - 1))
-    zero, dead = np.full(epochs, 0.1), np.linspace(0, 0.4, epochs)
-    names = [f"activation_{k + 1}" for k in range(layers)]
-    return plots.Inside(
-        epochs=np.arange(1, epochs + 1),
-        activations={name: plots.Activation(counts, edges, zero, dead) for name in names},
-        gradient_norms={"dense_1": np.linspace(1, 0.1, epochs)},
-        weights={"dense_1": plots.Weights.of(np.linspace(-1, 1, 101))},
-    )
+@pytest.fixture
+def inside(tmp_path):
+    """What was recorded in baseline and best, through its file."""
+    path = tmp_path / "inside.npz"
+    atomic_save_npz(path, inside_arrays("baseline") | inside_arrays("best", layers=1))
+    return plots.load_inside(path)
 
 
 # Records and scales
@@ -101,7 +97,7 @@ def test_best_is_a_completed_trial_in_the_objectives_direction():
     values=st.lists(st.floats(1e-9, 1e3), min_size=2, max_size=20, unique=True),
     zero=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_scale_keeps_order_and_gives_zero_a_band_of_its_own(values, zero):
     values = sorted([0.0, *values] if zero else values)
     scale = _records.Scale.of("l2", [trial(k, l2=value) for k, value in enumerate(values)])
@@ -162,24 +158,22 @@ def test_importance_needs_enough_trials():
 # What happens inside
 
 
-def test_inside_round_trips(tmp_path):
-    path = plots.save_inside(
-        tmp_path / "inside.npz", {"baseline": inside_of(), "best": inside_of(1)}
-    )
-    read = plots.load_inside(path)
-    assert list(read) == ["baseline", "best"]
-    wrote, got = inside_of(), read["baseline"]
+def test_inside_holds_what_the_file_has(inside):
+    assert list(inside) == ["baseline", "best"]
+    arrays, got = inside_arrays("baseline"), inside["baseline"]
     assert list(got.activations) == ["activation_1", "activation_2"]
     for name in ("counts", "edges", "zero", "dead"):
-        np.testing.assert_allclose(
-            getattr(got.activations["activation_1"], name),
-            getattr(wrote.activations["activation_1"], name),
-            rtol=1e-6,
+        np.testing.assert_array_equal(
+            getattr(got.activations["activation_2"], name),
+            arrays[f"baseline/activation/activation_2/{name}"],
         )
     assert got.activations["activation_1"].saturated is None
-    np.testing.assert_array_equal(got.epochs, wrote.epochs)
-    np.testing.assert_allclose(got.gradient_norms["dense_1"], wrote.gradient_norms["dense_1"])
+    np.testing.assert_array_equal(got.epochs, arrays["baseline/epochs"])
+    np.testing.assert_array_equal(
+        got.gradient_norms["dense_1"], arrays["baseline/gradient_norm/dense_1"]
+    )
     assert got.weights["dense_1"].counts.sum() == 101
+    assert got.weights["dense_1"].near_zero == 0.25
 
 
 @pytest.mark.parametrize(
@@ -193,32 +187,17 @@ def test_inside_round_trips(tmp_path):
     ],
 )
 def test_a_misshapen_array_is_named(tmp_path, name, array):
-    path = plots.save_inside(tmp_path / "inside.npz", {"best": inside_of()})
-    with np.load(path) as file:
-        arrays = dict(file)
-    arrays[name] = array
+    path = tmp_path / "inside.npz"
+    arrays = inside_arrays("best") | {name: array}
     atomic_save_npz(path, {key: value for key, value in arrays.items() if value is not None})
     with pytest.raises(UserError, match=re.escape(name if array is not None else "edges")):
         plots.load_inside(path)
 
 
-def test_inside_refuses_other_names_and_other_files(tmp_path):
-    with pytest.raises(UserError, match="'worst'"):
-        plots.save_inside(tmp_path / "inside.npz", {"worst": inside_of()})
-    slashed = plots.Inside(np.arange(2), gradient_norms={"a/b": np.ones(2)})
-    with pytest.raises(UserError, match="slash"):
-        plots.save_inside(tmp_path / "inside.npz", {"best": slashed})
+def test_inside_refuses_other_files(tmp_path):
     (tmp_path / "text.npz").write_bytes(b"no archive")
     with pytest.raises(UserError, match=r"text\.npz"):
         plots.load_inside(tmp_path / "text.npz")
-
-
-def test_weights_tell_the_share_near_zero():
-    kernel = np.array([0, 5e-4, -5e-4, 0.5, -1.0, np.nan])
-    weights = plots.Weights.of(kernel, bins=4)
-    assert weights.near_zero == pytest.approx(3 / 5)
-    assert weights.edges.tolist() == [-1, -0.5, 0, 0.5, 1]
-    assert weights.counts.sum() == 5
 
 
 def test_ridges_leave_out_exact_zeros_and_undo_uneven_bins():
@@ -350,9 +329,8 @@ def hostile_trials(count):
     ],
     ids=["empty", "one", "one-zero", "diverged", "equal", "null", "negative", "hostile"],
 )
-def test_every_figure_can_be_drawn(trials, names):
-    inside = {"best": inside_of()} if len(trials) > 1 else {}
-    for figure in every_figure(trials, names, inside):
+def test_every_figure_can_be_drawn(inside, trials, names):
+    for figure in every_figure(trials, names, inside if len(trials) > 1 else {}):
         assert isinstance(figure, Figure)
         with plots.style():
             figure.draw_without_rendering()
@@ -370,17 +348,13 @@ def test_names_of_any_kind_are_written(tmp_path):
             draw(trials, names[1], names)
 
 
-def test_arm_figures():
-    curves = {name: np.random.default_rng(0).random((12, 20)) for name in ("dropout", *HOSTILE)}
-    figure = plots.arm_curves({"digits": curves, "mnist": curves}, "accuracy")
-    line = figure.axes[0].lines[0]
-    np.testing.assert_allclose(line.get_ydata(), np.median(curves["dropout"], axis=0))
-    drawn = plots.effects([("dropout", 0.02, 0.01, 0.03), ("l2", 0, -0.01, 0.01)], "gain", 0.005)
-    assert [text.get_text() for text in drawn.axes[0].get_yticklabels()] == ["dropout", "l2"]
-    with pytest.raises(UserError, match="seeds, epochs"):
-        plots.arm_curves({"": {"a": np.ones(3)}}, "accuracy")
-    with pytest.raises(UserError, match="at least one"):
-        plots.effects([], "gain")
+def test_speed_compares_with_the_last():
+    figure = plots.speed({"digits": {"keras-tuner": 20.0, "population": 0.5}})
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [20, 0.5]
+    assert [text.get_text() for text in figure.axes[0].texts] == [
+        " 20 s   40 times as long",
+        " 0.5 s",
+    ]
 
 
 # Style

@@ -9,7 +9,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_report import comparison, finished, gallery, hostile
+from made_studies import finished, hostile
+from test_report_comparison import comparison, gallery
 
 from kerasreg.report import render_comparison, render_report
 

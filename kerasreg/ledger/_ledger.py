@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import kerasreg
+from kerasreg.command import Parser, report_mistake
 from kerasreg.errors import UserError
 from kerasreg.evidence import DEFAULT_SEEDS
 from kerasreg.ledger._data import DataSet, data_sets
@@ -18,7 +19,6 @@ from kerasreg.ledger._page import write_page
 from kerasreg.ledger._runs import Run, measured_of, run_all
 from kerasreg.ledger._scripts import LessonScript, choose, find_lessons
 from kerasreg.lesson import QUICK_SEEDS, writable_folder
-from kerasreg.lesson._run import _Parser
 
 DEFAULT_DATA = ("digits", "mnist")
 
@@ -53,8 +53,7 @@ def main(arguments: Sequence[str] | None = None, scripts: Path = Path("scripts")
         failed = run_all([run for run in planned if run.lesson in chosen], options, asked.again)
         _write(planned, data, page, out)
     except UserError as error:
-        print(f"lessons: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return report_mistake("lessons", error)
     except KeyboardInterrupt:
         print("\nlessons: interrupted. The same command continues where it was.", file=sys.stderr)
         return 128 + signal.SIGINT
@@ -62,8 +61,8 @@ def main(arguments: Sequence[str] | None = None, scripts: Path = Path("scripts")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="lessons",
+    parser = Parser(
+        prog="python scripts/lessons.py",
         description="Run every lesson on every data set and write what they found to LESSONS.md. "
         "What was run before, with the same script, seeds, data and version, is not run again.",
         epilog="Example: python scripts/lessons.py C01 overfit_weight_decay --data digits",

@@ -17,7 +17,7 @@ from kerasreg.ledger._data import DataSet
 from kerasreg.ledger._scripts import LessonScript, digest_of
 from kerasreg.lesson import writable_folder
 from kerasreg.study import atomic_write
-from kerasreg.terminal import duration
+from kerasreg.words import duration
 
 #: Written beside results.json once a lesson has ended well: what it was run with.
 KEY_FILE = "ledger.json"

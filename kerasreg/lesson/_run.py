@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import re
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from kerasreg.command import Parser, quiet_import, report_mistake
 from kerasreg.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,7 +50,9 @@ def run(
         parsed = _parser(name, text["question"]).parse_args(arguments)
         out = writable_folder(parsed.out or Path("runs") / name)
         seeds = _seeds(parsed, comparisons)
-        with _quiet_import():
+        with quiet_import():
+            import tensorflow  # noqa: F401
+
             from kerasreg.lesson._lesson import Lesson
             from kerasreg.lesson._output import print_results, write_results
         lesson = Lesson(name, text, parsed.data, seeds, parsed.quick, out, comparisons)
@@ -59,8 +60,7 @@ def run(
         body(lesson)
         print_results(lesson, write_results(lesson))
     except UserError as error:
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return report_mistake(name, error)
     except KeyboardInterrupt:
         print(f"{name}: interrupted; nothing was decided.", file=sys.stderr)
         return 128 + signal.SIGINT
@@ -85,16 +85,9 @@ def parse_docstring(doc: str) -> dict[str, str]:
     return text
 
 
-class _Parser(argparse.ArgumentParser):
-    """Like argparse, but a mistake is one line and not a page of usage."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}. See python scripts/{self.prog}.py --help.")
-
-
 def _parser(name: str, question: str) -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog=name,
+    parser = Parser(
+        prog=f"python scripts/{name}.py",
         description=question,
         epilog=f"Example: python scripts/{name}.py --data mnist --out runs/{name}_mnist",
     )
@@ -149,25 +142,3 @@ def _clear_events(out: Path, name: str) -> None:
     results = out / "results.json"
     if results.is_file() and f'"lesson": "{name}"' in results.read_text("utf-8", "replace")[:400]:
         shutil.rmtree(out / "tensorboard", ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _quiet_import() -> Iterator[None]:
-    """Import TensorFlow without its noise.
-
-    TensorFlow 2.21 logs two lines while it is imported, before it reads any setting: file
-    descriptor 2 goes nowhere for that time.
-    """
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        import tensorflow  # noqa: F401
-
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)

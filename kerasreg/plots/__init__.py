@@ -6,8 +6,8 @@ Every drawing function takes plain records (lines of `trials.jsonl`, arrays) and
 
 from matplotlib.figure import Figure
 
-from kerasreg.plots._arms import arm_curves, effects, speed
 from kerasreg.plots._curves import best_so_far, learning_curves
+from kerasreg.plots._files import png_bytes, save, themed_svg
 from kerasreg.plots._importance import (
     Importance,
     enough_for_importance,
@@ -19,21 +19,14 @@ from kerasreg.plots._inside import (
     Inside,
     Weights,
     load_inside,
-    save_inside,
 )
 from kerasreg.plots._inside_figures import activation_ridges, unit_health, weight_histograms
 from kerasreg.plots._overview import overview
 from kerasreg.plots._records import scored, varied
-from kerasreg.plots._response import parallel_coordinates, response_surface, slices
-from kerasreg.plots._style import (
-    SERIES,
-    label,
-    new_figure,
-    png_bytes,
-    save,
-    style,
-    themed_svg,
-)
+from kerasreg.plots._response import response_surface
+from kerasreg.plots._slices import parallel_coordinates, slices
+from kerasreg.plots._speed import speed
+from kerasreg.plots._style import SERIES, label, new_figure, style
 
 __all__ = [
     "SERIES",
@@ -43,9 +36,7 @@ __all__ = [
     "Inside",
     "Weights",
     "activation_ridges",
-    "arm_curves",
     "best_so_far",
-    "effects",
     "enough_for_importance",
     "importance",
     "importance_figure",
@@ -58,7 +49,6 @@ __all__ = [
     "png_bytes",
     "response_surface",
     "save",
-    "save_inside",
     "scored",
     "slices",
     "speed",

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasreg.errors import UserError
-from kerasreg.study import atomic_save_npz, load_npz
+from kerasreg.study import load_npz
 
 NEAR_ZERO = 1e-3
 WHO = ("baseline", "best")
@@ -48,16 +48,6 @@ class Weights:
     edges: np.ndarray
     near_zero: float
 
-    @classmethod
-    def of(cls, kernel: np.ndarray, bins: int = 60) -> "Weights":
-        """Summarise a kernel of any shape; the histogram is symmetric around zero."""
-        values = np.asarray(kernel, dtype=np.float64).ravel()
-        values = values[np.isfinite(values)]
-        bound = max(float(np.abs(values).max(initial=0.0)), 1e-12)
-        counts, edges = np.histogram(values, bins=bins, range=(-bound, bound))
-        near = float((np.abs(values) < NEAR_ZERO).mean()) if values.size else 0.0
-        return cls(counts, edges, near)
-
 
 @dataclass(frozen=True)
 class Inside:
@@ -69,42 +59,8 @@ class Inside:
     weights: Mapping[str, Weights] = field(default_factory=dict)
 
 
-def save_inside(path: Path | str, inside: Mapping[str, Inside]) -> Path:
-    """Write records to an `.npz` in the layout of this module's table.
-
-    Args:
-        path: The file, usually `DIR/inside.npz`.
-        inside: `baseline` and/or `best` to their records.
-
-    Raises:
-        UserError: A name other than these, a layer name with a slash, or a disk that refuses.
-    """
-    arrays: dict[str, np.ndarray] = {}
-    for who, record in inside.items():
-        if who not in WHO:
-            raise UserError(f"inside: expected the names {WHO}, got {who!r}")
-        arrays[f"{who}/epochs"] = np.asarray(record.epochs, dtype=np.int32)
-        for layer, activation in record.activations.items():
-            stem = f"{who}/activation/{_layer(layer)}"
-            arrays[f"{stem}/counts"] = np.asarray(activation.counts, dtype=np.float32)
-            arrays[f"{stem}/edges"] = np.asarray(activation.edges, dtype=np.float32)
-            for name in ("zero", "dead", "saturated"):
-                values = getattr(activation, name)
-                if values is not None:
-                    arrays[f"{stem}/{name}"] = np.asarray(values, dtype=np.float32)
-        for layer, norms in record.gradient_norms.items():
-            arrays[f"{who}/gradient_norm/{_layer(layer)}"] = np.asarray(norms, dtype=np.float32)
-        for layer, weights in record.weights.items():
-            stem = f"{who}/weights/{_layer(layer)}"
-            arrays[f"{stem}/counts"] = np.asarray(weights.counts, dtype=np.float32)
-            arrays[f"{stem}/edges"] = np.asarray(weights.edges, dtype=np.float32)
-            arrays[f"{stem}/near_zero"] = np.float32(weights.near_zero)
-    atomic_save_npz(path, arrays)
-    return Path(path)
-
-
 def load_inside(path: Path | str) -> dict[str, Inside]:
-    """Read what `save_inside` wrote: `baseline` and/or `best` to their records.
+    """Read the records of what a search watched: `baseline` and/or `best` to their records.
 
     Raises:
         UserError: The file is missing, damaged, holds pickles, or an array is absent or misshapen.
@@ -155,9 +111,3 @@ def _layers(arrays: Mapping[str, np.ndarray], prefix: str, suffix: str) -> list[
         for name in arrays
         if name.startswith(prefix) and name.endswith(suffix)
     ]
-
-
-def _layer(name: str) -> str:
-    if "/" in name:
-        raise UserError(f"inside: a layer's name cannot hold a slash, got {name!r}")
-    return name

@@ -1,16 +1,13 @@
-"""One style for every figure, and its two forms: a file, and SVG that follows a page's theme.
+"""One style for every figure.
 
 Colours are Okabe and Ito's, which people with any common colour blindness can tell apart (M. Okabe
 and K. Ito, "Color Universal Design", 2008), and lines also differ in dash. Nothing here touches
 matplotlib's global state: figures are made and saved inside `style()`.
 """
 
-import io
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, wraps
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import matplotlib
@@ -20,8 +17,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from kerasreg.study import atomic_write
-
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -30,16 +25,6 @@ BASELINE, BEST = "#d55e00", "#0072b2"
 SERIES = (BEST, BASELINE, "#009e73", "#cc79a7", "#b07d00", "#56b4e9", "#6b7280", "#8c564b")
 DASHES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (1, 1)))
 COLORMAP = "viridis"  # perceptually even, colour-blind-safe; bright is good
-
-# What a page's style sheet names these colours, so that one drawing serves light and dark.
-_VARIABLES = {
-    INK: "--ink",
-    MUTED: "--muted",
-    GRID: "--grid",
-    PAPER: "--paper",
-    BAND: "--band",
-    **{colour: f"--series-{number}" for number, colour in enumerate(SERIES, start=1)},
-}
 
 _STYLE = {
     "font.family": ["DejaVu Sans"],
@@ -164,65 +149,3 @@ def note(axes: Axes, text: str) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(False)
-
-
-@styled
-def save(figure: Figure, stem: Path) -> str:
-    """Write `figure` to `stem`.png (150 dots an inch) and `stem`.svg.
-
-    Returns:
-        The SVG document with its links, for `themed_svg`; the file has none, since what they lead
-        to is a page's table.
-    """
-    _settle(figure)
-    svg = _svg(figure)
-    atomic_write(stem.with_name(stem.name + ".png"), png_bytes(figure))
-    atomic_write(stem.with_name(stem.name + ".svg"), re.sub(r"</?a\b[^>]*>", "", svg).encode())
-    return svg
-
-
-@styled
-def png_bytes(figure: Figure, dpi: int = 150) -> bytes:
-    """Return `figure` as a PNG file's bytes."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def themed_svg(svg: str, name: str) -> str:
-    """Return an SVG document that `save` returned as an `<svg>` element to stand in a page.
-
-    Its colours are the page's CSS variables (`--ink`, `--series-1`, …), its ids begin with `name`
-    so that two figures never share one, and its links cannot be reached by the tabulator key (a
-    figure can hold hundreds; the page offers the same targets in its table).
-    """
-    text = svg[svg.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="([^"]*)"', rf'id="{name}-\1"', text)
-    text = re.sub(r"url\(#([^)]*)\)", rf"url(#{name}-\1)", text)
-    text = re.sub(r'(<use [^>]*?xlink:href=")#', rf"\1#{name}-", text)
-    text = text.replace(' target="_blank"', "")  # the target is in the same page
-    text = text.replace("<a xlink:href=", '<a tabindex="-1" xlink:href=')
-    for colour, variable in _VARIABLES.items():
-        text = text.replace(colour, f"var({variable})")
-    text = re.sub(r"(font: [^;\"]*?[\d.]+px) [^;\"]*", r"\1 var(--sans)", text)
-    return re.sub(
-        r'<svg [^>]*(viewBox="[^"]*")[^>]*>',
-        r'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        r'\1 aria-hidden="true" focusable="false">',
-        text,
-        count=1,
-    )
-
-
-def _settle(figure: Figure) -> None:
-    """Lay the figure out once instead of before every drawing, which costs most of the time."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()

@@ -4,7 +4,19 @@ Everything that comes from data (names, errors, commands) passes Jinja2's autoes
 a content security policy lets only the page's own script run and nothing load.
 """
 
+from kerasreg.report._answer import answer_rows, beats_baseline, row_interval, test_sentence
 from kerasreg.report._comparison_page import render_comparison, render_gallery
+from kerasreg.report._reading import StudyView, read_study
 from kerasreg.report._study_page import render_report
 
-__all__ = ["render_comparison", "render_gallery", "render_report"]
+__all__ = [
+    "StudyView",
+    "answer_rows",
+    "beats_baseline",
+    "read_study",
+    "render_comparison",
+    "render_gallery",
+    "render_report",
+    "row_interval",
+    "test_sentence",
+]

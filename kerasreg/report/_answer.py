@@ -9,9 +9,9 @@ from kerasreg.errors import UserError
 from kerasreg.evidence import compare, proportion
 from kerasreg.objectives import lower_is_better
 from kerasreg.report._reading import Record, StudyView
-from kerasreg.report._words import NAMES, amount, count, joined, regularisers
 from kerasreg.stacks import StackConfig
 from kerasreg.statuses import UNSCORED
+from kerasreg.words import NAMES, amount, count, joined, regularisers
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,22 @@ def headline(view: StudyView) -> str:
     baseline = view.baseline
     if baseline is None or baseline.get("score") is None:
         return text + "."
-    score, reference = float(best["score"]), float(baseline["score"])
-    name = NAMES.get(view.objective, view.objective)
-    better = score < reference if lower_is_better(view.objective) else score > reference
-    if score == reference:
+    name, better = NAMES.get(view.objective, view.objective), beats_baseline(view)
+    if better is None:
         return f"{text}; its {name} equals the unregularised baseline's."
     return (
-        f"{text}; its {name} is {amount(score, view.objective)}, "
+        f"{text}; its {name} is {amount(best['score'], view.objective)}, "
         f"{'better' if better else 'worse'} than the unregularised baseline's "
-        f"{amount(reference, view.objective)}."
+        f"{amount(baseline['score'], view.objective)}."
     )
+
+
+def beats_baseline(view: StudyView) -> bool | None:
+    """Whether the best score is better than the baseline's; None if equal or one is missing."""
+    best, baseline = (record and record.get("score") for record in (view.best, view.baseline))
+    if best is None or baseline is None or best == baseline:
+        return None
+    return (best < baseline) == lower_is_better(view.objective)
 
 
 def test_sentence(view: StudyView) -> str:
@@ -110,12 +116,15 @@ def settings_of(view: StudyView, record: Record) -> dict[str, Any]:
 
 
 def answer_rows(view: StudyView) -> list[Row]:
-    """Baseline against best: validation, gap and test, with intervals where there are seeds."""
+    """Baseline against best: validation, training, gap and test, with intervals if repeated."""
     best, baseline, metric = view.best, view.baseline, view.metric
     if best is None:
         return []
     rows = [_validation_row(best, baseline, f"val_{name}") for name in ("data_loss", metric)]
-    rows.append(_gap_row(best, baseline, metric))
+    training = _row(
+        f"training {NAMES[metric]}", _metric(baseline, metric), _metric(best, metric), metric
+    )
+    rows += [replace(training, better=None), _gap_row(best, baseline, metric)]
     if view.tests("best"):
         rows += [_test_row(view, name) for name in (metric, "data_loss")]
     return rows
@@ -143,8 +152,9 @@ def _gap_row(best: Record, baseline: Record | None, metric: str) -> Row:
 
 
 def _test_row(view: StudyView, name: str) -> Row:
+    seeds = len(view.tests("best"))
     row = _row(
-        f"test {NAMES[name]}",
+        f"test {NAMES[name]}" + (f" (mean of {seeds} seeds)" if seeds > 1 else ""),
         view.test("baseline", name),
         view.test("best", name),
         name,

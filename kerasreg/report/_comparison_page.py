@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from kerasreg import words
 from kerasreg.errors import UserError
 from kerasreg.plots import Figure
-from kerasreg.report import _words as words
 from kerasreg.report._page import Picture, drawn, from_file, write_page
 from kerasreg.report._trials import cell, numeric_columns
 

@@ -4,8 +4,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from kerasreg import plots
-from kerasreg.report import _words as words
+from kerasreg import plots, words
 from kerasreg.report._page import Picture, drawn
 from kerasreg.report._reading import StudyView
 from kerasreg.seeds import derive

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kerasreg import plots
+from kerasreg import plots, words
 from kerasreg.report import _answer, _pictures, _trials
-from kerasreg.report import _words as words
 from kerasreg.report._page import write_page
 from kerasreg.report._reading import StudyView, read_study
 from kerasreg.stacks import StackConfig
@@ -110,8 +109,8 @@ def _cost(view: StudyView) -> str:
     if not view.trials:
         return "Nothing was trained yet."
     text = (
-        f"Training {words.count(len(view.trials), 'trial')} took {words.seconds(spent)}, "
-        f"{words.seconds(spent / len(view.trials))} a trial."
+        f"Training {words.count(len(view.trials), 'trial')} took {words.duration(spent)}, "
+        f"{words.duration(spent / len(view.trials))} a trial."
     )
     candidates = len((view.result or {}).get("baseline_candidates") or [])
     if candidates:

@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
+from kerasreg import words
 from kerasreg.objectives import lower_is_better
-from kerasreg.report import _words as words
 from kerasreg.report._reading import Record, StudyView
 
 _POINTS = 80  # a trial's curve in the page has at most this many

@@ -71,11 +71,13 @@ def amount(value: float | None, metric: str, signed: bool = False) -> str:
     return text.replace("-", "−")
 
 
-def seconds(value: float) -> str:
-    """`8 s`, `3 min 20 s` or `2 h 5 min`."""
-    whole = max(0, round(value))
+def duration(seconds: float) -> str:
+    """`0.4 s`, `8 s`, `3 min 20 s` or `2 h 5 min`."""
+    whole = max(0, round(seconds))
+    if whole < 10:
+        return f"{max(0.0, seconds):.2g} s"
     if whole < 60:
-        return f"{value:.1f} s" if value < 10 else f"{whole} s"
+        return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
