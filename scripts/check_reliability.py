@@ -6,12 +6,14 @@ memory   1,000 trials on digits: growth from trial 100 on, open files, threads
 scores   every trial of a search is trained again by `kerasreg train` with its values and seed
 noise    labels that mean nothing, 200 trials: the best validation score and the test score
 files    45,000 damaged files: CSV, Parquet, NPZ, studies, checkpoints
+seconds  of `--help`, of a run that a signal ends and of a large report, on a quiet machine
 
 The checks are tests (`tests/test_reliability_*.py`, `test_reproducible.py`, `test_data_files.py`,
-`test_study_fuzz.py`), asked for more by environment variables; a check that fails ends as a failing
-test does, and so does this script.
+`test_study_fuzz.py`, `test_cli.py`, `test_report.py`), asked for more by environment variables; a
+check that fails ends as a failing test does, and so does this script. The tests record seconds and
+judge none of them; `LIMITS` here does.
 
-Run: python scripts/check_reliability.py [kills memory scores noise files] [--share 1.0]
+Run: python scripts/check_reliability.py [kills memory scores noise files seconds] [--share 1.0]
 """
 
 import argparse
@@ -51,6 +53,24 @@ CHECKS = {
             "slow or not slow",
         ],
     ),
+    "seconds": (
+        "KERASREG_SECONDS",
+        1,
+        [
+            "tests/test_cli.py",
+            "tests/test_report.py",
+            "tests/test_reliability_kills.py",
+            "-k",
+            "answers or finished_trials_are_kept or report_of_200",
+        ],
+    ),
+}
+# What a test recorded -> the most that it may be.
+LIMITS = {
+    "seconds of kerasreg --help": 0.5,
+    "seconds from a signal to the end": 5.0,
+    "seconds of a report of 200 trials": 20.0,
+    "seconds of the slowest damaged study": 20.0,
 }
 
 
@@ -81,7 +101,8 @@ def run(name: str, share: float) -> tuple[bool, dict[str, list[str]], float]:
     if name == "files":
         made += sum(int(n) for n in set(named))
         found["inputs"] = [f"{made:,}"]
-    return ran.returncode == 0, found, time.monotonic() - started
+    held = all(float(v) <= limit for name, limit in LIMITS.items() for v in found.get(name, []))
+    return ran.returncode == 0 and held, found, time.monotonic() - started
 
 
 def said(name: str, found: dict[str, list[str]]) -> str:
@@ -90,6 +111,8 @@ def said(name: str, found: dict[str, list[str]]) -> str:
         return f"{sum(map(int, found.get('kills', [])))} kills survived, same trials, none lost"
     if name == "files":
         return f"{found['inputs'][0]} inputs, each read or refused in one line"
+    if name == "seconds":
+        return "; ".join(f"{max(map(float, values)):.2g} {what}" for what, values in found.items())
     return "; ".join(value for values in found.values() for value in values)
 
 

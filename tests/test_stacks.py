@@ -374,7 +374,6 @@ def test_a_saved_stack_loads_with_keras_alone(tmp_path):
         cwd=tmp_path,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
         check=True,
-        timeout=120,
     )
     found = np.load(tmp_path / "predictions.npy")
     np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
