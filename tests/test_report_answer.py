@@ -105,7 +105,7 @@ def test_errors_are_in_the_targets_units(tmp_path):
         ("val_accuracy", 0.9, 0.8, False),
         ("val_accuracy", 0.8, 0.9, True),
         ("val_accuracy", 0.8, 0.8, None),
-        ("val_mae", None, 0.8, None),
+        ("val_data_loss", None, 0.8, None),
     ],
 )
 def test_a_better_score_beats_the_baseline(tmp_path, objective, baseline, best, beaten):
