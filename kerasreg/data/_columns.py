@@ -1,8 +1,11 @@
 """Preprocessing of tables: imputation, scaling, one column a category; also as Keras layers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from kerasreg.data._table import Table
 from kerasreg.errors import UserError
@@ -66,7 +69,7 @@ class TablePreprocessing:
         """
         medians, offset, gain = _statistics(table.numeric, rows)
         missing = np.isnan(table.numeric[rows])
-        flagged = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0))
+        flagged = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0)).astype(np.int32)
         remarks = [
             f"column {name!r} is constant or missing in all training rows and is ignored"
             for name, factor in zip(table.numeric_names, gain, strict=True)
@@ -104,7 +107,7 @@ class TablePreprocessing:
             offset=offset,
             gain=gain,
             flagged=flagged,
-            flag_gain=np.ones(len(flagged)),
+            flag_gain=np.ones(len(flagged), dtype=np.float32),
             categories=tuple(categories),
             feature_names=tuple(names),
             remarks=tuple(remarks),
@@ -125,7 +128,7 @@ class TablePreprocessing:
             medians=medians,
             offset=offset,
             gain=gain,
-            flag_gain=missing[:, self.flagged].any(axis=0).astype(np.float64),
+            flag_gain=missing[:, self.flagged].any(axis=0).astype(np.float32),
             categories=tuple(categories),
         )
 
@@ -137,37 +140,61 @@ class TablePreprocessing:
         """
         result = np.empty((len(rows), len(self.feature_names)), dtype=np.float32)
         step = max(1, _CHUNK_VALUES // len(self.feature_names))
-        positions = [
-            _positions(table.values[index], found) for index, found in enumerate(self.categories)
+        indices = [
+            _category_indices(table.values[column], found)
+            for column, found in enumerate(self.categories)
         ]
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
-            result[start : start + step] = self._features(table, part, positions)
+            categories = [found[table.codes[part, i]] for i, found in enumerate(indices)]
+            made = np.asarray(self.features(table.numeric[part], categories))
+            if not np.isfinite(made).all():
+                row, column = np.argwhere(~np.isfinite(made))[0]
+                raise UserError(
+                    f"column {self.numeric_names[column]!r} is "
+                    f"{table.numeric[part[row], column]} in one row, too far from the training "
+                    "rows for float32; leave it empty or rescale the column"
+                )
+            result[start : start + step] = made
         return result
 
-    def _features(self, table: Table, rows: np.ndarray, positions: list[np.ndarray]) -> np.ndarray:
-        numeric = table.numeric[rows]
-        missing = np.isnan(numeric)
-        wide = np.where(missing, self.medians, numeric.astype(np.float64))
-        scaled = (wide - self.offset) * self.gain
-        too_far = np.abs(scaled) > np.finfo(np.float32).max
-        if too_far.any():
-            row, column = np.argwhere(too_far)[0]
-            raise UserError(
-                f"column {self.numeric_names[column]!r} is {numeric[row, column]} in one row, too "
-                "far from the training rows for float32; leave it empty or rescale the column"
-            )
-        blocks = [scaled, missing[:, self.flagged] * self.flag_gain]
-        for index, found in enumerate(self.categories):
-            one_hot = np.eye(len(found.kept) + 1, dtype=np.float32)[:, 1:]
-            blocks.append(one_hot[positions[index][table.codes[rows, index]]])
-        return np.concatenate(blocks, axis=1)
+    def features(self, numeric: Any, categories: Sequence[Any]) -> Any:
+        """Features of raw columns: of arrays now, or of symbolic tensors as part of a model.
 
-    def keras_graph(self):
-        """Return (dict of Keras inputs by column name, features) of Keras' own parts."""
+        One computation for training and for the exported model, so that they cannot differ.
+
+        Args:
+            numeric: Numeric columns, shape (rows, numeric columns); NaN is missing.
+            categories: For each text column the index of the row's category, -1 for none of
+                them; shape (rows,).
+
+        Returns:
+            A float32 tensor, shape (rows, features).
+        """
+        from keras import ops
+
+        blocks = []
+        if self.numeric_names:
+            # float64 inside: a column of mean 1e6 and deviation 1 keeps its digits.
+            wide = ops.cast(numeric, "float64")
+            missing = ops.isnan(wide)
+            filled = ops.where(missing, self.medians, wide)
+            blocks.append(ops.cast((filled - self.offset) * self.gain, "float32"))
+            if len(self.flagged):
+                flags = ops.cast(ops.take(missing, self.flagged, axis=1), "float32")
+                blocks.append(flags * self.flag_gain)
+        for found, index in zip(self.categories, categories, strict=True):
+            if found.kept:
+                blocks.append(ops.one_hot(index, len(found.kept), dtype="float32"))
+        return blocks[0] if len(blocks) == 1 else ops.concatenate(blocks, axis=1)
+
+    def keras_graph(self) -> tuple[dict[str, Any], Any]:
+        """Return (dict of Keras inputs by column name, features) of Keras' layers alone."""
         from kerasreg.data._table_graph import table_graph
 
-        return table_graph(self)
+        found = zip(self.text_names, self.categories, strict=True)
+        kept = {name: categories.kept for name, categories in found}
+        return table_graph(self.columns, kept, self.features)
 
     def describe(self) -> dict:
         """What was done to the raw columns, for `study.json`."""
@@ -228,11 +255,7 @@ def _keep(
     ]
 
 
-def _positions(values, found: Categories) -> np.ndarray:
-    """For each value of a column: 0 for none, else 1 + the index of its kept category."""
-    position = np.zeros(len(values), dtype=np.int64)
-    where = values.get_indexer(list(found.kept)) if found.kept else np.empty(0, dtype=int)
-    for place, (code, seen) in enumerate(zip(where, found.seen, strict=True)):
-        if code >= 0 and seen:
-            position[code] = place + 1
-    return position
+def _category_indices(values: pd.Index, found: Categories) -> np.ndarray:
+    """For each value of a column the index of its category, or -1 for none that was seen."""
+    indices = pd.Index(found.kept, dtype=object).get_indexer(values.astype(object))
+    return np.where(found.seen[indices], indices, -1) if found.kept else indices
