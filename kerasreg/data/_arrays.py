@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -89,8 +90,8 @@ class ArrayPreprocessing:
                 )
         return result
 
-    def keras_graph(self):
-        """Return (Keras input of raw rows, features as a symbolic tensor) of Keras' own parts."""
+    def keras_graph(self) -> tuple[Any, Any]:
+        """Return (Keras input of raw rows, symbolic features) of Keras' layers alone."""
         import keras
         from keras import ops
 

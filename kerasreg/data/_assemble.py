@@ -1,22 +1,26 @@
 """From raw rows and labels to a Dataset: who trains, who validates, who stays locked away."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from kerasreg.data._dataset import Dataset, TestRows
 from kerasreg.data._labels import Labels
 from kerasreg.data._splitting import check_fractions, split_rows, subset_rows
+from kerasreg.data._table import Table
 from kerasreg.errors import UserError
 
-# What a study can record exactly, and a round number to say.
+# What a study can record exactly, rounded to a value that can be said.
 MOST_SEED = 10**18
 
 
 def assemble(
-    raw,
+    raw: np.ndarray | Table,
     labels: Labels,
-    fit,
+    fit: Callable[[Any, np.ndarray], Any],
     *,
-    raw_test=None,
+    raw_test: np.ndarray | None = None,
     name: str,
     target_name: str,
     fingerprint: str,
@@ -31,7 +35,7 @@ def assemble(
         raw: Raw rows, an array or a `Table`.
         labels: Targets of `raw` and, after them, of `raw_test`.
         fit: `fit(raw, rows)` returns the preprocessing fitted on those rows.
-        raw_test: Rows of the data's own test part, or None to split one off.
+        raw_test: Rows of the test part that the data comes with, or None to split one off.
         name, target_name, fingerprint, notes: As in `Dataset`.
         train_size, split_seed, fractions: As in `load`.
 

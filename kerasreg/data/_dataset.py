@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasreg.data._labels import Labels
 from kerasreg.data._splitting import fold_rows
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Split:
     y: np.ndarray
 
     def __post_init__(self):
-        # Splits are cached and shared: a caller that changed one would change everybody's.
+        # Splits are cached and shared: a caller that changed one would change all.
         self.x.setflags(write=False)
         self.y.setflags(write=False)
 
@@ -32,7 +36,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Fold:
-    """One fold of a cross-validation; features scaled by its own training rows only.
+    """One fold of a cross-validation; features scaled by its training rows only.
 
     Attributes:
         train: The other folds' rows.
@@ -75,8 +79,8 @@ class Dataset:
         task: `"classification"` or `"regression"`.
         class_names: Name of each class id; None for regression.
         target_name: What is predicted.
-        target_scale: Standard deviation of the training target in its own unit, 1.0 for
-            classification. A mean absolute error times this is in the target's unit.
+        target_scale: Standard deviation of the training target in the target's unit, 1.0 for
+            classification. A mean absolute error times this is in that unit.
         target_offset: Mean of the training target, 0.0 for classification.
         fingerprint: SHA-256 (hex) of the raw rows, targets and names that were loaded.
         notes: Sentences on what was done to the data that a user may not expect.
@@ -107,7 +111,7 @@ class Dataset:
         self.target_offset, self.target_scale = 0.0, 1.0
         if self.task == "regression":
             self.target_offset = float(np.mean(labels.y[:train_size]))
-            # A training part whose target is constant has no scale of its own.
+            # A training part whose target is constant has no scale.
             self.target_scale = float(np.std(labels.y[:train_size])) or 1.0
         self._raw = raw
         self._y = labels.y
@@ -154,7 +158,7 @@ class Dataset:
 
     @property
     def test_size(self) -> int:
-        """Number of test rows."""
+        """How many rows the test part has."""
         return len(self._test)
 
     @property
@@ -171,7 +175,7 @@ class Dataset:
     def folds(self, k: int, seed: int) -> list[Fold]:
         """Divide training and validation rows into `k` folds, stratified by class.
 
-        Each fold's scaling, imputation and known categories come from its own training rows; the
+        Each fold's scaling, imputation and known categories come from its training rows alone; the
         features are the dataset's, so that every fold fits the same stack. The target's scale
         stays the dataset's: it is the unit of the errors.
 
@@ -180,10 +184,10 @@ class Dataset:
         """
         y, folds = self._y, []
         for train, validation in fold_rows(y, k, seed, self.class_names):
-            own = self._preprocessing.refit(self._raw, train)
+            fitted = self._preprocessing.refit(self._raw, train)
             offset = float(np.mean(y[train])) if self.task == "regression" else 0.0
             parts = [
-                Split(own.transform(self._raw, part), self._targets(y[part], offset))
+                Split(fitted.transform(self._raw, part), self._targets(y[part], offset))
                 for part in (train, validation)
             ]
             folds.append(Fold(*parts, target_offset=offset))
@@ -215,10 +219,10 @@ class Dataset:
             "notes": list(self.notes),
         }
 
-    def export(self, model):
+    def export(self, model: "keras.Model") -> "keras.Model":
         """Put the preprocessing in front of a trained stack and the target's unit behind it.
 
-        The result is made of Keras' own layers: it saves to `.keras` and loads and predicts in a
+        The result is made of Keras' layers alone: it saves to `.keras` and loads and predicts in a
         Python without kerasreg. It takes raw rows: for arrays a tensor of the raw shape; for tables
         a dict of tensors, shape (rows,) or (rows, 1), with every column but the target by its
         name. NaN is a missing number, `""` a missing text, and a text never seen counts as none of
@@ -233,10 +237,19 @@ class Dataset:
             An uncompiled `keras.Model` that gives class probabilities (rows, classes), the
             probability of the second class (rows, 1) for two classes, or predictions in the
             target's unit (rows, 1). Weights are copied: training `model` on does not change it.
+
+        Raises:
+            UserError: When the model was trained on other data.
         """
         from kerasreg.data._export import export_model
 
-        return export_model(self, self._preprocessing, model)
+        return export_model(
+            model,
+            self._preprocessing.keras_graph(),
+            features=len(self.feature_names),
+            outputs=self.outputs,
+            unit=(self.target_scale, self.target_offset) if self.task == "regression" else None,
+        )
 
     def _targets(self, y: np.ndarray, offset: float) -> np.ndarray:
         if self.task == "classification":

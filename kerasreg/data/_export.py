@@ -1,42 +1,60 @@
-"""A trained stack with its preprocessing as one Keras model of Keras' own layers."""
+"""A trained stack with its preprocessing as one Keras model of Keras' layers alone."""
 
 import warnings
+from typing import Any
 
+import keras
+
+from kerasreg.data._table_graph import free_name
 from kerasreg.errors import UserError
 
 
-def export_model(dataset, preprocessing, model):
-    """See `Dataset.export`."""
-    import keras
+def export_model(
+    model: keras.Model,
+    graph: tuple[Any, Any],
+    *,
+    features: int,
+    outputs: int,
+    unit: tuple[float, float] | None,
+) -> keras.Model:
+    """Put a stack behind the graph of a preprocessing, and probabilities or the unit behind it.
 
-    from kerasreg.data._table_graph import free_name
+    Args:
+        model: The trained stack, giving logits or standardised targets; its weights are copied.
+        graph: Keras inputs (one, or a dict by column name) and the symbolic features, shape
+            (rows, features), that the preprocessing makes of them.
+        features: How many features the data has.
+        outputs: How many outputs a stack for the data has.
+        unit: Scale and offset of a regression target; None for classification.
 
-    if tuple(model.input_shape[1:]) != dataset.input_shape:
-        raise UserError(
-            f"export: the model takes rows of shape {tuple(model.input_shape[1:])}, the data has "
-            f"{dataset.input_shape}; export a model trained on this data"
-        )
-    if model.output_shape[-1] != dataset.outputs:
-        raise UserError(
-            f"export: the model has {model.output_shape[-1]} outputs, the data needs "
-            f"{dataset.outputs}; export a model trained on this data"
-        )
-    inputs, features = preprocessing.keras_graph()
+    Returns:
+        An uncompiled model; see `Dataset.export`.
+
+    Raises:
+        UserError: When the model was trained on other data.
+    """
+    for what, expected, got in (
+        ("takes rows", (features,), tuple(model.input_shape[1:])),
+        ("gives outputs", (outputs,), tuple(model.output_shape[1:])),
+    ):
+        if got != expected:
+            raise UserError(
+                f"export: the model {what} of shape {got}, the data needs {expected}; export a "
+                "model trained on this data"
+            )
+    inputs, symbolic = graph
     taken = set(inputs) if isinstance(inputs, dict) else {"x"}
     # Rebuilt from its config, the stack has no compile state (which would be saved with it, and
     # ask for its loss and metrics at loading).
     stack = type(model).from_config(model.get_config())
     stack.set_weights(model.get_weights())
     stack.name = free_name("stack", taken)
-    outputs = stack(features)
-    if dataset.task == "regression":
-        head = keras.layers.Rescaling(
-            dataset.target_scale, dataset.target_offset, name=free_name("prediction", taken)
-        )
+    if unit is not None:
+        head = keras.layers.Rescaling(*unit, name=free_name("prediction", taken))
     else:
-        activation = "sigmoid" if dataset.outputs == 1 else "softmax"
+        activation = "sigmoid" if outputs == 1 else "softmax"
         head = keras.layers.Activation(activation, name=free_name("probabilities", taken))
     with warnings.catch_warnings():
         # A column name with "/" cannot name a Keras layer, so its key differs from its tensor's.
         warnings.filterwarnings("ignore", "When providing `inputs` as a dict", UserWarning)
-        return keras.Model(inputs, head(outputs), name=free_name("exported", taken))
+        return keras.Model(inputs, head(stack(symbolic)), name=free_name("exported", taken))

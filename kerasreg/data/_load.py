@@ -17,6 +17,7 @@ from kerasreg.data._labels import Labels, read_labels
 from kerasreg.data._named import NAMES, read_named
 from kerasreg.data._npz import read_npz
 from kerasreg.data._parquet import read_parquet, unique_names
+from kerasreg.data._splitting import FRACTIONS
 from kerasreg.data._table import read_table, take_target
 from kerasreg.errors import UserError
 
@@ -31,7 +32,7 @@ def load(
     task: str | None = None,
     train_size: int | None = None,
     split_seed: int = 0,
-    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    fractions: tuple[float, float, float] = FRACTIONS,
 ) -> Dataset:
     """Load a named set or a file and split it.
 
@@ -119,7 +120,7 @@ def from_frame(
     task: str | None = None,
     train_size: int | None = None,
     split_seed: int = 0,
-    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    fractions: tuple[float, float, float] = FRACTIONS,
 ) -> Dataset:
     """Make a Dataset of a pandas table.
 
@@ -174,7 +175,7 @@ def from_arrays(
     task: str | None = None,
     train_size: int | None = None,
     split_seed: int = 0,
-    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    fractions: tuple[float, float, float] = FRACTIONS,
     scaling: str = "auto",
     feature_names: tuple[str, ...] | None = None,
     class_names: tuple[str, ...] | None = None,
@@ -185,7 +186,7 @@ def from_arrays(
     Args:
         x: Numbers, shape (rows, features) or (rows, height, width, ...); more axes are flattened.
         y: Labels (numbers, text or booleans) or quantities, shape (rows,) or (rows, 1).
-        x_test, y_test: A test part of its own, in the same layout; else one is split off.
+        x_test, y_test: Test rows in the same layout; without them a test part is split off.
         name: What the data is called in reports.
         task, train_size, split_seed, fractions: As in `load`.
         scaling: `"standard"`: each feature by the mean and standard deviation of the training
@@ -281,7 +282,7 @@ def _add_labels(fingerprint, labels: Labels) -> None:
 
 def _refuse_table_options(name: str, target, header: bool) -> None:
     if target is not None:
-        raise UserError(f"target: {name} has a target of its own; --target is for tables")
+        raise UserError(f"target: {name} comes with its target; --target is for tables")
     if not header:
         raise UserError(f"header: {name} is no CSV; --no-header is for CSV files")
 

@@ -20,7 +20,7 @@ NAMES = (*BUNDLED, *FETCHED)
 
 @dataclass(frozen=True)
 class NamedArrays:
-    """Raw arrays of a named set; test arrays only where the set has a test part of its own."""
+    """Raw arrays of a named set; test arrays only where the set comes with a test part."""
 
     x: np.ndarray
     y: np.ndarray

@@ -1,7 +1,8 @@
-"""Parquet files, decoded in a process of their own.
+"""Parquet files, decoded in a separate process.
 
-The decoder is native code with its own allocator: a damaged file can make it abort or ask for any
-amount of memory. In a child with limits on memory and time, that ends in one line here.
+The decoder is native code with an allocator that Python does not control: a damaged file can make
+it abort or ask for any amount of memory. In a child with limits on memory and time, that ends in
+one line here.
 """
 
 import subprocess
@@ -62,11 +63,11 @@ def unique_names(names: list) -> list[str]:
     taken = {str(name) for name in names}
     seen: set[str] = set()
     for index, name in enumerate(names):
-        text = str(name) if str(name) else f"Unnamed: {index}"
-        candidate, number = text, 0
-        while candidate in seen or (number and candidate in taken):
-            number += 1
-            candidate = f"{text}.{number}"
+        text = candidate = str(name) or f"Unnamed: {index}"
+        copies = 0
+        while candidate in seen or (copies and candidate in taken):
+            copies += 1
+            candidate = f"{text}.{copies}"
         seen.add(candidate)
         result.append(candidate)
     return result

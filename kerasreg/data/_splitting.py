@@ -5,9 +5,12 @@ import numpy as np
 from kerasreg.errors import UserError
 from kerasreg.seeds import derive
 
+# Train, validation and test, unless asked for otherwise.
+FRACTIONS = (0.6, 0.2, 0.2)
+
 
 def check_fractions(fractions: tuple[float, float, float]) -> tuple[float, float, float]:
-    """Return `fractions` as floats if they are three positive numbers that sum to 1.
+    """Return `fractions` as floats if they are three positive values that sum to 1.
 
     Raises:
         UserError: When they are not.
@@ -18,7 +21,7 @@ def check_fractions(fractions: tuple[float, float, float]) -> tuple[float, float
         parts = ()
     if len(parts) != 3 or not all(0 < part < 1 for part in parts) or abs(sum(parts) - 1) > 1e-6:
         raise UserError(
-            "fractions: expected three numbers above 0 that sum to 1 (train, validation, test), "
+            "fractions: expected three values above 0 that sum to 1 (train, validation, test), "
             f"got {fractions!r}"
         )
     return parts
