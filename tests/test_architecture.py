@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "kerasreg"
 
 # From the ground up: a room may import rooms of lower floors, and itself.
 FLOORS = [
-    {"errors", "seeds"},
+    {"errors", "npy", "seeds"},
     {
         "claims",
         "command",

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from kerasreg.errors import UserError
+from kerasreg.npy import read_header
 
 _LABELS = {"digits": "digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 
@@ -87,9 +86,4 @@ def data_sets(names: Sequence[str]) -> list[DataSet]:
 def _rows(path: Path, array: str) -> int:
     """Rows of an array in an .npz file, by its header alone."""
     with zipfile.ZipFile(path) as archive, archive.open(f"{array}.npy") as file:
-        version = np.lib.format.read_magic(file)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        return int(read(file)[0][0])
+        return read_header(file).shape[0]

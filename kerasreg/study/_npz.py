@@ -1,36 +1,28 @@
 """Arrays on disk for checkpoints: whole files, no pickle, no claim believed unchecked."""
 
-import math
 import os
 import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from tokenize import TokenError
 
 import numpy as np
 
 from kerasreg.errors import UserError
+from kerasreg.npy import read_array
 from kerasreg.study._files import atomic_write, open_regular
 
 MAX_BYTES = 2**31
 _KINDS = "biufc"  # truth values, integers, floats, complex numbers
-# What zipfile and numpy raise on damaged bytes (RuntimeError: a flipped bit says "encrypted" or
-# nests a header deeply; MemoryError: the parser's stack, on headers of at most 10,000 characters).
+# What zipfile and `read_array` raise on damaged bytes (RuntimeError: a bit says "encrypted").
 _DAMAGE = (
     ValueError,
     zipfile.BadZipFile,
     RuntimeError,
     EOFError,
     OSError,
-    MemoryError,
     struct.error,
-    TokenError,
 )
-_READERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 def atomic_save_npz(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -62,26 +54,6 @@ def atomic_save_npz(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
     atomic_write(path, write)
 
 
-def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
-    with archive.open(entry) as file:
-        version = np.lib.format.read_magic(file)
-        if version not in _READERS:
-            raise ValueError(f"its version {version} is unknown")
-        shape, fortran, dtype = _READERS[version](file)
-        if dtype.hasobject:
-            raise ValueError("it holds pickled objects, which are never read")
-        if dtype.kind not in _KINDS:
-            raise ValueError(f"its type {dtype} is not one of plain numbers")
-        size = math.prod(shape) * dtype.itemsize
-        # Before any memory is taken: the header may claim what the file does not hold.
-        if any(length < 0 for length in shape) or size != entry.file_size - file.tell():
-            raise ValueError(f"it claims {size:,} bytes and holds others")
-        data = bytearray(size)
-        if file.readinto(data) != size:  # reading the last byte compares the checksum
-            raise ValueError(f"it should hold {size:,} bytes of numbers and holds others")
-    return np.ndarray(shape, dtype, buffer=data, order="F" if fortran else "C")
-
-
 def load_npz(path: Path | str) -> dict[str, np.ndarray]:
     """Read what `atomic_save_npz` wrote; no pickle, at most 2 GiB, checksums verified.
 
@@ -108,7 +80,8 @@ def load_npz(path: Path | str) -> dict[str, np.ndarray]:
                 key = entry.filename.removesuffix(".npy")
                 if key == entry.filename or key in arrays:
                     raise ValueError("it is no array or stands twice")
-                arrays[key] = _read_array(archive, entry)
+                with archive.open(entry) as array:
+                    arrays[key] = read_array(array, entry.file_size, _KINDS, MAX_BYTES)
             return arrays
     except _DAMAGE as error:
         raise UserError(
