@@ -5,7 +5,7 @@ import pytest
 
 from kerasreg.data import from_arrays
 from kerasreg.errors import UserError
-from kerasreg.search.engines import TrainingTask, halving_rungs
+from kerasreg.search.engines import halving_rungs
 from kerasreg.search.run import search
 from kerasreg.search.space import Range, Space
 from kerasreg.stacks import StackConfig
@@ -22,11 +22,6 @@ from kerasreg.stacks import StackConfig
 )
 def test_rungs(epochs, expected):
     assert halving_rungs(epochs) == expected
-
-
-def test_a_task_with_rungs_survives_json():
-    task = TrainingTask((StackConfig(),), (0,), 0, 16, 32, halving=halving_rungs(16))
-    assert TrainingTask.from_dict(task.to_dict()) == task
 
 
 def test_the_worse_half_stops_at_each_rung_and_a_resumed_search_does_the_same(tmp_path):

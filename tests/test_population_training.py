@@ -356,7 +356,7 @@ def test_one_left_of_many_begins_anew_alone(monkeypatch):
 def sizes_asked(monkeypatch, population, **options):
     """Most members at once that a fit settles on, without training."""
     asked = []
-    monkeypatch.setattr(training.Training, "run", lambda self, size: asked.append(size))
+    monkeypatch.setattr(training.Training, "run", lambda self, size, stop: asked.append(size))
     fit(population, **options)
     return asked[0]
 

@@ -28,7 +28,7 @@ import pytest
 from killing import Killer
 
 from kerasreg import cli
-from kerasreg.population import Population
+from kerasreg.population import Population, TrainingPlan
 from kerasreg.report import render_report
 from kerasreg.search.run import search
 from kerasreg.search.space import Range, Space
@@ -138,15 +138,12 @@ class TestCheckpoint:
         ]
     )
 
-    def fit(self, path, members=(0, 1, 2, 3), stop=None, told=None, **options):
+    def fit(self, path, members=(0, 1, 2, 3), stop=None, told=None, size=None, **options):
         """Train; end as if killed when `stop` epochs or, after `told` results, were told."""
         rng = np.random.default_rng(0)
         x = rng.normal(size=(60, 4)).astype(np.float32)
         y = (x[:, 0] > 0).astype(np.int32)
-        population = Population(
-            [self.CONFIGS[k] for k in members], 4, 1,
-            beside=[c for k, c in enumerate(self.CONFIGS) if k not in members],
-        )  # fmt: skip
+        population = Population(self.CONFIGS, 4, 1)
         epochs, results = [], []
 
         def on_epoch(report):
@@ -160,9 +157,10 @@ class TestCheckpoint:
                 raise Killed
 
         try:
-            found = population.fit(
-                x, y, validation_data=(x[:20], y[:20]), epochs=6, batch_size=16, keep="none",
-                checkpoint=path, on_epoch=on_epoch, on_results=on_results, **options,
+            found = population.train(
+                [((x, y), (x[:20], y[:20]))], TrainingPlan(6, 16, keep="none", **options),
+                only=members, chunk_size=size, checkpoint=path, on_epoch=on_epoch,
+                on_results=on_results,
             )  # fmt: skip
         except Killed:
             found = None
@@ -200,9 +198,9 @@ class TestCheckpoint:
     def test_a_checkpoint_serves_those_who_are_left(
         self, tmp_path, members, stop, told, size, left
     ):
-        whole, _ = self.fit(tmp_path / "a", chunk_size=size)
-        self.fit(tmp_path / "c", stop=stop, told=told, chunk_size=size)
-        found, epochs = self.fit(tmp_path / "c", members, chunk_size=size)
+        whole, _ = self.fit(tmp_path / "a", size=size)
+        self.fit(tmp_path / "c", stop=stop, told=told, size=size)
+        found, epochs = self.fit(tmp_path / "c", members, size=size)
         assert len(epochs) == left
         for number, result in zip(members, found, strict=True):
             self.same(result, whole[number])

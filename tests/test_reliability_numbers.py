@@ -26,7 +26,7 @@ from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, mean_
 
 from kerasreg.data import Split, from_arrays, load
 from kerasreg.errors import UserError
-from kerasreg.population import Population
+from kerasreg.population import Population, TrainingPlan
 from kerasreg.report import render_report
 from kerasreg.search import proposer as proposer_module
 from kerasreg.search.engines import TrainingTask, engine_named
@@ -48,8 +48,8 @@ def line():
 
 
 def trained(engine, dataset, *settings, **options):
-    options = {"seeds": (0,), "folds": 0, "epochs": 2, "batch_size": 16, **options}
-    return engine_named(engine).train(TrainingTask(settings, **options), dataset)
+    plan = TrainingPlan(**{"epochs": 2, "batch_size": 16, **options})
+    return engine_named(engine).train(TrainingTask(settings, (0,), plan), dataset)
 
 
 @pytest.fixture(scope="module", params=ENGINES)

@@ -13,8 +13,8 @@ from tensorboard.plugins.hparams import metadata as hparams_metadata
 from kerasreg.data import Dataset, from_arrays, load
 from kerasreg.errors import UserError
 from kerasreg.plots import load_inside
-from kerasreg.population import batch_order
-from kerasreg.population.cohort import Cohort
+from kerasreg.population import TrainingPlan, batch_order
+from kerasreg.population.chunk import Chunk
 from kerasreg.report import render_report
 from kerasreg.search.baseline import _read_candidates
 from kerasreg.search.engines import TrainingTask, engine_named, members_of
@@ -86,11 +86,8 @@ class TestEngines:
                 SMALL.replace(learning_rate=0.003, normalization="batch"),
             ),
             seeds=(0, 7),
+            plan=TrainingPlan(epochs=4, batch_size=16, patience=1, objective=objective),
             folds=folds,
-            epochs=4,
-            batch_size=16,
-            patience=1,
-            objective=objective,
         )
         dataset = data()
         reference = engine_named("keras-tuner").train(task, dataset)
@@ -98,7 +95,8 @@ class TestEngines:
         results = engine_named("population").train(
             task, dataset, on_setting=lambda index, members: told.append((index, len(members)))
         )
-        assert sorted(told) == [(0, task.members_per_setting), (1, task.members_per_setting)]
+        members = 2 * max(1, folds)
+        assert sorted(told) == [(0, members), (1, members)]
         for ours, theirs in zip(results, reference, strict=True):
             for a, b in zip(ours, theirs, strict=True):
                 assert (a.seed, a.fold, a.status, a.epochs) == (b.seed, b.fold, b.status, b.epochs)
@@ -122,11 +120,7 @@ class TestEngines:
         task = TrainingTask(
             settings=(SMALL.replace(learning_rate=1e-12),),
             seeds=(0, 1),
-            folds=0,
-            epochs=9,
-            batch_size=32,
-            patience=3,
-            objective="val_accuracy",
+            plan=TrainingPlan(epochs=9, patience=3, objective="val_accuracy"),
         )
         counted = []
         members = KerasTunerEngine().train(task, blobs(), on_epoch=counted.append)[0]
@@ -137,7 +131,7 @@ class TestEngines:
 
     def test_folds_are_the_datasets(self):
         dataset = blobs()
-        task = TrainingTask((SMALL,), (0, 1), 3, epochs=1, batch_size=8, fold_seed=5)
+        task = TrainingTask((SMALL,), (0, 1), TrainingPlan(), folds=3, fold_seed=5)
         parts = list(members_of(task, dataset))
         assert [(seed, fold) for seed, fold, *_ in parts] == [
             (s, f) for s in (0, 1) for f in range(3)
@@ -146,9 +140,17 @@ class TestEngines:
             np.testing.assert_array_equal(rows.x, fold.train.x)
             np.testing.assert_array_equal(validation.y, fold.validation.y)
 
-    def test_a_task_survives_json(self):
-        task = TrainingTask((SMALL,), (0, 1), 2, 3, 4, 5, "val_accuracy", "last", 6)
-        assert TrainingTask.from_dict(json.loads(json.dumps(task.to_dict()))) == task
+    @pytest.mark.parametrize("name", ["population", "keras-tuner"])
+    def test_settings_that_are_not_asked_for_are_not_trained(self, name):
+        settings = tuple(SMALL.replace(learning_rate=r) for r in (0.1, 0.2, 0.3))
+        task = TrainingTask(settings, (0,), TrainingPlan(), only=frozenset({1}))
+        told = []
+        results = engine_named(name).train(
+            task, blobs(), on_setting=lambda index, members: told.append(index)
+        )
+        assert told == [1]
+        assert [len(members) for members in results] == [0, 1, 0]
+        assert results[1][0].config == settings[1]
 
 
 class TestMeasuring:
@@ -571,15 +573,14 @@ class TestFailures:
 
     @pytest.mark.filterwarnings("ignore:Out of memory with 2 members")
     def test_what_does_not_fit_into_memory_alone_has_failed(self, tmp_path, monkeypatch):
-        train_epochs = Cohort.train_epochs
+        train_epoch = Chunk.train_epoch
 
-        def little_memory(cohort):
-            members = cohort.training.population.members
-            if any(members[n].config.units == (7,) for n in cohort.numbers):
+        def little_memory(chunk):
+            if any(member.config.units == (7,) for member in chunk.members):
                 raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
-            return train_epochs(cohort)
+            train_epoch(chunk)
 
-        monkeypatch.setattr(Cohort, "train_epochs", little_memory)
+        monkeypatch.setattr(Chunk, "train_epoch", little_memory)
         space = Space({"units": Choice((7,), (6,)), "l2": Choice(0.0, 1e-3)})
         study = small_search(tmp_path / "s", space=space, searcher="grid", trials=4, epochs=1)
         records = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasreg.population.chunk import Chunk
+from kerasreg.population.memory import named_out_of_memory
 
 if TYPE_CHECKING:
     from kerasreg.population.training import Training
@@ -23,10 +24,11 @@ class Cohort:
         by_rows: dict[tuple[int, int], list[int]] = {}
         for number in numbers:
             by_rows.setdefault(training.row_counts(number), []).append(number)
-        self.parts: list[tuple[Chunk, list[int]]] = [
-            (training.population.new_chunk(own, training.rows, training.plan.batch_size), own)
-            for own in by_rows.values()
-        ]
+        with named_out_of_memory():
+            self.parts: list[tuple[Chunk, list[int]]] = [
+                (training.population.new_chunk(own, training.rows, training.plan.batch_size), own)
+                for own in by_rows.values()
+            ]
         self.epoch = 0
 
     def train_epochs(self) -> dict[int, dict[str, float]]:
@@ -37,9 +39,10 @@ class Cohort:
         logs: dict[int, dict[str, float]] = {}
         for chunk, own in self.parts:
             started = time.perf_counter()
-            for _ in range(self.epoch, stop):
-                chunk.train_epoch()
-            metrics = chunk.evaluate()
+            with named_out_of_memory():
+                for _ in range(self.epoch, stop):
+                    chunk.train_epoch()
+                metrics = chunk.evaluate()
             seconds = (time.perf_counter() - started) / max(int(chunk.alive.sum()), 1)
             for position, number in enumerate(own):
                 if chunk.alive[position]:

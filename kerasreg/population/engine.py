@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from kerasreg.errors import UserError
-from kerasreg.objectives import sign
 from kerasreg.population.blueprint import Blueprint, blueprint_of_config
 from kerasreg.population.checkpoint import Checkpoint, context_digest
 from kerasreg.population.chunk import Chunk
@@ -22,7 +21,8 @@ from kerasreg.population.members import (
     numbers_of_config,
     stack_numbers,
 )
-from kerasreg.population.plan import Plan
+from kerasreg.population.memory import named_out_of_memory
+from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.results import EpochReport, MemberResult
 from kerasreg.population.rows import Rows, class_weights, gather_rows
 from kerasreg.population.sizes import largest_chunk
@@ -52,9 +52,6 @@ class Population:
         outputs, task: As in `build_stack`.
         folds: Number of each member's fold, for `fit(folds=...)`.
         groups: Which members form a trial: they stop together, judged by their mean objective.
-        beside: Settings that belong with these and are trained already: the program is the one
-            that all of them would have, so that what is left of an interrupted population gives
-            the same numbers to the last bit.
         dtype: `"float32"`, or `"float64"` for proofs.
 
     Raises:
@@ -71,16 +68,15 @@ class Population:
         *,
         folds: Sequence[int] | None = None,
         groups: Sequence[int] | None = None,
-        beside: Sequence[StackConfig] = (),
         dtype: str = "float32",
     ):
         configs = list(configs)
         if not configs:
             raise UserError("configs: expected at least one StackConfig, got an empty list.")
-        for config in (*configs, *beside):
+        for config in configs:
             if not isinstance(config, StackConfig):
                 raise UserError(f"configs: expected StackConfig objects, got {config!r}.")
-        _check_structures([*configs, *beside])
+        _check_structures(configs)
         self.input_shape = check_geometry(input_shape, outputs, task)
         features = int(np.prod(self.input_shape))
         blueprint = blueprint_of_config(configs[0], features, outputs, task)
@@ -95,8 +91,7 @@ class Population:
                 strict=True,
             )
         ]
-        others = [Member(c, 0, numbers=numbers_of_config(c, blueprint)) for c in beside]
-        self._set_up(blueprint, members, task, dtype, others)
+        self._set_up(blueprint, members, task, dtype)
 
     def _set_up(
         self,
@@ -104,7 +99,6 @@ class Population:
         members: list[Member],
         task: str,
         dtype: str,
-        beside: Sequence[Member] = (),
     ) -> None:
         self.blueprint = blueprint
         self.members = members
@@ -112,7 +106,7 @@ class Population:
         self.dtype = dtype
         self._initial = InitialWeights(blueprint, dtype)
         # Decided for all members at once: a chunk's program must not depend on its neighbours.
-        self._active = tuple(stack_numbers([*members, *beside], blueprint, dtype))
+        self._active = tuple(stack_numbers(members, blueprint, dtype))
         self._weights: list[list[np.ndarray] | None] = [None] * len(members)
         self._templates: list[keras.Model] | None = None
         self._shell: keras.Model | None = None
@@ -190,29 +184,18 @@ class Population:
         checkpoint: str | Path | None = None,
         on_epoch: Callable[[EpochReport], None] | None = None,
         on_results: Callable[[list[tuple[int, MemberResult]]], None] | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> list[MemberResult]:
-        """Train every member from its initial weights.
+        """Train every member from its initial weights; for those who know `keras.Model.fit`.
 
         Args:
             x, y: Training rows (rows, *input_shape) and (rows,).
             validation_data: `(x, y)` or `(x, y, weights)`.
-            folds: Instead of both, `((x, y), (x_val, y_val))` a fold: members see their own.
-            epochs, batch_size: As in `keras.Model.fit`; the last batch of an epoch may be short.
+            folds: Instead of both, as in `train`.
             sample_weight, class_weight: As in `keras.Model.fit`.
-            objective: What `halving` and `keep="best"` go by.
-            patience: Epochs without improvement of a group's mean `monitor` before it ends.
-            monitor: What `patience` goes by; by default the objective.
-            halving: `(epoch, share)` pairs: after that epoch only the best share goes on.
-            keep: `"last"` or `"best"` weights for `member` and `predict`; `"none"` keeps the
-                initial ones.
-            every: Epochs between two measurements; the last epoch is always measured. Patience
-                counts epochs, and sees measured ones.
-            watch: Ordinary Keras callbacks by member number: `on_epoch_end` sees its model.
-            chunk_size: Most members at once; by default by memory. Results do not depend on it.
-            checkpoint: A file to go on from if it is there, written about once a minute and
-                removed at the end. Continued training gives the same numbers.
-            on_epoch: Called after every epoch of a chunk.
-            on_results: Called with `(member number, result)` pairs when a chunk is through.
+            epochs, batch_size, objective, patience, monitor, halving, keep, every: As in
+                `TrainingPlan`.
+            watch, chunk_size, checkpoint, on_epoch, on_results, stop: As in `train`.
 
         Returns:
             One `MemberResult` a member, in order.
@@ -224,50 +207,85 @@ class Population:
             if x is None or y is None or validation_data is None:
                 raise UserError("fit: expected x, y and validation_data, or folds.")
             weights = _row_weights(y, sample_weight, class_weight)
-            own = (*validation_data, None)[:3]
-            folds = [((x, y, weights), own)]
-        else:
-            folds = [((*a, None)[:3], (*b, None)[:3]) for a, b in folds]
-        needed = max(member.fold for member in self.members)
-        if needed >= len(folds):
-            raise UserError(f"folds: expected {needed + 1} folds, got {len(folds)}.")
-        names = ("val_data_loss", "val_loss", f"val_{self.blueprint.metric}")
-        monitor = monitor or objective
-        for name, value in (("objective", objective), ("monitor", monitor)):
-            if value not in names:
-                raise UserError(f"{name}: expected one of {', '.join(names)}, got {value!r}.")
-        signs = [sign(objective), sign(monitor)]
-        plan = Plan(
-            epochs,
-            batch_size,
-            objective,
-            signs[0],
-            monitor,
-            signs[1],
-            patience,
-            tuple(halving),
-            keep,
-            every,
+            folds = [((x, y, weights), validation_data)]
+        plan = TrainingPlan(
+            epochs, batch_size, objective, patience, monitor, tuple(halving), keep, every
         )
-        rows = gather_rows(self.blueprint, self.dtype, folds)
-        smallest = min(len(own) for own in rows.train)
-        if batch_size > smallest:
+        smallest = min(len(rows[0]) for rows, _ in folds)
+        if batch_size > smallest > 0:
             warnings.warn(
                 f"batch_size {batch_size} is larger than the data: every step sees all "
                 f"{smallest} rows.",
                 stacklevel=2,
             )
+        return self.train(
+            folds,
+            plan,
+            watch=watch,
+            chunk_size=chunk_size,
+            checkpoint=checkpoint,
+            on_epoch=on_epoch,
+            on_results=on_results,
+            stop=stop,
+        )
+
+    def train(
+        self,
+        folds: Sequence[tuple[tuple, tuple]],
+        plan: TrainingPlan,
+        *,
+        only: Sequence[int] | None = None,
+        watch: Mapping[int, Sequence[keras.callbacks.Callback]] | None = None,
+        chunk_size: int | None = None,
+        checkpoint: str | Path | None = None,
+        on_epoch: Callable[[EpochReport], None] | None = None,
+        on_results: Callable[[list[tuple[int, MemberResult]]], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> list[MemberResult]:
+        """Train members from their initial weights.
+
+        Args:
+            folds: `((x, y), (x_val, y_val))` a fold, each with weights of its rows as a third
+                item or without: members see their own fold.
+            plan: How to train.
+            only: Indices of the members to train; None for all. The program is that of all, so
+                that what is left of an interrupted population gives the same numbers to the last
+                bit.
+            watch: Ordinary Keras callbacks by member: `on_epoch_end` sees its model.
+            chunk_size: Most members at once; by default by memory. Results do not depend on it.
+            checkpoint: A file to go on from if it is there, written about once a minute and
+                removed at the end. Continued training gives the same numbers.
+            on_epoch: Called after every epoch of a chunk.
+            on_results: Called with `(member, result)` pairs when a chunk is through.
+            stop: Asked whenever a chunk is through and others are left; True ends the training
+                there. Members that had not begun have a result of 0 epochs.
+
+        Returns:
+            One `MemberResult` a member that was to be trained, in order.
+
+        Raises:
+            UserError: Data that cannot be trained on.
+            OutOfMemory: A trial does not fit into memory, not even alone.
+        """
+        folds = [((*rows, None)[:3], (*held, None)[:3]) for rows, held in folds]
+        needed = max(member.fold for member in self.members)
+        if needed >= len(folds):
+            raise UserError(f"folds: expected {needed + 1} folds, got {len(folds)}.")
+        plan.check_names(("val_data_loss", "val_loss", f"val_{self.blueprint.metric}"))
+        with named_out_of_memory():
+            rows = gather_rows(self.blueprint, self.dtype, folds)
         saved = None
         if checkpoint is not None:
             context = context_digest(self.blueprint, rows, plan, self.dtype)
             saved = Checkpoint(checkpoint, context, self.members)
-        training = Training(self, rows, plan, watch or {}, saved, on_epoch, on_results)
+        chosen = range(len(self)) if only is None else only
+        training = Training(self, rows, plan, chosen, watch or {}, saved, on_epoch, on_results)
         if not chunk_size:
-            batch = min(batch_size, max(len(own) for own in rows.train))
+            batch = min(plan.batch_size, max(len(own) for own in rows.train))
             # Between two rungs every cohort is waiting for the others.
-            waiting = len(self) if halving else 0
+            waiting = len(chosen) if plan.halving else 0
             chunk_size = largest_chunk(self.blueprint, batch, self.dtype, CHUNK_BYTES, waiting)
-        return training.run(chunk_size)
+        return training.run(chunk_size, stop)
 
     def new_chunk(self, numbers: Sequence[int], rows: Rows, batch_size: int) -> Chunk:
         """The members `numbers`, before their first step."""

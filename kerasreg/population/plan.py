@@ -1,4 +1,4 @@
-"""How to train a population, as checked values."""
+"""How to train: one value, checked when it is made."""
 
 from __future__ import annotations
 
@@ -10,16 +10,31 @@ KEEP = ("last", "best", "none")
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How to train, checked; see `Population.fit` for the meanings."""
+class TrainingPlan:
+    """How members are trained, how long, and what of them is kept.
 
-    epochs: int
-    batch_size: int
-    objective: str
-    sign: int
-    monitor: str
-    monitor_sign: int
+    Attributes:
+        epochs: Most epochs that a member trains.
+        batch_size: Rows a step; the last step of an epoch may have fewer.
+        objective: What `halving` and `keep="best"` go by: a name of the curves.
+        patience: Epochs without improvement of a group's mean `monitor` before the group ends;
+            None for never.
+        monitor: What `patience` goes by; None for the objective.
+        halving: `(epoch, share)` pairs: after that epoch only the best share of the groups goes
+            on (successive halving, Jamieson and Talwalkar 2016, arXiv:1502.07943).
+        keep: `"last"` or `"best"` weights, or `"none"`.
+        every: Epochs between two measurements; the last epoch is always measured. Patience counts
+            epochs, and sees measured ones.
+
+    Raises:
+        UserError: A value out of range, by name.
+    """
+
+    epochs: int = 1
+    batch_size: int = 32
+    objective: str = "val_data_loss"
     patience: int | None = None
+    monitor: str | None = None
     halving: tuple[tuple[int, float], ...] = ()
     keep: str = "last"
     every: int = 1
@@ -33,6 +48,8 @@ class Plan:
                 raise UserError(f"{name}: expected a whole number of at least 1, got {value!r}.")
         if self.keep not in KEEP:
             raise UserError(f"keep: expected one of {', '.join(KEEP)}, got {self.keep!r}.")
+        object.__setattr__(self, "monitor", self.monitor or self.objective)
+        object.__setattr__(self, "halving", tuple(map(tuple, self.halving)))
         previous = 0
         for epoch, share in self.halving:
             measured = isinstance(epoch, int) and epoch % self.every == 0
@@ -42,6 +59,17 @@ class Plan:
                     f"{self.epochs} and shares in (0, 1), got {list(self.halving)!r}."
                 )
             previous = epoch
+
+    def check_names(self, names: tuple[str, ...]) -> None:
+        """Refuse an objective or a monitor that is not among the curves `names`.
+
+        Raises:
+            UserError: Which one, and what it may be.
+        """
+        for name in ("objective", "monitor"):
+            if getattr(self, name) not in names:
+                got = getattr(self, name)
+                raise UserError(f"{name}: expected one of {', '.join(names)}, got {got!r}.")
 
     def measured(self, epoch: int) -> bool:
         """Whether metrics are taken after this epoch (from 1)."""

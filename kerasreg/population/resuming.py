@@ -72,7 +72,7 @@ def restore_progress(training: Training) -> None:
     if loaded is None:
         return
     header, states = loaded
-    numbers = {name: number for number, name in enumerate(training.checkpoint.ids)}
+    numbers = {training.checkpoint.ids[number]: number for number in training.chosen}
     known = header["progress"]
     # With culling the members decide about each other: all or nothing.
     if training.plan.halving and known.keys() != numbers.keys():

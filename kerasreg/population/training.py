@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 
-from kerasreg.errors import UserError
+from kerasreg.objectives import sign
 from kerasreg.population.checkpoint import Checkpoint
 from kerasreg.population.cohort import Cohort
-from kerasreg.population.plan import Plan
+from kerasreg.population.memory import REMEDY, OutOfMemory
+from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.results import EpochReport, MemberResult
 from kerasreg.population.resuming import restore_progress, save_progress
 from kerasreg.population.rows import Rows
@@ -34,7 +34,8 @@ class Training:
         self,
         population: Population,
         rows: Rows,
-        plan: Plan,
+        plan: TrainingPlan,
+        chosen: Sequence[int],
         watch: Mapping[int, Sequence[keras.callbacks.Callback]],
         checkpoint: Checkpoint | None,
         on_epoch: Callable[[EpochReport], None] | None,
@@ -51,9 +52,10 @@ class Training:
         self.results = [MemberResult(m.config, m.seed, m.fold if folded else None) for m in members]
         self.curves: list[dict[str, list[float]]] = [{} for _ in members]
         self.trained = [0] * len(members)
+        self.chosen = list(chosen)
         self.groups: dict[int, list[int]] = {}
-        for number, member in enumerate(members):
-            self.groups.setdefault(member.group, []).append(number)
+        for number in self.chosen:
+            self.groups.setdefault(members[number].group, []).append(number)
         self.best = dict.fromkeys(self.groups, -math.inf)
         self.best_epoch = dict.fromkeys(self.groups, 0)
         self.last = dict.fromkeys(self.groups, -math.inf)
@@ -69,8 +71,8 @@ class Training:
         fold = self.population.members[number].fold
         return len(self.rows.train[fold]), len(self.rows.validation[fold])
 
-    def run(self, chunk_size: int) -> list[MemberResult]:
-        """Train everything; one result a member."""
+    def run(self, chunk_size: int, stop: Callable[[], bool] | None) -> list[MemberResult]:
+        """Train everything that was chosen, until `stop` says so; one result a member."""
         self.rung, self.todo, self.cohorts = 0, [], {}
         restore_progress(self)
         known = {n for numbers in self.todo for n in numbers}
@@ -89,6 +91,8 @@ class Training:
                             save_progress(self)
                         self.cohorts.pop(index)
                         self._report(self.todo[index])
+                        if stop and index + 1 < len(self.todo) and stop():
+                            return self._chosen_results()
                     index += 1
                 if share < 1:
                     self._cull(share)
@@ -98,7 +102,10 @@ class Training:
                 watched.end()
         if self.checkpoint:
             self.checkpoint.remove()
-        return self.results
+        return self._chosen_results()
+
+    def _chosen_results(self) -> list[MemberResult]:
+        return [self.results[number] for number in self.chosen]
 
     def _advance(self, index: int, epoch: int) -> None:
         """Train cohort `index` up to `epoch`; on too little memory, in two halves."""
@@ -111,7 +118,7 @@ class Training:
                 self._epoch(cohort, index)
                 if self.checkpoint and self.checkpoint.due():
                     save_progress(self)
-        except tf.errors.ResourceExhaustedError:
+        except OutOfMemory:
             self._halve(index)
             self._advance(index, epoch)
 
@@ -128,9 +135,7 @@ class Training:
         # Members that have ended may still be in the arrays: without them it may be enough.
         present = sum(len(own) for _, own in cohort.parts) if cohort else len(live)
         if len(groups) < 2 and len(live) == present:
-            raise UserError(
-                "Out of memory with a single trial: use a smaller batch_size or fewer units."
-            ) from None
+            raise OutOfMemory(f"Out of memory with a single trial: {REMEDY}.") from None
         half = set(groups[: max(1, len(groups) // 2)])
         first = [n for n in live if members[n].group in half]
         second = [n for n in live if members[n].group not in half]
@@ -177,7 +182,8 @@ class Training:
                 ending.update(own)
                 self.last[group] = -math.inf
                 continue
-            score = self.plan.sign * float(np.mean([logs[n][self.plan.objective] for n in own]))
+            mean = float(np.mean([logs[n][self.plan.objective] for n in own]))
+            score = sign(self.plan.objective) * mean
             self.last[group] = score
             if score > self.best[group]:
                 self.best[group], self.best_epoch[group] = score, cohort.epoch
@@ -200,8 +206,9 @@ class Training:
 
     def _out_of_patience(self, group: int, value: float, epoch: int) -> bool:
         best, when = self.awaited[group]
-        if self.plan.monitor_sign * value > best:
-            self.awaited[group] = (self.plan.monitor_sign * value, epoch)
+        value *= sign(self.plan.monitor)
+        if value > best:
+            self.awaited[group] = (value, epoch)
             return False
         return self.plan.patience is not None and epoch - when >= self.plan.patience
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from kerasreg.data import Dataset
 from kerasreg.monitors.events import shared_writer
+from kerasreg.population import TrainingPlan
 from kerasreg.search import replay, tensorboard
 from kerasreg.search.baseline import baseline_shape, best_candidate, train_baseline
 from kerasreg.search.engines import Engine, TrainingTask, halving_rungs
@@ -49,23 +50,19 @@ class Work:
         self,
         settings: tuple[StackConfig, ...],
         halving: bool = False,
-        beside: tuple[StackConfig, ...] = (),
+        only: frozenset[int] | None = None,
     ) -> TrainingTask:
         """The request's task for these settings; with `halving`, the worse ones stop early."""
         asked = self.request
-        return TrainingTask(
-            settings=settings,
-            seeds=asked.member_seeds,
-            folds=asked.folds,
+        plan = TrainingPlan(
             epochs=asked.epochs,
             batch_size=self.batch_size,
-            patience=asked.patience,
             objective=asked.objective,
-            epoch_rule=asked.epoch_rule,
-            fold_seed=asked.seed,
+            patience=asked.patience,
             halving=halving_rungs(asked.epochs) if halving else (),
-            beside=beside,
+            keep="none",
         )
+        return TrainingTask(settings, asked.member_seeds, plan, asked.folds, asked.seed, only)
 
     def counter(self, phase: str, total: int) -> Counter:
         """A counter of settings for the progress of one phase."""

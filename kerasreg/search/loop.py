@@ -83,12 +83,10 @@ def run_trials(
                 write_json(path, {"rounds": rounds})
             _refuse_if(answered and not reread_test, study)
             study.retire_result()
-            if request.halving:
-                # Who is stopped depends on the whole round: its finished trials train again beside.
-                pending = rounds[-1]
-            new = training.train(pending, rounds[-1] if rounds else pending)
+            proposals = rounds[-1] if rounds else pending
+            new = training.train(proposals)
             # Told in the order of the proposals, whatever the order they were finished in.
-            for trial, _ in pending:
+            for trial, _ in proposals:
                 if proposer and trial in new:
                     proposer.tell(new[trial])
             if training.late() and counter.done < request.trials:

@@ -47,10 +47,8 @@ class Rounds:
         """Whether no more training may begin."""
         return self._deadline is not None and time.monotonic() > self._deadline
 
-    def train(
-        self, pending: Sequence[Proposal], whole: Sequence[Proposal]
-    ) -> dict[str, dict[str, Any]]:
-        """Train and record what is pending of a whole round.
+    def train(self, proposals: Sequence[Proposal]) -> dict[str, dict[str, Any]]:
+        """Train and record those of a round that are not recorded yet.
 
         What trains together when time is up is finished and recorded; nothing more is begun.
 
@@ -61,58 +59,55 @@ class Rounds:
         self._new: dict[str, dict[str, Any]] = {}
         built = [
             (proposal, config)
-            for proposal in pending
+            for proposal in proposals
             if (config := self._config(proposal)) is not None
         ]
-        self._attempt(built, whole)
+        # With successive halving, finished trials train again: they decide which others stop.
+        halving = self._work.request.halving
+        self._attempt(built, range(len(built)) if halving else self._left(built))
         return self._new
 
+    def _left(self, built: Sequence[tuple[Proposal, StackConfig]]) -> list[int]:
+        return [k for k, (proposal, _) in enumerate(built) if not self._is_recorded(proposal)]
+
     def _attempt(
-        self, built: Sequence[tuple[Proposal, StackConfig]], whole: Sequence[Proposal]
+        self, built: Sequence[tuple[Proposal, StackConfig]], indices: Sequence[int]
     ) -> None:
         """Train together; where memory does not suffice, what is left in two halves.
 
-        Nobody says whose memory it was: it is the one's that does not fit alone.
+        Which setting needs too much is known only once it does not fit alone.
         """
         try:
-            self._train(built, whole)
+            self._train(built, indices)
         except OutOfMemory as error:
-            left = [pair for pair in built if not self._is_recorded(pair[0])]
+            left = [k for k in self._left(built) if k in indices]
             if len(left) == 1:
-                self._fail(left[0][0], error)
+                self._fail(built[left[0]][0], error)
                 return
-            left.sort(key=lambda pair: repr(pair[1].structure()))  # what trains together stays so
+            left.sort(key=lambda k: repr(built[k][1].structure()))  # what trains together stays so
             half = len(left) // 2
             for part in (left[:half], left[half:]):
                 if not self.late():
-                    self._attempt(part, whole)
+                    self._attempt(built, part)
 
-    def _config(self, proposal: Proposal, record: bool = True) -> StackConfig | None:
+    def _config(self, proposal: Proposal) -> StackConfig | None:
         """The stack of a proposal; None, and a failed trial, if there is none."""
         try:
             return self._work.request.config(proposal[1])
         except UserError as error:
-            if record and not self._is_recorded(proposal):
+            if not self._is_recorded(proposal):
                 self._fail(proposal, error)
             return None
 
     def _is_recorded(self, proposal: Proposal) -> bool:
         return proposal[0] in self._recorded or proposal[0] in self._new
 
-    def _train(
-        self, built: Sequence[tuple[Proposal, StackConfig]], whole: Sequence[Proposal]
-    ) -> None:
-        if not built:
+    def _train(self, built: Sequence[tuple[Proposal, StackConfig]], indices: Sequence[int]) -> None:
+        if not indices:
             return
         work = self._work
-        trials = {trial for (trial, _), _ in built}
-        beside = [self._config(proposal, record=False) for proposal in whole
-                  if proposal[0] not in trials]  # fmt: skip
-        task = work.task(
-            tuple(config for _, config in built),
-            work.request.halving,
-            tuple(config for config in beside if config is not None),
-        )
+        settings = tuple(config for _, config in built)
+        task = work.task(settings, work.request.halving, frozenset(indices))
 
         def finished(index: int, members: list) -> None:
             self._finish(built[index][0], members)

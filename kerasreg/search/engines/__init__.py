@@ -1,9 +1,9 @@
 """How settings are trained: what every engine takes and gives, and which engines there are."""
 
 from kerasreg.errors import UserError
+from kerasreg.population import OutOfMemory
 from kerasreg.search.engines.task import (
     Engine,
-    OutOfMemory,
     TrainingTask,
     halving_rungs,
     members_of,

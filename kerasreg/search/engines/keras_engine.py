@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kerasreg.objectives import sign
-from kerasreg.population import MemberResult, batch_order
-from kerasreg.search.engines.task import OutOfMemory, TrainingTask, members_of
+from kerasreg.population import MemberResult, TrainingPlan, batch_order
+from kerasreg.population.memory import REMEDY, named_out_of_memory
+from kerasreg.search.engines.task import TrainingTask, members_of
 from kerasreg.search.metrics import measure, predict_logits
 from kerasreg.stacks import StackConfig, build_stack
 
@@ -26,25 +27,39 @@ class KerasTunerEngine:
 
     name = "keras-tuner"
 
-    def train(self, task, dataset, on_epoch=None, on_setting=None, checkpoints=None, stop=None):
+    def train(
+        self,
+        task: TrainingTask,
+        dataset: Dataset,
+        on_epoch: Callable[[np.ndarray], None] | None = None,
+        on_setting: Callable[[int, list[MemberResult]], None] | None = None,
+        checkpoints: Path | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> list[list[MemberResult]]:
         """See `Engine.train`; nothing is checkpointed, a setting that was cut short runs again."""
         parts = list(members_of(task, dataset))
         results = [[] for _ in task.settings]
-        for index, config in enumerate(task.settings):
-            if stop and index and stop():
+        for index in task.wanted:
+            if stop and any(results) and stop():
                 break
-            try:
-                members = [_Member(config, dataset, task, *part) for part in parts]
-                results[index] = _train_together(members, task, on_epoch)
-            except tf.errors.ResourceExhaustedError:
-                raise OutOfMemory(
-                    "Out of memory with a single trial: use a smaller batch_size or fewer units."
-                ) from None
+            config = task.settings[index]
+            with named_out_of_memory(f"Out of memory with a single trial: {REMEDY}."):
+                members = [_Member(config, dataset, task.plan, *part) for part in parts]
+                results[index] = _train_together(members, task.plan, on_epoch)
             if on_setting:
                 on_setting(index, results[index])
         return results
 
-    def fit(self, config, seed, dataset, rows, epochs, batch_size, callbacks=()):
+    def fit(
+        self,
+        config: StackConfig,
+        seed: int,
+        dataset: Dataset,
+        rows: Split,
+        epochs: int,
+        batch_size: int,
+        callbacks: tuple[keras.callbacks.Callback, ...] = (),
+    ) -> keras.Model:
         """See `Engine.fit`."""
         model = build_stack(config, dataset.input_shape, dataset.outputs, dataset.task, seed=seed)
         batches = _Batches(rows, seed, batch_size)
@@ -55,21 +70,21 @@ class KerasTunerEngine:
 
 
 def _train_together(
-    members: list[_Member], task: TrainingTask, on_epoch: Callable[[np.ndarray], None] | None
+    members: list[_Member], plan: TrainingPlan, on_epoch: Callable[[np.ndarray], None] | None
 ) -> list[MemberResult]:
     """Train the members of one setting epoch by epoch, because they stop together."""
     best, best_epoch = -math.inf, 0
-    for epoch in range(task.epochs):
+    for epoch in range(plan.epochs):
         for member in members:
             member.train_epoch(epoch)
             if on_epoch:
-                on_epoch(np.array([member.curves[task.objective][-1]]))
+                on_epoch(np.array([member.curves[plan.objective][-1]]))
         if any(member.diverged for member in members):
             break
-        mean = float(np.mean([member.curves[task.objective][-1] for member in members]))
-        if sign(task.objective) * mean > best:
-            best, best_epoch = sign(task.objective) * mean, epoch
-        elif task.patience is not None and epoch - best_epoch >= task.patience:
+        mean = float(np.mean([member.curves[plan.objective][-1] for member in members]))
+        if sign(plan.objective) * mean > best:
+            best, best_epoch = sign(plan.objective) * mean, epoch
+        elif plan.patience is not None and epoch - best_epoch >= plan.patience:
             break
     broken = any(member.diverged for member in members)
     return [member.result("stopped" if broken else "completed") for member in members]
@@ -82,7 +97,7 @@ class _Member:
         self,
         config: StackConfig,
         dataset: Dataset,
-        task: TrainingTask,
+        plan: TrainingPlan,
         seed: int,
         fold: int | None,
         rows: Split,
@@ -94,7 +109,7 @@ class _Member:
         self._model = build_stack(
             config, dataset.input_shape, dataset.outputs, dataset.task, seed=seed
         )
-        self._batches = _Batches(rows, seed, task.batch_size)
+        self._batches = _Batches(rows, seed, plan.batch_size)
         self._seconds = time.perf_counter() - self._started
         self.curves: dict[str, list[float]] = {}
         self.diverged = False
