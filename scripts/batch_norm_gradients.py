@@ -33,7 +33,7 @@ def arms(**changes) -> dict:
 
 
 def body(lesson: Lesson) -> None:
-    from kerasreg.lesson._gradients import gradient_check, initial_gradient_norms
+    from kerasreg.lesson.gradients import gradient_check, initial_gradient_norms
 
     reaches = Rule("sigmoid: gradients reach the first layer", "greater", 1.0, "ratio", null=10.0)
     trains = Rule("sigmoid: training accuracy rises by 20 pp", "greater", 0.0, null=0.2, unit="pp")

@@ -39,7 +39,7 @@ def needed(accuracy: np.ndarray) -> np.ndarray:
 
 
 def body(lesson: Lesson) -> None:
-    from kerasreg.lesson._shift import WatchedNet
+    from kerasreg.lesson.shift import WatchedNet
 
     lower = [
         Rule(f"{what} change less at rate {rate:g}", "less", 1.25, "ratio")

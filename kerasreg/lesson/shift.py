@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from kerasreg.lesson._data import LessonData
-from kerasreg.lesson._gradients import start
+from kerasreg.lesson.gradients import start
 from kerasreg.population import batch_order
 from kerasreg.seeds import derive
 from kerasreg.stacks import StackConfig, build_stack
