@@ -82,7 +82,7 @@ class TestTrials:
         best = study.result["best"]
         assert best["hyperparameters"] == {"learning_rate": 0.01, "l2": 0.0}
         config = StackConfig.from_dict(best["config"])
-        ((member,),) = trained(study.asked["engine"], line(), config, epochs=6, batch_size=32)
+        ((member,),) = trained(study.request["engine"], line(), config, epochs=6, batch_size=32)
         for name, curve in member.curves.items():
             np.testing.assert_allclose(best["curves"][name], curve, rtol=1e-5, atol=1e-7)
 

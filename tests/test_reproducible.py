@@ -87,7 +87,7 @@ def test_train_reproduces_the_best_score(tmp_path, record_property):
     _, err = start(tmp_path, "study", search).communicate()
     assert "Traceback" not in err, err
     study = Study.open(tmp_path / "study")
-    asked = study.asked
+    asked = study.request
     worst, scored = 0.0, 0
     records = [study.best()] if trials == "4" else study.trials()
     for record in (r for r in records if r["status"] == "completed"):

@@ -195,7 +195,7 @@ class TestStudy:
         assert len(records) == 3
         assert all(record["seeds"] == [0, 1] for record in records)
         assert all(record["engine"] == "population" for record in records)
-        assert finished.asked["dataset"]["fingerprint"] == blobs().fingerprint
+        assert finished.request["dataset"]["fingerprint"] == blobs().fingerprint
 
     def test_best_and_baseline_stand_beside_each_other(self, finished):
         result = finished.result

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from kerasreg.errors import UserError
-from kerasreg.study import Study, _lock, failed_record
+from kerasreg.study import Study, failed_record
 
 ASKED = {
     "data": "digits",
@@ -47,7 +47,7 @@ def record(trial, score=0.5, status="completed", hyperparameters=None, **metrics
 
 def test_what_was_asked_is_there_after_reopening(study):
     again = Study.open(study.folder)
-    assert again.asked == ASKED
+    assert again.request == ASKED
     info = json.loads((study.folder / "study.json").read_text())
     assert info == again.info
     assert info["command"] == ["kerasreg", "search"]
@@ -57,8 +57,8 @@ def test_what_was_asked_is_there_after_reopening(study):
     assert info["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
     assert again.version_changes() == []
     assert os.listdir(study.folder) == ["study.json"]
-    again.asked["trials"] = 99
-    assert again.asked == ASKED
+    again.request["trials"] = 99
+    assert again.request == ASKED
 
 
 def test_creating_imports_nothing_heavy(tmp_path):
@@ -106,17 +106,18 @@ def test_a_killed_creation_is_no_obstacle(tmp_path):
 
 
 def test_two_creations_at_once_make_one_study(tmp_path, monkeypatch):
-    acquire = _lock.acquire
+    listdir = os.listdir
 
     def beaten(path):
+        names = listdir(path)
         monkeypatch.undo()
         Study.create(tmp_path / "s", {"first": 1})
-        return acquire(path)
+        return names
 
-    monkeypatch.setattr(_lock, "acquire", beaten)
+    monkeypatch.setattr(os, "listdir", beaten)
     with pytest.raises(UserError, match="already holds a study"):
         Study.create(tmp_path / "s", {"second": 1})
-    assert Study.open(tmp_path / "s").asked == {"first": 1}
+    assert Study.open(tmp_path / "s").request == {"first": 1}
 
 
 def test_a_creation_that_fails_leaves_no_folder(tmp_path, monkeypatch):
@@ -208,7 +209,7 @@ def test_links_out_of_the_folder_are_refused(study, tmp_path, name, dangling):
 def test_a_study_may_be_reached_through_a_link_and_hold_other_files(study, tmp_path):
     (tmp_path / "link").symlink_to(study.folder)
     (study.folder / "notes.txt").write_text("mine")
-    assert Study.open(tmp_path / "link").asked == ASKED
+    assert Study.open(tmp_path / "link").request == ASKED
 
 
 # Extending
@@ -228,7 +229,7 @@ def test_the_same_again_changes_nothing(study):
 def test_more_trials(study):
     assert study.extend({"trials": 9}) is True
     for one in (study, Study.open(study.folder)):
-        assert one.asked == {**ASKED, "trials": 9}
+        assert one.request == {**ASKED, "trials": 9}
         assert [(e["from"], e["to"]) for e in one.info["extended"]] == [(4, 9)]
 
 
@@ -263,7 +264,7 @@ def test_differences_are_named(study, asked, differences):
     assert differences in str(raised.value)
     assert str(raised.value).isprintable()
     assert (study.folder / "study.json").read_bytes() == before
-    assert study.asked == ASKED
+    assert study.request == ASKED
 
 
 def test_a_changed_version_is_told(study):
@@ -361,7 +362,7 @@ def test_extending_after_the_test_was_read(study):
     study.write_result({"x": 1})
     with pytest.raises(UserError, match="--reread-test"):
         study.extend({"trials": 9})
-    assert study.asked["trials"] == 4
+    assert study.request["trials"] == 4
     assert study.extend({"trials": 4}) is False
     assert study.extend({"trials": 9}, reread_test=True) is True
     assert (study.result, study.test_reads) == (None, 1)

@@ -29,7 +29,7 @@ class Row:
 def config_of(view: StudyView, record: Record) -> StackConfig | None:
     """The whole stack of a record, or None if its names are not a stack's."""
     concluded = (view.result or {}).get("best") or {}
-    base = view.asked.get("base") or StackConfig().to_dict()
+    base = view.request.get("base") or StackConfig().to_dict()
     values = {**base, **record["hyperparameters"]}
     if concluded.get("trial") == record["trial"]:
         values = concluded.get("config") or values
@@ -112,7 +112,7 @@ def _article(metric: str) -> str:
 
 def settings_of(view: StudyView, record: Record) -> dict[str, Any]:
     """All settings of a record: what the study held fixed, and what varied."""
-    return {**(view.asked.get("base") or {}), **record["hyperparameters"]}
+    return {**(view.request.get("base") or {}), **record["hyperparameters"]}
 
 
 def answer_rows(view: StudyView) -> list[Row]:

@@ -32,14 +32,14 @@ class StudyView:
     test_reads: int
 
     @property
-    def asked(self) -> Mapping[str, Any]:
+    def request(self) -> Mapping[str, Any]:
         """The arguments of the search."""
         return self.info["asked"]
 
     @cached_property
     def data(self) -> Mapping[str, Any]:
         """What is known of the data: how it was asked for, and `Dataset.describe()`."""
-        return {**(self.asked.get("data") or {}), **(self.asked.get("dataset") or {})}
+        return {**(self.request.get("data") or {}), **(self.request.get("dataset") or {})}
 
     @property
     def name(self) -> str:
@@ -49,7 +49,7 @@ class StudyView:
     @property
     def objective(self) -> str:
         """Name of the score."""
-        return str(self.asked.get("objective", "val_data_loss"))
+        return str(self.request.get("objective", "val_data_loss"))
 
     @cached_property
     def metric(self) -> str:
@@ -88,11 +88,11 @@ def read_study(folder: Path | str) -> StudyView:
     study = Study.open(folder)
     result = study.result
     _check_asked(study)
-    scale = float((study.asked.get("dataset") or {}).get("target_scale") or 1.0)
-    trials = [in_target_units(trial, scale, study.asked) for trial in study.trials()]
+    scale = float((study.request.get("dataset") or {}).get("target_scale") or 1.0)
+    trials = [in_target_units(trial, scale, study.request) for trial in study.trials()]
     if result is not None:
         sides = {
-            side: in_target_units(result[side], scale, study.asked)
+            side: in_target_units(result[side], scale, study.request)
             for side in ("baseline", "best")
             if result.get(side)
         }
@@ -117,7 +117,7 @@ def _check_asked(study: Study) -> None:
     Raises:
         UserError: A value of another type, or an objective that there is none of.
     """
-    asked = study.asked
+    asked = study.request
     for values, kinds in ((asked, _ASKED), (asked.get("dataset"), _DATASET)):
         if not isinstance(values, dict):
             continue

@@ -59,7 +59,7 @@ def _progress(view: StudyView, given: Path | str) -> dict[str, Any]:
     return {
         "finished": view.result is not None,
         "done": len(statuses),
-        "asked": view.asked.get("trials"),
+        "asked": view.request.get("trials"),
         "counts": {name: statuses.count(name) for name in dict.fromkeys(statuses)},
         "arrays": _from_arrays(view),
         "resume": _resume(view, str(given)),
@@ -67,12 +67,12 @@ def _progress(view: StudyView, given: Path | str) -> dict[str, Any]:
 
 
 def _from_arrays(view: StudyView) -> bool:
-    return "data" in view.asked and view.asked["data"] is None
+    return "data" in view.request and view.request["data"] is None
 
 
 def _resume(view: StudyView, given: str) -> str:
     """How to go on: the verb that was asked, and the folder as the reader just called it."""
-    verb = "train" if view.asked.get("command") == "train" else "search"
+    verb = "train" if view.request.get("command") == "train" else "search"
     if _from_arrays(view):
         function = {"train": "train_stack", "search": "search_regularization"}[verb]
         return f"kerasreg.{function}(..., out={given!r}, resume=True)"
@@ -129,7 +129,7 @@ def _repeat(view: StudyView) -> dict[str, Any]:
         "command": shlex.join(str(part) for part in command),
         "created": view.info.get("created"),
         "versions": view.info.get("versions") or {},
-        "seed": view.asked.get("seed"),
+        "seed": view.request.get("seed"),
         "seeds": sorted({seed for trial in view.trials for seed in trial["seeds"]}),
         "data": _facts({key: view.data[key] for key in view.data if key != "notes"}),
         "code": _code(view, config) if config else "",
@@ -160,7 +160,7 @@ def _code(view: StudyView, config: StackConfig) -> str:
     }
     lines = "".join(f"    {keyword},\n" for keyword in _keywords(changed))
     stack = f"config = StackConfig(\n{lines})" if lines else "config = StackConfig()"
-    asked = view.asked.get("data")
+    asked = view.request.get("data")
     arguments = dict(asked) if isinstance(asked, Mapping) else {}
     source = arguments.pop("name_or_path", None)
     if source is None:
@@ -178,7 +178,7 @@ def _code(view: StudyView, config: StackConfig) -> str:
         f"{data}\n"
         "model = build_stack(\n"
         "    config, data.input_shape, data.outputs, "
-        f"task=data.task, seed={int(view.asked.get('seed') or 0)}\n"
+        f"task=data.task, seed={int(view.request.get('seed') or 0)}\n"
         ")"
     )
 

@@ -131,7 +131,7 @@ class Request:
     @classmethod
     def of_study(cls, study: Study) -> Request:
         """What a study was asked."""
-        asked = study.asked
+        asked = study.request
         asked.pop("dataset", None)
         return cls.from_dict(asked)
 

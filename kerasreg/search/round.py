@@ -141,7 +141,7 @@ class Rounds:
         study = self._work.study
         study.append(record)
         if not any(study.tensorboard.glob("events.*")):
-            tensorboard.write_study(study.tensorboard, study.asked, record)
+            tensorboard.write_study(study.tensorboard, study.request, record)
         tensorboard.write_trial(study.tensorboard, record)
         self._new[record["trial"]] = record
         self._counter.setting(record)

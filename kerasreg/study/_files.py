@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kerasreg.errors import UserError
-from kerasreg.study._process import alive
 
 _TEMPORARY = re.compile(r"\.kerasreg-(\d{1,10})-[0-9a-f]{16}-.*")
 # O_NONBLOCK: opening a named pipe must not wait for a writer that never comes.
@@ -67,9 +66,21 @@ def sweep(folder: Path) -> None:
         for entry in entries:
             match = _TEMPORARY.fullmatch(entry.name)
             # A model saved as a folder would be a directory: none of ours is, so leave those.
-            if match and not entry.is_dir(follow_symlinks=False) and not alive(int(match[1])):
-                with suppress(FileNotFoundError):
+            if match and not entry.is_dir(follow_symlinks=False) and not _is_running(int(match[1])):
+                with suppress(FileNotFoundError, PermissionError):
                     os.unlink(entry.path)
+
+
+def _is_running(pid: int) -> bool:
+    if os.name == "nt":  # untested: `os.kill` would end it, and an open file stays there anyway
+        return pid == os.getpid()
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # it is another user's
+    return True
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""study.json: what was asked, when, by which command, with which versions."""
+"""study.json: the request, when it was made, by which command and with which versions."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,17 +9,18 @@ from typing import Any
 
 from kerasreg.errors import UserError
 from kerasreg.study._json import plain, read_json
+from kerasreg.study._text import printable
 
 FORMAT = "kerasreg study"
 FORMAT_VERSION = 1
 
 
-def now() -> str:
+def _now() -> str:
     """Return the time in UTC, for people to read; nothing is decided by it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def versions() -> dict[str, str]:
+def _versions() -> dict[str, str]:
     """Return the versions that decide a study's numbers, without importing any of them."""
     found = {"python": ".".join(map(str, sys.version_info[:3]))}
     for name in ("tensorflow", "keras", "keras-tuner", "numpy", "kerasreg"):
@@ -30,16 +31,16 @@ def versions() -> dict[str, str]:
     return found
 
 
-def new(asked: Mapping[str, Any], command: Sequence[str] | None) -> dict[str, Any]:
+def new(request: Mapping[str, Any], command: Sequence[str] | None) -> dict[str, Any]:
     """Return the content of study.json for a new study."""
     return plain(
         {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
-            "created": now(),
+            "created": _now(),
             "command": list(sys.argv if command is None else command),
-            "versions": versions(),
-            "asked": dict(asked),
+            "versions": _versions(),
+            "asked": dict(request),
             "extended": [],
         }
     )
@@ -76,6 +77,34 @@ def read(path: Path) -> dict[str, Any]:
             f"Expected 'other_versions' in {path} to be a list of when and what; restore the file "
             "from a copy."
         )
+    return info
+
+
+def extended(info: dict[str, Any], trials: tuple[int, int]) -> dict[str, Any]:
+    """Return a copy of the content whose request has more trials, `(old, new)`, with a note."""
+    info = plain(info)
+    info["asked"]["trials"] = trials[1]
+    info["extended"].append({"from": trials[0], "to": trials[1], "at": _now()})
+    return info
+
+
+def version_changes(info: dict[str, Any]) -> list[str]:
+    """Return `name: then → now` for what has another version than when the study began."""
+    now, then = _versions(), info["versions"]
+    return [
+        printable(f"{name}: {then[name]} → {now[name]}")
+        for name in now
+        if name in then and then[name] != now[name]
+    ]
+
+
+def with_changes(info: dict[str, Any], changes: list[str]) -> dict[str, Any] | None:
+    """Return a copy of the content that notes version changes; None when it notes them already."""
+    info = plain(info)
+    noted = info.setdefault("other_versions", [])
+    if not changes or changes in [note["changes"] for note in noted]:
+        return None
+    noted.append({"at": _now(), "changes": changes})
     return info
 
 

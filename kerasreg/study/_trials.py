@@ -1,7 +1,8 @@
 """trials.jsonl: one line a finished trial, appended durably, read with suspicion."""
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,7 @@ class TrialsFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._mutex = threading.Lock()
         self._ids: set[str] = set()
         self._size: int | None = None  # of the file when `_ids` was right
 
@@ -119,22 +121,22 @@ class TrialsFile:
         os.fsync(descriptor)
         self._size = end
 
-    def append(self, record: dict[str, Any]) -> None:
+    def append(self, record: Mapping[str, Any]) -> None:
         """Append one record with a single write and fsync it; return when it is on the disk.
 
         Raises:
             UserError: The disk refuses; the finished trials are kept and the file is as before.
             ValueError: The record breaks the contract, or its trial is there already.
         """
-        record = _contract.checked(record)
+        record = _contract.checked(dict(record))
         line = _json.dumps(record) + b"\n"
         if len(line) > MAX_LINE:
             raise UserError(
                 f"Trial {record['trial']!r} takes {len(line):,} bytes, more than the {MAX_LINE:,} "
                 "of one line; use fewer epochs, seeds or folds."
             )
-        new = not self.path.exists()
-        with writing(self.path, "the finished trials in it are kept"):
+        with self._mutex, writing(self.path, "the finished trials in it are kept"):
+            new = not self.path.exists()
             descriptor = open_regular(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             try:
                 if new:
@@ -150,7 +152,7 @@ class TrialsFile:
                 self._write(descriptor, line)
             finally:
                 os.close(descriptor)
-        self._ids.add(record["trial"])
+            self._ids.add(record["trial"])
 
     def _write(self, descriptor: int, line: bytes) -> None:
         try:
