@@ -84,12 +84,12 @@ def _given(parsed: argparse.Namespace) -> dict:
 
 
 def _field(name: str, text: str) -> object:
-    """Read one field of the stack: a word, a number, or several numbers with commas."""
+    """Read one field of the stack: a word, a value, or several values with commas."""
     if name in _WORDS:
         return text
     read = int if name in ("units", "groups") else float
     try:
-        numbers = tuple(read(part) for part in text.split(","))
+        values = tuple(read(part) for part in text.split(","))
     except ValueError:
         if name == "initializer":
             return text
@@ -97,7 +97,7 @@ def _field(name: str, text: str) -> object:
         raise UserError(
             f"--{name.replace('_', '-')}: expected {kind} separated by commas, got {text!r}."
         ) from None
-    return numbers if name == "units" or len(numbers) > 1 else numbers[0]
+    return values if name == "units" or len(values) > 1 else values[0]
 
 
 _WORDS = ("activation", "normalization", "norm_position", "optimizer", "loss")

@@ -12,11 +12,11 @@ Run = Callable[[argparse.Namespace], int]
 
 
 def joined(arguments: Sequence[str]) -> list[str]:
-    """Write `--l2 -1e-3` as `--l2=-1e-3`: argparse takes the number for an option."""
+    """Write `--l2 -1e-3` as `--l2=-1e-3`: argparse takes the value for an option."""
     joined: list[str] = []
     for argument in arguments:
-        number = argument[:1] == "-" and argument[1:2] in set("0123456789.")
-        if number and joined and joined[-1].startswith("--") and "=" not in joined[-1]:
+        negative = argument[:1] == "-" and argument[1:2] in set("0123456789.")
+        if negative and joined and joined[-1].startswith("--") and "=" not in joined[-1]:
             joined[-1] += f"={argument}"
         else:
             joined.append(argument)

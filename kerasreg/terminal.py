@@ -116,8 +116,8 @@ def print_summary(folder: Path, console: Console | None = None) -> None:
         )
         return
     console.print()
-    console.print(f"[bold]Best setting[/] (trial {escape(view.best['trial'])}): ", end="")
-    console.print(describe_setting(view.best["hyperparameters"]), markup=False)
+    trial, setting = view.best["trial"], describe_setting(view.best["hyperparameters"])
+    console.print(f"[bold]Best setting[/] (trial {escape(trial)}): {escape(setting)}")
     console.print(_comparison(view))
     if said := test_sentence(view):
         console.print(said, markup=False)

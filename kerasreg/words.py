@@ -83,9 +83,9 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def count(number: int, noun: str) -> str:
+def count(how_many: int, noun: str) -> str:
     """`1 trial`, `2 trials`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{how_many} {noun}{'' if how_many == 1 else 's'}"
 
 
 def joined(parts: list[str]) -> str:

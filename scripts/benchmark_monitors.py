@@ -53,7 +53,7 @@ class EpochClock(keras.callbacks.Callback):
 
 
 def monitors_of(data, log_dir: Path) -> dict[str, list[keras.callbacks.Callback]]:
-    """Name -> callbacks, every set with a folder and objects of its own."""
+    """Name -> callbacks, every set with a separate folder and new objects."""
     x, y = data.train.x, data.train.y
     probe = slice(0, PROBE_ROWS)
     makers = {
@@ -94,7 +94,7 @@ def measure(rounds: int, epochs: int) -> tuple[dict[str, float], dict[str, np.nd
                     verbose=0,
                     callbacks=[*callbacks, clock],
                 )
-                # Each `fit` sets up its data in its first epoch; that is nobody's cost here.
+                # Each `fit` sets up its data in its first epoch; that is not counted here.
                 if turn == 0:
                     first[name] = float(clock.seconds[0, 0])
                 else:

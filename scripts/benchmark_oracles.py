@@ -1,6 +1,6 @@
 """Which searcher finds good settings in the fewest trials?
 
-Three searchers play the same games from the same seeds: random search, keras-tuner's own Gaussian
+Three searchers play the same games from the same seeds: random search, keras-tuner's Gaussian
 process, and kerasreg's. Each game is a function whose best value is known or a table of settings
 that were trained once. Shown: the best value so far after each trial (without the noise the
 searchers saw), the paired difference to keras-tuner's oracle with a 95 % interval over the
@@ -205,11 +205,13 @@ def main() -> None:
             print(f"{name:12}{cells}   {seconds:.3f}", flush=True)
         for other in ("keras-tuner", "random"):
             if {other, "kerasreg"} <= results[title].keys():
-                ours, theirs = (np.array(results[title][k]["curves"]) for k in ("kerasreg", other))
+                kerasreg, reference = (
+                    np.array(results[title][k]["curves"]) for k in ("kerasreg", other)
+                )
                 for n in marks[1:]:
-                    mean, low, high = interval(ours[:, n - 1] - theirs[:, n - 1])
+                    mean, low, high = interval(kerasreg[:, n - 1] - reference[:, n - 1])
                     print(f"  kerasreg - {other} at {n}: {mean:+.4f} [{low:+.4f}, {high:+.4f}]")
-                mean, low, high = interval(ours[:, 16:].mean(1) - theirs[:, 16:].mean(1))
+                mean, low, high = interval(kerasreg[:, 16:].mean(1) - reference[:, 16:].mean(1))
                 print(f"  kerasreg - {other}, mean after 16: {mean:+.4f} [{low:+.4f}, {high:+.4f}]")
         if args.out:
             args.out.write_text(json.dumps(results))

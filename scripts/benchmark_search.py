@@ -131,7 +131,7 @@ def keras_model(config, features: int):
 
 
 def run_keras_tuner(case: str, data: str, trials: int) -> dict:
-    """keras-tuner's own RandomSearch."""
+    """keras-tuner's RandomSearch."""
     import keras_tuner
 
     (x, y), validation = rows_of(case, data)
@@ -297,12 +297,12 @@ def _differences(case: str, data: str, trials: int, dtype: str = "float32") -> t
         ]
 
     alone = [keras_loss(place) for place in range(trials)]
-    own = [result.curves["val_data_loss"][-1] for result in results]
+    losses = [result.curves["val_data_loss"][-1] for result in results]
     reordered = 0.0
     for _ in range(3 if dtype == "float32" else 0):
         again = [keras_loss(place, reorder=True) for place in range(trials)]
         reordered = max(reordered, _largest(again, alone))
-    return _largest(own, alone), reordered
+    return _largest(losses, alone), reordered
 
 
 def _largest(a: list[float], b: list[float]) -> float:
@@ -363,7 +363,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, help=argparse.SUPPRESS)
     parsed = parser.parse_args()
     if parsed.worker:
-        # Imports are nobody's merit: they are paid before the clock starts.
+        # Imports are not compared: they are done before the clock starts.
         import keras
         import keras_tuner
         import tensorflow  # noqa: F401
@@ -386,16 +386,18 @@ def compare(parsed: argparse.Namespace) -> None:
     measured: dict[str, dict] = {}
     for case in cases:
         full = 8 if parsed.quick else CASES[case][4]
-        own = measured.setdefault(case, {})
-        own["equality"] = measure(case, "equality", parsed.data, 5 if not parsed.quick else 2, 1)
-        own["population"] = measure(case, "population", parsed.data, full, repeats)
-        own["keras-tuner"] = measure(case, "keras-tuner", parsed.data, peers, repeats)
+        runs = measured.setdefault(case, {})
+        runs["equality"] = measure(case, "equality", parsed.data, 5 if not parsed.quick else 2, 1)
+        runs["population"] = measure(case, "population", parsed.data, full, repeats)
+        runs["keras-tuner"] = measure(case, "keras-tuner", parsed.data, peers, repeats)
         if case == "chapter6":
-            own["model.fit"] = measure(case, "model.fit", parsed.data, peers, repeats)
-            own["products"] = measure(case, "products", parsed.data, full, repeats)
-            own["halving"] = measure(case, "halving", parsed.data, full, repeats)
+            runs["model.fit"] = measure(case, "model.fit", parsed.data, peers, repeats)
+            runs["products"] = measure(case, "products", parsed.data, full, repeats)
+            runs["halving"] = measure(case, "halving", parsed.data, full, repeats)
             for trials in (50, 200):
-                own[f"{trials} members"] = measure(case, "population", parsed.data, trials, repeats)
+                runs[f"{trials} members"] = measure(
+                    case, "population", parsed.data, trials, repeats
+                )
     lines = verdicts(measured)
     table = Table("case", "measured", "bar", "goal", "", title="A population against its peers")
     for line in lines:
@@ -412,11 +414,11 @@ def seconds_of(measured: dict[str, dict]) -> dict[str, dict[str, float]]:
     """Case -> who trains -> seconds of the whole search."""
     return {
         TITLES[case]: {
-            name: _per_trial(own[name]) * CASES[case][4]
+            name: _per_trial(runs[name]) * CASES[case][4]
             for name in ("keras-tuner", "model.fit", "population")
-            if name in own
+            if name in runs
         }
-        for case, own in measured.items()
+        for case, runs in measured.items()
     }
 
 
@@ -443,28 +445,28 @@ def verdicts(measured: dict[str, dict]) -> list[tuple[str, ...]]:
             )
         )
 
-    for case, own in measured.items():
-        same = own["equality"]
+    for case, runs in measured.items():
+        same = runs["equality"]
         what = (
             f"losses differ by {{:.0e}} in float64; in float32 by {same['float32']:.0e} "
             f"(Keras from itself with rows reordered: {same['reordered']:.0e})"
         )
         line(case, what, same["float64"], 1e-3, None, False)
     for case, peer, mine, bar, goal in BARS:
-        own = measured.get(case, {})
-        if peer in own:
-            ratio = _per_trial(own[peer]) / _per_trial(own[mine])
+        runs = measured.get(case, {})
+        if peer in runs:
+            ratio = _per_trial(runs[peer]) / _per_trial(runs[mine])
             line(case, f"{{:.1f}} x faster than {peer}", ratio, bar, goal)
-    own = measured.get("chapter6", {})
-    if own:
-        ratio = own["population"]["seconds"] / own["products"]["seconds"]
+    runs = measured.get("chapter6", {})
+    if runs:
+        ratio = runs["population"]["seconds"] / runs["products"]["seconds"]
         line("chapter6", "{:.2f} x the bare matrix products", ratio, 2.5, 1.6, False)
-        ratio = _per_trial(own["200 members"]) / _per_trial(own["50 members"])
+        ratio = _per_trial(runs["200 members"]) / _per_trial(runs["50 members"])
         line(
             "chapter6", "{:.2f} x a trial's cost, 200 against 50 members", ratio, 1.15, None, False
         )
-        peak = own["200 members"]["megabytes"] / 1024
-        each = own["200 members"]["megabytes_above_start"] / 200
+        peak = runs["200 members"]["megabytes"] / 1024
+        each = runs["200 members"]["megabytes_above_start"] / 200
         line(
             "chapter6",
             f"{{:.2f}} GB with 200 members, {each:.1f} MB a member",
@@ -473,8 +475,8 @@ def verdicts(measured: dict[str, dict]) -> list[tuple[str, ...]]:
             None,
             False,
         )
-        ratio = _per_trial(own["keras-tuner"]) * 100 / own["halving"]["seconds"]
-        loss = own["halving"]["best"] / own["population"]["best"]
+        ratio = _per_trial(runs["keras-tuner"]) * 100 / runs["halving"]["seconds"]
+        loss = runs["halving"]["best"] / runs["population"]["best"]
         line("chapter6", f"{{:.0f}} x, stopping early (best loss x {loss:.3f})", ratio, None, 100)
     return lines
 

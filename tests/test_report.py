@@ -114,7 +114,7 @@ def test_table_lists_every_trial_best_first_with_reasons(tmp_path, without_figur
 
 
 def test_the_code_to_paste_gives_the_best_stack(tmp_path, without_figures):
-    asked = {"data": {"name_or_path": "a'b.csv", "target": 0, "header": False, "split_seed": 0}}
+    asked = {"data": {"name_or_path": "a'b.csv", "target": 0, "header": False}}
     study = finished(tmp_path / "study", count=4, asked=asked)
     page = page_of(render_report(study.folder))
     start = page.source.index("from kerasreg import StackConfig")

@@ -16,7 +16,7 @@ _VARIABLES = {
     GRID: "--grid",
     PAPER: "--paper",
     BAND: "--band",
-    **{colour: f"--series-{number}" for number, colour in enumerate(SERIES, start=1)},
+    **{colour: f"--series-{index}" for index, colour in enumerate(SERIES, start=1)},
 }
 
 

@@ -41,7 +41,7 @@ def activation_ridges(inside: Mapping[str, Inside]) -> Figure:
     if not columns:
         return _nothing()
     layers = list(dict.fromkeys(n for who in columns for n in _watched(inside[who])))
-    layers = sorted(layers, key=_hidden_number)[:LAYERS]
+    layers = sorted(layers, key=_hidden_index)[:LAYERS]
     figure = new_figure(9, 0.5 + 2.1 * len(layers))
     grid = figure.subplots(len(layers), len(columns), squeeze=False, sharex="row")
     for column, who in enumerate(columns):
@@ -112,9 +112,9 @@ def _watched(inside: Inside) -> list[str]:
     return named or list(inside.activations)
 
 
-def _hidden_number(layer: str) -> tuple[str, int]:
-    stem, _, number = layer.rpartition("_")
-    return (stem, int(number)) if number.isdecimal() else (layer, 0)
+def _hidden_index(layer: str) -> tuple[str, int]:
+    stem, _, index = layer.rpartition("_")
+    return (stem, int(index)) if index.isdecimal() else (layer, 0)
 
 
 @styled
@@ -171,7 +171,9 @@ def unit_health(inside: Mapping[str, Inside]) -> Figure:
 
 def _looks(rows: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]]) -> dict[str, dict]:
     """Layer -> colour and dash, the same in every panel."""
-    layers = dict.fromkeys(layer for _, series in rows for own in series.values() for layer in own)
+    layers = dict.fromkeys(
+        layer for _, series in rows for layers in series.values() for layer in layers
+    )
     return {
         layer: {"color": SERIES[i % len(SERIES)], "linestyle": DASHES[i % len(DASHES)]}
         for i, layer in enumerate(layers)

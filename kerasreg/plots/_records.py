@@ -25,7 +25,7 @@ def scores(trials: Sequence[Trial]) -> np.ndarray:
 
 
 def varied(trials: Sequence[Trial]) -> list[str]:
-    """Names of the hyperparameters with more than one value, in the records' own order."""
+    """Names of the hyperparameters with more than one value, in the order of the records."""
     values: dict[str, set[str]] = {}
     for trial in trials:
         for name, value in trial["hyperparameters"].items():
@@ -35,7 +35,7 @@ def varied(trials: Sequence[Trial]) -> list[str]:
 
 @dataclass(frozen=True)
 class Scale:
-    """Where a hyperparameter's values stand on an axis: [0, 1], zeros in a band of their own.
+    """Where a hyperparameter's values stand on an axis: [0, 1], zeros in a separate band.
 
     Numbers whose positive values span a factor of 30 or more are placed by their logarithm.
     Everything that is not a number is a category, spaced evenly.

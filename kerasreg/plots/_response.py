@@ -41,7 +41,7 @@ def response_surface(
 
     Points are trials; the tint behind them is their smoothed mean (a Gaussian kernel of a seventh
     of the axis), faint where trials are few and at least 16 have a score. Exact zeros stand in a
-    band of their own. The star is the best completed trial, crosses are diverged trials.
+    separate band. The star is the best completed trial, crosses are diverged trials.
 
     Args:
         trials: Trial records.

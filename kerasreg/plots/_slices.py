@@ -34,7 +34,7 @@ from kerasreg.study import best_trial
 
 @styled
 def slices(trials: Sequence[Trial], objective: str, names: Sequence[str]) -> Figure:
-    """Draw the score against each hyperparameter alone, zeros in their own band.
+    """Draw the score against each hyperparameter alone, zeros in a separate band.
 
     Scores far beyond the rest stand as triangles at the edge of the panel.
     """

@@ -14,13 +14,13 @@ def speed(cases: Mapping[str, Mapping[str, float]]) -> Figure:
     Args:
         cases: Case to who trained to seconds; the last one is compared with the others.
     """
-    figure = new_figure(8, 0.6 + 0.42 * sum(len(own) for own in cases.values()))
+    figure = new_figure(8, 0.6 + 0.42 * sum(len(seconds_of) for seconds_of in cases.values()))
     axes = figure.subplots()
-    names = list(dict.fromkeys(name for own in cases.values() for name in own))
+    names = list(dict.fromkeys(name for seconds_of in cases.values() for name in seconds_of))
     ticks, labels, place = [], [], 0.0
-    for case, own in cases.items():
-        best = list(own.values())[-1]
-        for name, seconds in own.items():
+    for case, seconds_of in cases.items():
+        best = list(seconds_of.values())[-1]
+        for name, seconds in seconds_of.items():
             colour = SERIES[names.index(name) % len(SERIES)]
             axes.barh(place, seconds, height=0.8, color=colour)
             ratio = f"   {seconds / best:.0f} times as long" if seconds > best else ""
@@ -32,6 +32,6 @@ def speed(cases: Mapping[str, Mapping[str, float]]) -> Figure:
     axes.set_yticks(ticks, labels)
     axes.invert_yaxis()
     axes.grid(False, axis="y")
-    axes.set_xlim(0, 1.4 * max(max(own.values()) for own in cases.values()))
+    axes.set_xlim(0, 1.4 * max(max(seconds_of.values()) for seconds_of in cases.values()))
     axes.set_xlabel("seconds for the whole search")
     return figure

@@ -76,16 +76,16 @@ def beats_baseline(view: StudyView) -> bool | None:
 
 def test_sentence(view: StudyView) -> str:
     """What the test rows say of the gain, in one sentence; empty before they were read."""
-    ours, theirs = (view.test(side, view.metric) for side in ("best", "baseline"))
-    if ours is None:
+    best, baseline = (view.test(side, view.metric) for side in ("best", "baseline"))
+    if best is None:
         return ""
     said = f"On the test rows, after refitting, it has {_article(view.metric)} of "
-    said += amount(ours, view.metric)
-    if theirs is None:
+    said += amount(best, view.metric)
+    if baseline is None:
         return said + "."
-    better = ours > theirs if view.metric == "accuracy" else ours < theirs
-    said += f" against the baseline's {amount(theirs, view.metric)}: "
-    if ours == theirs:
+    better = (best < baseline) == lower_is_better(view.metric)
+    said += f" against the baseline's {amount(baseline, view.metric)}: "
+    if best == baseline:
         return said + "no difference."
     intervals = test_intervals(view, view.metric)
     if not intervals:
@@ -131,9 +131,14 @@ def answer_rows(view: StudyView) -> list[Row]:
 
 
 def _validation_row(best: Record, baseline: Record | None, name: str) -> Row:
-    ours, theirs = _metric(best, name), _metric(baseline, name)
-    pairs = _paired(best, baseline, name)
-    return _row(f"{NAMES.get(name, name)}", theirs, ours, name, pairs, lower_is_better(name))
+    return _row(
+        NAMES[name],
+        _metric(baseline, name),
+        _metric(best, name),
+        name,
+        _paired(best, baseline, name),
+        lower_is_better(name),
+    )
 
 
 def _gap_row(best: Record, baseline: Record | None, metric: str) -> Row:
@@ -141,14 +146,16 @@ def _gap_row(best: Record, baseline: Record | None, metric: str) -> Row:
         train, validation = _metric(record, metric), _metric(record, f"val_{metric}")
         return None if train is None or validation is None else train - validation
 
-    ours, theirs = gap(best), gap(baseline)
-    row = _row(f"gap: training − validation {NAMES[metric]}", theirs, ours, metric)
+    best_gap, baseline_gap = gap(best), gap(baseline)
+    row = _row(f"gap: training − validation {NAMES[metric]}", baseline_gap, best_gap, metric)
     row = replace(
-        row, baseline=amount(theirs, metric, signed=True), best=amount(ours, metric, signed=True)
+        row,
+        baseline=amount(baseline_gap, metric, signed=True),
+        best=amount(best_gap, metric, signed=True),
     )
-    if ours is None or theirs is None:
+    if best_gap is None or baseline_gap is None:
         return row
-    return replace(row, better=abs(ours) < abs(theirs))
+    return replace(row, better=abs(best_gap) < abs(baseline_gap))
 
 
 def _test_row(view: StudyView, name: str) -> Row:
@@ -174,13 +181,13 @@ def test_intervals(view: StudyView, name: str) -> dict[str, tuple[float, float]]
     rows = row_interval(view) if name == "accuracy" else None
     if rows is not None:
         found["rows"] = rows
-    ours, theirs = (
+    best, baseline = (
         {one.get("seed"): one.get(name) for one in view.tests(side)}
         for side in ("best", "baseline")
     )
-    shared = [seed for seed in ours if None not in (ours[seed], theirs.get(seed))]
+    shared = [seed for seed in best if None not in (best[seed], baseline.get(seed))]
     if len(shared) > 1:
-        paired = compare([ours[seed] for seed in shared], [theirs[seed] for seed in shared], 0.0)
+        paired = compare([best[seed] for seed in shared], [baseline[seed] for seed in shared], 0.0)
         found["seeds"] = (paired.low, paired.high)
     return found
 
@@ -245,11 +252,13 @@ def _paired(best: Record, baseline: Record | None, name: str) -> tuple[float, fl
     """The 95 % interval of best minus baseline over shared seeds and folds, from two pairs up."""
     if baseline is None:
         return None
-    ours, theirs = _by_member(best, name), _by_member(baseline, name)
-    shared = [key for key in ours if key in theirs]
+    best_values, baseline_values = _by_member(best, name), _by_member(baseline, name)
+    shared = [key for key in best_values if key in baseline_values]
     if len(shared) < 2:
         return None
-    result = compare([ours[key] for key in shared], [theirs[key] for key in shared], 0.0)
+    result = compare(
+        [best_values[key] for key in shared], [baseline_values[key] for key in shared], 0.0
+    )
     return result.low, result.high
 
 

@@ -69,8 +69,8 @@ def render_comparison(comparison: Mapping[str, Any], folder: Path | str) -> Path
         "rows": rows,
         "numeric": numeric_columns(rows, len(columns)),
         "pictures": [
-            _picture(item, number, folder)
-            for number, item in enumerate(comparison.get("figures") or [], start=1)
+            _picture(item, index, folder)
+            for index, item in enumerate(comparison.get("figures") or [], start=1)
         ],
         "notes": [str(note) for note in comparison.get("notes") or []],
         "repeat": [(str(k), words.show(v)) for k, v in (comparison.get("repeat") or {}).items()],
@@ -99,11 +99,11 @@ def render_gallery(
         UserError: A lesson without a title, an unknown verdict, a link that is not a relative path.
     """
     cards = []
-    for number, lesson in enumerate(lessons, start=1):
+    for index, lesson in enumerate(lessons, start=1):
         _check(lesson, {"title", "question", "answer", "claims", "picture", "alt", "link"})
         picture = None
         if lesson.get("picture"):
-            picture = from_file(lesson["picture"], f"lesson_{number}", "", lesson.get("alt") or "")
+            picture = from_file(lesson["picture"], f"lesson_{index}", "", lesson.get("alt") or "")
         cards.append(
             {
                 **{key: str(lesson.get(key) or "") for key in ("title", "question", "answer")},
@@ -136,15 +136,15 @@ def _check(value: Mapping[str, Any], known: set[str] = _KNOWN) -> None:
             raise UserError(f"verdict: expected one of {VERDICTS}, got {verdict!r}")
 
 
-def _picture(item: Mapping[str, Any], number: int, folder: Path) -> Picture:
-    figure, name = item.get("figure"), f"figure_{number}"
+def _picture(item: Mapping[str, Any], index: int, folder: Path) -> Picture:
+    figure, name = item.get("figure"), f"figure_{index}"
     caption, alt = str(item.get("caption") or ""), str(item.get("alt") or item.get("caption") or "")
     if not alt:
-        raise UserError(f"figure {number}: expected an 'alt' text or a caption, got neither")
+        raise UserError(f"figure {index}: expected an 'alt' text or a caption, got neither")
     if isinstance(figure, Figure):
         return drawn(figure, name, caption, alt, folder / "figures")
     if figure is None:
-        raise UserError(f"figure {number}: expected a Figure or a path, got none")
+        raise UserError(f"figure {index}: expected a Figure or a path, got none")
     return from_file(figure, name, caption, alt)
 
 

@@ -21,14 +21,11 @@ _PANELS = 4
 
 
 def curves(view: StudyView, figures: Path) -> Picture | None:
+    """Learning curves of baseline and best, written to `figures`; None without a best trial."""
     if view.best is None:
         return None
-    columns = {
-        "Baseline, no regularisation": view.baseline,
-        f"Best, trial {view.best['trial']}": view.best,
-    }
-    if view.baseline is None:
-        del columns["Baseline, no regularisation"]
+    columns = {"Baseline, no regularisation": view.baseline} if view.baseline else {}
+    columns[f"Best, trial {view.best['trial']}"] = view.best
     return drawn(
         plots.learning_curves(columns),
         "learning_curves",
@@ -54,6 +51,12 @@ def _curves_alt(view: StudyView) -> str:
 
 
 def region(view: StudyView, figures: Path) -> dict[str, Any]:
+    """Where the good settings are, drawn from as many trials as each figure needs.
+
+    Returns:
+        `pictures`; how many trials are `scored`, the `names` that vary, how many scored trials an
+        importance `needed`; the `importance` or None.
+    """
     done = plots.scored(view.trials)
     names = plots.varied(view.trials)
     pictures: list[Picture] = []
@@ -151,6 +154,11 @@ def _importance_picture(result: plots.Importance, figures: Path) -> Picture:
 
 
 def inside(view: StudyView, figures: Path) -> list[Picture]:
+    """What happened in the layers of baseline and best; empty where it was not recorded.
+
+    Raises:
+        UserError: The record is damaged.
+    """
     path = view.folder / "inside.npz"
     if not path.exists():
         return []

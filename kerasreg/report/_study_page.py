@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from kerasreg import plots, words
+from kerasreg.objectives import sign
 from kerasreg.report import _answer, _pictures, _trials
 from kerasreg.report._page import write_page
 from kerasreg.report._reading import StudyView, read_study
 from kerasreg.stacks import StackConfig
-
-# What `load` takes anyway, so that the code to paste stays short.
-_LOAD_DEFAULTS = {"target": None, "header": True, "task": None, "train_size": None, "split_seed": 0}
 
 
 def render_report(folder: Path | str) -> Path:
@@ -100,7 +98,7 @@ def _test_facts(view: StudyView) -> dict[str, Any]:
         "validation": words.amount(validation, view.metric),
         "trials": len(plots.scored(view.trials)),
         "above": None not in (value, validation)
-        and (value > validation if view.metric == "accuracy" else value < validation),
+        and sign(view.metric) * value > sign(view.metric) * validation,
     }
 
 
@@ -166,12 +164,7 @@ def _code(view: StudyView, config: StackConfig) -> str:
     if source is None:
         data = "data = from_arrays(x, y)  # the arrays you gave"
     else:
-        given = {
-            name: value
-            for name, value in arguments.items()
-            if name not in _LOAD_DEFAULTS or value != _LOAD_DEFAULTS[name]
-        }
-        data = f"data = load({', '.join([repr(source), *_keywords(given)])})"
+        data = f"data = load({', '.join([repr(source), *_keywords(arguments)])})"
     return (
         f"from kerasreg import StackConfig, build_stack, {'load' if source else 'from_arrays'}\n\n"
         f"{stack}\n"

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from kerasreg import words
-from kerasreg.objectives import lower_is_better
+from kerasreg.objectives import lower_is_better, sign
 from kerasreg.report._reading import Record, StudyView
 
 _POINTS = 80  # a trial's curve in the page has at most this many
@@ -12,6 +12,12 @@ _CURVES = ("data_loss", "val_data_loss", "accuracy", "val_accuracy", "mae", "val
 
 
 def table(view: StudyView) -> dict[str, Any]:
+    """Every trial as a row of text, best first.
+
+    Returns:
+        `columns`, names; `numeric`, whether each stands to the right; `lower`, whether a smaller
+        score is better; `rows`, each with its cells, its status and the reason of it.
+    """
     names = list(dict.fromkeys(n for trial in view.trials for n in trial["hyperparameters"]))
     metric = view.metric
     spread = any(trial["score_std"] is not None for trial in view.trials)
@@ -52,9 +58,7 @@ def table(view: StudyView) -> dict[str, Any]:
 def _rank(trial: Record, objective: str) -> tuple[bool, float]:
     """Best first, what has no score last."""
     score = trial["score"]
-    if score is None:
-        return True, 0.0
-    return False, float(score) if lower_is_better(objective) else -float(score)
+    return score is None, -sign(objective) * float(score or 0)
 
 
 def numeric_columns(rows: list[list[dict[str, Any]]], columns: int) -> list[bool]:
@@ -67,6 +71,7 @@ def numeric_columns(rows: list[list[dict[str, Any]]], columns: int) -> list[bool
 
 
 def cell(value: Any, digits: int = 4) -> dict[str, Any]:
+    """A value of a table: its text, what to sort by, and whether it is a number."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return {"text": words.show(value, digits), "sort": value if number else "", "number": number}
 
@@ -89,6 +94,7 @@ def _reason(trial: Record) -> str:
 
 
 def embedded(trial: Record) -> dict[str, Any]:
+    """What the page draws when a trial is opened: its curves, thinned to 80 points at most."""
     curves = {}
     for name in _CURVES:
         values = trial["curves"].get(name)
