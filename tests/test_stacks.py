@@ -1,6 +1,7 @@
 """One builder of stacks: what it refuses, what it writes down, what it builds."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -99,10 +100,8 @@ def test_without_an_output_penalty_strengths_are_one_per_hidden_kernel():
 def test_an_unknown_field_names_the_nearest():
     with pytest.raises(UserError, match="'droput'; did you mean dropout"):
         StackConfig.from_dict({"droput": 0.5})
-    with pytest.raises(UserError, match="expected JSON"):
-        StackConfig.from_json("{")
     with pytest.raises(UserError, match="mapping"):
-        StackConfig.from_json("[]")
+        StackConfig.from_dict([])
 
 
 def test_one_width_stands_for_a_list():
@@ -156,7 +155,7 @@ def stack_configs(draw):
 @settings(max_examples=100, deadline=None)
 @given(stack_configs())
 def test_json_round_trip(config):
-    copy = StackConfig.from_json(config.to_json())
+    copy = StackConfig.from_dict(json.loads(config.to_json()))
     assert copy == config
     assert hash(copy) == hash(config)
     assert copy.structure() == config.structure()

@@ -1,6 +1,7 @@
 """Batch normalisation at inference: folded into a Dense layer, or with fresh statistics."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,8 +38,8 @@ def fold_batch_normalization(model: keras.Model) -> keras.Model:
     pairs = _foldable_pairs(graph)
     if not pairs:
         raise UserError(
-            "Expected a Dense layer without activation that feeds a BatchNormalization and nothing "
-            f"else. Received: model {model.name!r} without such a pair."
+            "model: expected a Dense layer without activation that feeds a BatchNormalization and "
+            f"nothing else, got {model.name!r} without such a pair."
         )
     folded = {norm.name for norm in pairs.values()}
 
@@ -48,7 +49,7 @@ def fold_batch_normalization(model: keras.Model) -> keras.Model:
             config |= {"use_bias": True, "kernel_regularizer": None, "bias_regularizer": None}
         return type(layer).from_config(config)
 
-    def call(layer: keras.Layer, *args, **kwargs):
+    def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         return args[0] if layer.name in folded else layer(*args, **kwargs)
 
     result = keras.models.clone_model(graph, clone_function=clone, call_function=call)
@@ -134,8 +135,7 @@ def recalibrate_batch_normalization(
     """
     if not 1 <= batch_size <= len(x):
         raise UserError(
-            f"Expected batch_size from 1 to the number of rows, {len(x)}. "
-            f"Received: batch_size={batch_size!r}."
+            f"batch_size: expected 1 to the count of rows, {len(x)}, got {batch_size!r}."
         )
     norms: list[keras.Layer] = []
 
@@ -157,12 +157,12 @@ def recalibrate_batch_normalization(
     )
     if not norms:
         raise UserError(
-            f"Expected a model with batch normalisation. Received: {model.name!r} without any."
+            f"model: expected one with batch normalisation, got {model.name!r} without any."
         )
     factors = [_variance_factor(norm, batch_size, unbiased) for norm in norms]
 
     @tf.function
-    def statistics(batch):
+    def statistics(batch: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
         probe(batch, training=False)
         copies = [probes[id(norm)] for norm in norms]
         return [
@@ -190,8 +190,8 @@ def _variance_factor(norm: keras.Layer, batch_size: int, unbiased: bool) -> floa
     """m / (m - 1), with m the number of values that a batch gives to one mean."""
     if norm.renorm:
         raise UserError(
-            "Expected batch normalisation without renorm, whose statistics are of another kind. "
-            f"Received: layer {norm.name!r} with renorm=True."
+            f"layer {norm.name!r}: expected batch normalisation without renorm, whose statistics "
+            "are of another kind, got renorm=True."
         )
     if not unbiased:
         return 1.0
@@ -199,13 +199,13 @@ def _variance_factor(norm: keras.Layer, batch_size: int, unbiased: bool) -> floa
     del shape[norm.axis]
     if None in shape[1:]:
         raise UserError(
-            "Expected inputs of known size, to count the values behind a variance. Received: "
-            f"{tuple(norm.input.shape)} at layer {norm.name!r}; use unbiased=False."
+            f"layer {norm.name!r}: expected inputs of known size, to count the values behind a "
+            f"variance, got {tuple(norm.input.shape)}; use unbiased=False."
         )
     values = batch_size * math.prod(shape[1:])
     if values < 2:
         raise UserError(
-            "Expected batches of at least 2 values: one has no variance. "
-            f"Received: batch_size={batch_size} at layer {norm.name!r}."
+            f"batch_size: expected batches of at least 2 values, since one has no variance, got "
+            f"{batch_size} at layer {norm.name!r}."
         )
     return values / (values - 1)

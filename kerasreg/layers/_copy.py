@@ -1,6 +1,7 @@
 """Copies of a model with some layers configured or called differently."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -14,15 +15,15 @@ class FixedMode(keras.layers.Wrapper):
     statistics together. Lives only in copies that are never saved, so it is not registered.
     """
 
-    def __init__(self, layer: keras.Layer, training: bool, **kwargs):
+    def __init__(self, layer: keras.Layer, training: bool, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
         self.training = training
 
-    def call(self, inputs, training=None, **arguments):
+    def call(self, inputs: Any, training: bool | None = None, **arguments: Any) -> Any:
         # `arguments` are those the layer was called with in the graph, such as a mask.
         return self.layer(inputs, training=self.training, **arguments)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return self.layer.compute_output_shape(input_shape)
 
 
@@ -36,12 +37,12 @@ def as_graph(model: keras.Model) -> keras.Model:
     has_graph = isinstance(model, keras.Sequential) or hasattr(model, "operations")
     if not has_graph or not model.built:
         raise UserError(
-            "Expected a built Sequential or functional Keras model, whose layers can be copied. "
-            f"Received: {type(model).__name__} {getattr(model, 'name', model)!r}."
+            "model: expected a built Sequential or functional Keras model, whose layers can be "
+            f"copied, got {type(model).__name__} {getattr(model, 'name', model)!r}."
         )
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise UserError(
-            "Expected a model with one input and one output. Received: "
+            "model: expected one input and one output, got "
             f"{model.name!r} with {len(model.inputs)} and {len(model.outputs)}."
         )
     return keras.Model(model.inputs[0], model.outputs[0], name=model.name)

@@ -19,7 +19,7 @@ class CostCheck:
 
     Attributes:
         costs: Cost (loss and penalties) before the first step and after each step.
-        increases: Number of steps after which it was higher, beyond the rounding of float32, or
+        increases: Count of steps after which it was higher, beyond the rounding of float32, or
             not a number.
     """
 
@@ -48,7 +48,7 @@ def check_cost_decreases(
         x: Inputs, shape (rows, ...), taken as one batch.
         y: Targets, shape (rows, ...).
         learning_rate: Of plain gradient descent.
-        steps: Number of steps.
+        steps: Count of steps.
 
     Raises:
         UserError: The model cannot be copied or is not compiled with one loss, or an argument is
@@ -56,31 +56,31 @@ def check_cost_decreases(
     """
     if steps < 1 or not learning_rate > 0:
         raise UserError(
-            "Expected a learning_rate above 0 and at least 1 step. "
-            f"Received: learning_rate={learning_rate!r}, steps={steps!r}."
+            "learning_rate, steps: expected a rate above 0 and at least 1 step, "
+            f"got {learning_rate!r} and {steps!r}."
         )
     noise = (*DROPOUT_LAYERS, keras.layers.GaussianNoise)
     copy, _ = copy_model(
         as_graph(model),
-        wrap=lambda layer, its_copy: (
-            FixedMode(its_copy, False, name=layer.name) if isinstance(layer, noise) else its_copy
+        wrap=lambda layer, copied: (
+            FixedMode(copied, False, name=layer.name) if isinstance(layer, noise) else copied
         ),
     )
     loss = getattr(model, "loss", None)
     if loss is None or isinstance(loss, list | dict):
         raise UserError(
-            f"Expected a model compiled with one loss. Received: {model.name!r} with loss={loss!r}."
+            f"model: expected one compiled with one loss, got {model.name!r} with loss={loss!r}."
         )
     loss_function = keras.losses.get(loss)
     x = tf.convert_to_tensor(x, dtype=copy.inputs[0].dtype)
     y = tf.convert_to_tensor(y)
 
-    def cost():
+    def cost() -> tf.Tensor:
         prediction = copy(x, training=True)
         return ops.mean(loss_function(y, prediction)) + sum(copy.losses)
 
     @tf.function
-    def step():
+    def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
             value = cost()
         variables = copy.trainable_variables

@@ -1,5 +1,7 @@
 """Dropout as it was first written, dropout that stays on, and predictions that average it."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -25,26 +27,25 @@ class ClassicDropout(keras.layers.Layer):
 
     Args:
         keep: Probability of keeping an input, in (0, 1]. Keras' `rate` is `1 - keep`.
-        seed: Integer seed of the masks, or None. Give each layer its own: equal seeds give equal
-            masks to layers of equal shape.
+        seed: Integer seed of the masks, or None. Give each layer another one: equal seeds give
+            equal masks to layers of equal shape.
 
     Shape:
         Input and output: any shape, the same.
     """
 
-    def __init__(self, keep: float, seed: int | None = None, **kwargs):
+    def __init__(self, keep: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 < keep <= 1:
             raise UserError(
-                "Expected keep, the probability of keeping an input, in (0, 1]. "
-                f"Received: keep={keep!r}."
+                f"keep: expected the probability of keeping an input, in (0, 1], got {keep!r}."
             )
         self.keep = float(keep)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not training:
             return inputs * self.keep
         if self.keep == 1:
@@ -54,10 +55,10 @@ class ClassicDropout(keras.layers.Layer):
         # Not a product: 0 times infinity would let a dropped input through as NaN.
         return ops.where(kept, inputs, ops.zeros_like(inputs))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "keep": self.keep, "seed": self.seed}
 
 
@@ -78,14 +79,18 @@ class MonteCarloDropout(keras.layers.Dropout):
         seed: Integer seed of the masks, or None.
     """
 
-    def __init__(self, rate: float, noise_shape=None, seed: int | None = None, **kwargs):
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: tuple[int | None, ...] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         if not 0 <= rate < 1:
-            raise UserError(
-                f"Expected rate, the fraction to drop, in [0, 1). Received: rate={rate!r}."
-            )
+            raise UserError(f"rate: expected the fraction to drop, in [0, 1), got {rate!r}.")
         super().__init__(rate, noise_shape=noise_shape, seed=seed, **kwargs)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         return super().call(inputs, training=True)
 
 
@@ -110,7 +115,7 @@ def mc_dropout_predict(
         model: A built Sequential or functional model with dropout layers and one output. It is
             copied, not changed. Dropout inside recurrent or attention layers stays off.
         x: Inputs, shape (rows, ...).
-        samples: Number of passes, each with masks of its own for every row.
+        samples: Count of passes; every row has other masks in each.
         seed: Of the masks. The same seed and batch size give the same numbers.
         batch_size: Rows a pass takes at once.
 
@@ -123,7 +128,7 @@ def mc_dropout_predict(
     """
     for name, value in (("samples", samples), ("batch_size", batch_size)):
         if value < 1:
-            raise UserError(f"Expected {name} of at least 1. Received: {name}={value!r}.")
+            raise UserError(f"{name}: expected at least 1, got {value!r}.")
     dropouts: list[keras.Layer] = []
 
     def reseed(layer: keras.Layer) -> dict:
@@ -141,7 +146,7 @@ def mc_dropout_predict(
     )
     if not dropouts:
         raise UserError(
-            f"Expected a model with dropout layers. Received: {model.name!r} without any, whose "
+            f"model: expected one with dropout layers, got {model.name!r} without any, whose "
             "samples would all be equal; use model.predict."
         )
     step = tf.function(lambda batch: noisy(batch, training=False), reduce_retracing=True)

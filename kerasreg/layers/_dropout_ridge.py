@@ -32,13 +32,12 @@ def dropout_penalty(x: ArrayLike, keep: ArrayLike) -> np.ndarray:
     keep = np.asarray(keep, dtype=np.float64)
     if keep.shape not in ((), (x.shape[1],)):
         raise UserError(
-            f"Expected one keep or one for each of {x.shape[1]} features. "
-            f"Received: keep of shape {keep.shape}."
+            f"keep: expected one probability or one for each of {x.shape[1]} features, "
+            f"got the shape {keep.shape}."
         )
     if not np.all((keep > 0) & (keep <= 1)):
         raise UserError(
-            "Expected keep, the probability of keeping an input, in (0, 1]. "
-            f"Received: keep={keep.tolist()!r}."
+            f"keep: expected the probability of keeping an input, in (0, 1], got {keep.tolist()!r}."
         )
     return np.diag((1 - keep) / keep * np.einsum("ij,ij->j", x, x))
 
@@ -67,14 +66,14 @@ def dropout_ridge(x: ArrayLike, y: ArrayLike, keep: ArrayLike) -> np.ndarray:
     x, y = _matrix(x), np.asarray(y, dtype=np.float64)
     if y.ndim not in (1, 2) or len(y) != len(x) or not np.all(np.isfinite(y)):
         raise UserError(
-            f"Expected finite targets of shape ({len(x)},) or ({len(x)}, outputs). "
-            f"Received: y of shape {y.shape}."
+            f"y: expected finite targets of shape ({len(x)},) or ({len(x)}, outputs), "
+            f"got the shape {y.shape}."
         )
     system = x.T @ x + dropout_penalty(x, keep)
     if np.linalg.matrix_rank(system, hermitian=True) < len(system):
         raise UserError(
-            "Expected a problem with one solution. Received: linearly dependent columns in x, "
-            "which dropout does not resolve; remove the zero or repeated ones."
+            "x: expected columns that give one solution, got linearly dependent ones, which "
+            "dropout does not resolve; remove the zero or repeated ones."
         )
     return np.linalg.solve(system, x.T @ y)
 
@@ -83,7 +82,7 @@ def _matrix(x: ArrayLike) -> np.ndarray:
     x = np.asarray(x, dtype=np.float64)
     if x.ndim != 2 or not x.size or not np.all(np.isfinite(x)):
         raise UserError(
-            "Expected finite inputs of shape (rows, features). "
-            f"Received: x of shape {x.shape}{'' if np.all(np.isfinite(x)) else ' with NaN or inf'}."
+            "x: expected finite inputs of shape (rows, features), "
+            f"got the shape {x.shape}{'' if np.all(np.isfinite(x)) else ' with NaN or inf'}."
         )
     return x

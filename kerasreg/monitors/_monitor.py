@@ -15,7 +15,7 @@ from kerasreg.errors import UserError
 from kerasreg.monitors.events import shared_writer
 
 _OF_A_RUN = {
-    "_model": None,  # Keras' own reference
+    "_model": None,  # Keras' reference
     "_trained": None,  # weak reference to the model that the records are of
     "_compiled": None,  # what `_prepare` returned
     "_compiled_for": None,  # the train function it goes with
@@ -46,7 +46,7 @@ class Monitor(keras.callbacks.Callback):
     def __init__(self, log_dir: str | os.PathLike | None = None, every: int = 1) -> None:
         super().__init__()
         if isinstance(every, bool) or not isinstance(every, (int, np.integer)) or every < 1:
-            raise UserError(f"every: expected a whole number of epochs from 1, received {every!r}.")
+            raise UserError(f"every: expected a whole number of epochs from 1, got {every!r}.")
         self.log_dir = None if log_dir is None else os.fspath(log_dir)
         self.every = int(every)
         self._kept: list[tuple[int, Any]] = []
@@ -120,7 +120,7 @@ class Rows:
 
     Args:
         name: The argument's name, for messages.
-        arrays: An array, or a tuple, list or dict of arrays, all with the same number of rows.
+        arrays: An array, or a tuple, list or dict of arrays, all with equally many rows.
     """
 
     def __init__(self, name: str, arrays: object) -> None:
@@ -130,8 +130,8 @@ class Rows:
         }
         if len(lengths) != 1 or not next(iter(lengths)):
             raise UserError(
-                f"{name}: expected arrays with one and the same number of rows, at least 1, "
-                f"received {sorted(map(str, lengths))} rows; check what you pass."
+                f"{name}: expected arrays with equally many rows, at least 1, "
+                f"got {sorted(map(str, lengths))} rows; check what you pass."
             )
         self.count = next(iter(lengths))
 

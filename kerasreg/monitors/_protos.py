@@ -33,9 +33,9 @@ _TEXT = text_metadata.create_summary_metadata(**_NO_NAME)
 _IMAGE = image_metadata.create_summary_metadata(**_NO_NAME)
 
 
-def scalar(tag: str, number: float) -> Value:
-    """Return a number in the short form, which TensorBoard turns into a tensor on reading."""
-    return Value(tag=tag, simple_value=float(number))
+def scalar(tag: str, value: float) -> Value:
+    """Return a scalar in the short form, which TensorBoard turns into a tensor on reading."""
+    return Value(tag=tag, simple_value=float(value))
 
 
 def histogram(tag: str, counts: np.ndarray, edges: np.ndarray) -> Value:
@@ -47,7 +47,7 @@ def histogram(tag: str, counts: np.ndarray, edges: np.ndarray) -> Value:
     if counts.ndim != 1 or edges.shape != (counts.size + 1,):
         raise UserError(
             f"histogram {tag!r}: expected counts of shape (bins,) and edges of shape (bins + 1,), "
-            f"received {counts.shape} and {edges.shape}."
+            f"got {counts.shape} and {edges.shape}."
         )
     filled = np.flatnonzero(counts)
     rows = np.stack([edges[:-1], edges[1:], counts], axis=1).astype("<f8")
@@ -67,7 +67,7 @@ def image(tag: str, png: bytes, width: int, height: int) -> Value:
     """Return one image from the bytes of its PNG file."""
     if not png.startswith(b"\x89PNG\r\n\x1a\n"):
         raise UserError(
-            f"image {tag!r}: expected the bytes of a PNG file, received {bytes(png[:8])!r}…; "
+            f"image {tag!r}: expected the bytes of a PNG file, got {bytes(png[:8])!r}…; "
             "save the figure as PNG."
         )
     parts = [str(width).encode(), str(height).encode(), png]
@@ -84,7 +84,7 @@ def experiment(
         if kind not in _DATA_TYPES:
             raise UserError(
                 f"hyperparameter {name!r}: expected the type bool, int, float or str, "
-                f"received {kind.__name__}."
+                f"got {kind.__name__}."
             )
         columns.hparam_infos.add(name=name, type=_DATA_TYPES[kind])
     for name in metrics:
@@ -137,8 +137,8 @@ def _plain(name: str, value: object) -> HyperparameterValue:
         value = value.item()
     if not isinstance(value, (bool, int, float, str)):
         raise UserError(
-            f"hyperparameter {name!r}: expected a bool, number or string, received "
-            f"{type(value).__name__} {value!r}; give each part a name of its own."
+            f"hyperparameter {name!r}: expected a bool, number or string, got "
+            f"{type(value).__name__} {value!r}; give each part a name."
         )
     return value
 

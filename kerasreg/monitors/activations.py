@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from kerasreg.errors import UserError
-from kerasreg.monitors._layers import number_tags, watch_outputs
+from kerasreg.monitors._layers import number_tags
 from kerasreg.monitors._monitor import Monitor, Rows, compiled
+from kerasreg.monitors._outputs import watch_outputs
 from kerasreg.monitors.statistics import (
     ACTIVATION_EDGES,
     ACTIVATION_STATISTICS,
@@ -63,7 +64,7 @@ class ActivationMonitor(Monitor):
     ```python
     monitor = ActivationMonitor(x_validation[:256], log_dir="logs/run")
     model.fit(x, y, epochs=20, callbacks=[monitor])
-    monitor.records["dense_1"]["dead"]  # one number an epoch
+    monitor.records["dense_1"]["dead"]  # one value an epoch
     ```
     """
 
@@ -159,7 +160,7 @@ def _checked(edges: Any) -> np.ndarray:
     if array.ndim != 1 or array.size < 2 or not np.all(np.diff(array) > 0):
         raise UserError(
             "edges: expected at least two increasing bin edges, "
-            f"received {np.array2string(array, threshold=6)}; np.linspace(low, high, bins + 1) "
+            f"got {np.array2string(array, threshold=6)}; np.linspace(low, high, bins + 1) "
             "makes some."
         )
     return array

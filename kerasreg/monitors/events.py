@@ -1,11 +1,11 @@
 """Event files for TensorBoard, written without `tf.summary`.
 
-A record of a monitor is many numbers of one step. `tf.summary` writes each as an event of its own
-and computes histograms in TensorFlow operations; here the numbers of a step share one event and a
+A record of a monitor is many values of one step. `tf.summary` writes each as a separate event and
+computes histograms in TensorFlow operations; here the values of a step share one event and a
 histogram is whatever counts the caller already has. The files are TensorBoard's ordinary ones: its
 event protocol buffers in TensorFlow's record format. TensorBoard's own `EventFileWriter` is not
 used because it computes the records' checksums in Python (0.7 ms for 9 kB of histograms, here
-0.02 ms) and hands them to a thread, where a full disk would be an error that nobody catches.
+0.02 ms) and hands them to a thread, where the error of a full disk is lost.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ class EventWriter:
     """Writes one TensorBoard event file in a folder.
 
     Everything of a step that belongs together should come in one call: it becomes one event.
-    Numbers that are not finite are left out, because TensorBoard draws nothing for them.
+    Scalars that are not finite are left out, because TensorBoard draws nothing for them.
 
     Events are buffered: `flush` hands them to the operating system, where a running TensorBoard
     sees them. `close`, the end of a `with` block and the writer's garbage collection flush too.
@@ -57,12 +57,12 @@ class EventWriter:
             self.log_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                f"log_dir: expected a folder that can be made, received {str(log_dir)!r} "
+                f"log_dir: expected a folder that can be made, got {str(log_dir)!r} "
                 f"({error.strerror}); choose another folder."
             ) from error
         if not os.access(self.log_dir, os.W_OK):
             raise UserError(
-                f"log_dir: expected a writable folder, received {str(log_dir)!r}; "
+                f"log_dir: expected a writable folder, got {str(log_dir)!r}; "
                 "choose another or change its permissions."
             )
         # TensorBoard takes a folder's files in the order of their names, so the name has the time
@@ -79,7 +79,7 @@ class EventWriter:
             self._records.write(head.SerializeToString())
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Write numbers of one step as one event: tag -> number. Tags group at their first `/`."""
+        """Write scalars of one step as one event: tag -> value. Tags group at their first `/`."""
         self.write(step, scalars=values)
 
     def histograms(self, step: int, values: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
@@ -99,9 +99,9 @@ class EventWriter:
     ) -> None:
         """Write scalars and histograms of one step together, as one event."""
         values = [
-            _protos.scalar(tag, number)
-            for tag, number in (scalars or {}).items()
-            if np.isfinite(number)
+            _protos.scalar(tag, value)
+            for tag, value in (scalars or {}).items()
+            if np.isfinite(value)
         ]
         values += [_protos.histogram(tag, *pair) for tag, pair in (histograms or {}).items()]
         self._add(step, values)
@@ -138,21 +138,19 @@ class EventWriter:
         """Write one session of the HParams dashboard: a setting and what came of it.
 
         The dashboard shows a tag's *last* value. The metrics are therefore written here, under
-        tags of their own (`hparams/NAME`), so that they are the chosen epoch's.
+        separate tags (`hparams/NAME`), so that they are the chosen epoch's.
 
         Args:
             hyperparameters: Name -> value.
             metrics: Name -> value at the chosen epoch.
             group: Sessions of one group are one row whose metrics are averaged: the trial's id
-                for all of its seeds. Each session needs a folder, and so a writer, of its own.
+                for all of its seeds. Each session needs another folder, and so another writer.
             step: The chosen epoch.
             status: `"success"`, `"failure"` or `"running"`.
             seconds: How long the session took.
         """
         if status not in _protos.STATUS:
-            raise UserError(
-                f"status: expected one of {sorted(_protos.STATUS)}, received {status!r}."
-            )
+            raise UserError(f"status: expected one of {sorted(_protos.STATUS)}, got {status!r}.")
         now = time.time()
         values = [_protos.session_start(hyperparameters, group, now - seconds)]
         if status != "running":
@@ -190,8 +188,7 @@ class EventWriter:
 def _writing(folder: Path) -> Iterator[None]:
     """Say in one line what the disk refuses.
 
-    TensorFlow's own errors would be taken for a computation's: a full disk is the
-    `ResourceExhaustedError` of too little memory.
+    TensorFlow reports a full disk by `ResourceExhaustedError`, which also means too little memory.
     """
     try:
         yield
@@ -204,7 +201,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _close_unheard(records: tf.io.TFRecordWriter) -> None:
-    """Close a writer that was let go of: nobody is left to hear that its last events are lost."""
+    """Close a writer that was garbage-collected, where an error has no caller to reach."""
     with contextlib.suppress(*_REFUSALS):
         records.close()
 

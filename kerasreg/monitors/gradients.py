@@ -26,7 +26,7 @@ class GradientMonitor(Monitor):
     At the end of an epoch the gradient of the loss that `fit` minimises, penalties included, is
     computed once on a fixed probe, in training mode: batch statistics in normalisation layers and
     a dropout mask, as the next step would see them. Neither moving averages nor random seeds nor
-    metrics advance. For each layer are kept, over all of its own trainable weights together,
+    metrics advance. For each layer are kept, over all the trainable weights that it holds directly,
 
     - `histogram`: counts of the gradient's entries in fixed bins, see `edges`;
     - `norm`: Euclidean norm ‖g‖;
@@ -81,7 +81,9 @@ class GradientMonitor(Monitor):
         def gradients(x: Any, y: Any, sample_weight: Any) -> dict[str, list[tf.Tensor]]:
             values = trainable_values(model)
             by_id = {id(variable): value for variable, value in values}
-            weights = {name: [by_id[id(v)] for v in own] for name, own in groups.items()}
+            weights = {
+                name: [by_id[id(v)] for v in variables] for name, variables in groups.items()
+            }
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(list(by_id.values()))
                 with keras.StatelessScope(values, collect_losses=True):
@@ -92,20 +94,20 @@ class GradientMonitor(Monitor):
             slopes = tape.gradient(loss, weights)
             missed.update(
                 (name, "the loss does not depend on its weights")
-                for name, own in slopes.items()
-                if all(g is None for g in own)
+                for name, slope in slopes.items()
+                if all(g is None for g in slope)
             )
             return {
                 name: [
                     _flat(
                         [
                             tf.zeros_like(w) if g is None else g
-                            for g, w in zip(own, w_own, strict=True)
+                            for g, w in zip(slope, weight, strict=True)
                         ]
                     ),
-                    _flat(w_own),
+                    _flat(weight),
                 ]
-                for (name, own), w_own in zip(slopes.items(), weights.values(), strict=True)
+                for (name, slope), weight in zip(slopes.items(), weights.values(), strict=True)
             }
 
         data = keras.tree.map_structure(

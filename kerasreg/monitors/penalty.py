@@ -130,15 +130,15 @@ class _Penalties:
     def __init__(self, model: keras.Model) -> None:
         groups = {
             name: penalized
-            for name, own in variables_by_layer(model).items()
-            if (penalized := [v for v in own if v.regularizer is not None])
+            for name, variables in variables_by_layer(model).items()
+            if (penalized := [v for v in variables if v.regularizer is not None])
         }
         means = [m for m in model.metrics if isinstance(m, keras.metrics.Mean) and m.name == "loss"]
 
         def measure() -> tf.Tensor:
             penalties = [
-                tf.add_n([tf.reduce_sum(tf.cast(v.regularizer(v), tf.float32)) for v in own])
-                for own in groups.values()
+                tf.add_n([tf.reduce_sum(tf.cast(v.regularizer(v), tf.float32)) for v in variables])
+                for variables in groups.values()
             ]
             rows = tf.cast(means[0].count, tf.float32) if means else tf.zeros(())
             return tf.stack([*penalties, rows])

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 ACTIVATION_STATISTICS = ("mean", "std", "zeros", "dead", "saturated", "drift", "nonfinite")
-"""Names of the numbers kept of one layer's output, in the order in which they are shown."""
+"""Names of the statistics kept of one layer's output, in the order in which they are shown."""
 
 BOUNDS = MappingProxyType(
     {

@@ -56,12 +56,12 @@ class TrainEvaluation(Monitor):
     ) -> None:
         super().__init__(log_dir, every)
         if batch_size < 1:
-            raise UserError(f"batch_size: expected at least 1 row, received {batch_size!r}.")
+            raise UserError(f"batch_size: expected at least 1 row, got {batch_size!r}.")
         self.batch_size = batch_size
         if isinstance(x, tf.data.Dataset):
             if y is not None or sample_weight is not None:
                 raise UserError(
-                    "y: expected None when x is a tf.data.Dataset, received targets or weights; "
+                    "y: expected None when x is a tf.data.Dataset, got targets or weights; "
                     "let the data set yield (x, y) or (x, y, sample_weight)."
                 )
             self._data: Rows | _Stream = _Stream(x)
@@ -106,9 +106,7 @@ class TrainEvaluation(Monitor):
             penalties.append(float(penalty))
             rows.append(keras.tree.flatten(batch[0])[0].shape[0])
         if not rows:
-            raise UserError(
-                "x: expected a data set with at least one batch, received an empty one."
-            )
+            raise UserError("x: expected a data set with at least one batch, got an empty one.")
         values = {name: float(value) for name, value in metrics.items() if np.ndim(value) == 0}
         if "loss" in values:
             values["penalty"] = float(np.average(penalties, weights=rows))

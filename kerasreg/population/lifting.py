@@ -64,9 +64,8 @@ def lift(model: keras.Model) -> Lifted:
         tuple(chain.specs), chain.features, chain.width, loss, rule, decay_all=decay_all
     )
     numbers = {**chain.numbers, **loss_numbers, **optimizer_numbers}
-    owners = dict(chain.owners)
     weights = [
-        np.asarray(getattr(owners[p.layer], p.name)).reshape(p.shape)
+        np.asarray(getattr(chain.sources[p.layer], p.name)).reshape(p.shape)
         for p in blueprint.parameters()
     ]
     return Lifted(blueprint, numbers, weights, chain.dtype)
@@ -106,7 +105,7 @@ def layers_in_order(model: keras.Model) -> list[keras.layers.Layer]:
             refuse(layer, "the model branches here")
         if layer in layers:
             refuse(layer, "it is used twice")
-        # A mode given in the call has no effect: Keras' fit and evaluate set their own.
+        # A `training` given in the call has no effect: Keras' fit and evaluate set it.
         arguments = nodes[0].arguments
         more = [*arguments.args[1:], *(v for n, v in arguments.kwargs.items() if n != "training")]
         if any(value is not None for value in more):

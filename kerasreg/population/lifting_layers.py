@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import cache
 from numbers import Real
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kerasreg.errors import UserError
 from kerasreg.stacks import LayerSpec
+
+if TYPE_CHECKING:
+    import keras
 
 #: Keras' elementwise activations, by the names of `keras.activations`.
 ELEMENTWISE = (
@@ -30,32 +33,32 @@ _SAME_IN_OPS = (
 _SAME_IN_TENSORFLOW = (*_SAME_IN_OPS, "gelu")
 
 
-def refuse(layer, reason: str) -> NoReturn:
+def refuse(layer: keras.layers.Layer, reason: str) -> NoReturn:
     """Raise the `UserError` that names a layer and why it cannot be lifted."""
     raise UserError(f"layer {layer.name!r} ({type(layer).__name__}): {reason}.")
 
 
 class Chain:
-    """The specs and numbers of layers that follow one another.
+    """The specs and values of layers that follow one another.
 
     Names and indices of the specs come from positions, so that models whose layers are named
     differently still share a structure. Masks follow the indices: a dropout's is the number of
     dense layers before it, as in a `StackConfig`'s stack.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.specs: list[LayerSpec] = []
         self.numbers: dict[tuple[int, str], float] = {}
-        self.owners: dict[int, object] = {}
+        self.sources: dict[int, keras.layers.Layer] = {}
         self.features = 0
         self.width = 0
         self.dtype = ""
         self._axes = 0
         self._dense = 0
         self._sites: set[int] = set()
-        self._last = None
+        self._last: keras.layers.Layer | None = None
 
-    def add(self, layer) -> None:
+    def add(self, layer: keras.layers.Layer) -> None:
         """Append one Keras layer.
 
         Raises:
@@ -93,7 +96,7 @@ class Chain:
         """Refuse the model's last layer."""
         refuse(self._last, reason)
 
-    def _check(self, layer) -> None:
+    def _check(self, layer: keras.layers.Layer) -> None:
         """What holds for every kind of layer."""
         policy = layer.dtype_policy
         if policy.compute_dtype != policy.variable_dtype or policy.compute_dtype not in DTYPES:
@@ -112,19 +115,25 @@ class Chain:
             if getattr(layer, f"{part}_constraint", None) is not None:
                 refuse(layer, f"it has a {part}_constraint")
 
-    def _append(self, kind: str, layer=None, index: int | None = None, **fields) -> int:
+    def _append(
+        self,
+        kind: str,
+        layer: keras.layers.Layer | None = None,
+        index: int | None = None,
+        **fields: Any,
+    ) -> int:
         position = len(self.specs)
         index = self._dense if index is None else index
         self.specs.append(LayerSpec(kind, f"{kind}_{position}", index, **fields))
         if layer is not None:
-            self.owners[position] = layer
+            self.sources[position] = layer
         return position
 
-    def _flat(self, layer) -> None:
+    def _flat(self, layer: keras.layers.Layer) -> None:
         if self._axes != 1:
             refuse(layer, f"expected (rows, features), got {self._axes} axes; put Flatten first")
 
-    def _read_InputLayer(self, layer) -> None:
+    def _read_InputLayer(self, layer: keras.layers.Layer) -> None:
         shape = layer.batch_shape[1:]
         if not shape or any(size is None for size in shape):
             refuse(layer, f"expected a shape without unknown sizes, got {shape}")
@@ -133,17 +142,17 @@ class Chain:
         self.features = self.width = math.prod(shape)
         self._axes = len(shape)
 
-    def _read_Flatten(self, layer) -> None:
+    def _read_Flatten(self, layer: keras.layers.Layer) -> None:
         if layer.data_format == "channels_first" and self._axes > 1:
             refuse(layer, "expected data_format 'channels_last'")
         self._axes = 1
 
-    def _read_Rescaling(self, layer) -> None:
+    def _read_Rescaling(self, layer: keras.layers.Layer) -> None:
         if not (isinstance(layer.scale, Real) and isinstance(layer.offset, Real)):
             refuse(layer, "expected numbers as scale and offset")
         self._append("rescaling", rescaling=(float(layer.scale), float(layer.offset)))
 
-    def _read_Dense(self, layer) -> None:
+    def _read_Dense(self, layer: keras.layers.Layer) -> None:
         self._flat(layer)
         if layer.quantization_mode is not None or layer.lora_enabled:
             refuse(layer, "quantised and LoRA layers are not supported")
@@ -154,7 +163,7 @@ class Chain:
         self.numbers[position, "l1"], self.numbers[position, "l2"] = l1, l2
         self._activation(layer, layer.activation)
 
-    def _strengths(self, layer) -> tuple[float, float]:
+    def _strengths(self, layer: keras.layers.Layer) -> tuple[float, float]:
         from keras import regularizers
 
         # The variable's, not the layer's: what is set on a built layer has no effect in Keras.
@@ -167,7 +176,7 @@ class Chain:
         l1, l2 = getattr(regularizer, "l1", 0.0), getattr(regularizer, "l2", 0.0)
         return float(l1), float(l2)
 
-    def _activation(self, layer, function) -> None:
+    def _activation(self, layer: keras.layers.Layer, function: Callable) -> None:
         name = activation_name(function)
         if name == "linear":
             return
@@ -175,10 +184,10 @@ class Chain:
             refuse(layer, f"expected a built-in elementwise activation, got {_called(function)}")
         self._append("activation", activation=name)
 
-    def _read_Activation(self, layer) -> None:
+    def _read_Activation(self, layer: keras.layers.Layer) -> None:
         self._activation(layer, layer.activation)
 
-    def _read_ReLU(self, layer) -> None:
+    def _read_ReLU(self, layer: keras.layers.Layer) -> None:
         if layer.threshold or (layer.max_value is not None and layer.negative_slope):
             refuse(layer, "expected threshold 0, and max_value or negative_slope but not both")
         if layer.max_value not in (None, 6):
@@ -187,24 +196,26 @@ class Chain:
         name = "relu6" if layer.max_value else f"leaky_relu:{slope!r}" if slope else "relu"
         self._append("activation", activation=name)
 
-    def _read_LeakyReLU(self, layer) -> None:
+    def _read_LeakyReLU(self, layer: keras.layers.Layer) -> None:
         self._append("activation", activation=f"leaky_relu:{float(layer.negative_slope)!r}")
 
-    def _read_ELU(self, layer) -> None:
+    def _read_ELU(self, layer: keras.layers.Layer) -> None:
         if layer.alpha != 1:
             refuse(layer, f"expected alpha 1, got {layer.alpha}")
         self._append("activation", activation="elu")
 
-    def _read_Dropout(self, layer) -> None:
+    def _read_Dropout(self, layer: keras.layers.Layer) -> None:
         if layer.noise_shape is not None:
             refuse(layer, f"expected noise_shape None, got {layer.noise_shape}")
-        # A second site behind the same Dense needs draws of its own.
+        # A second dropout behind the same Dense needs other draws.
         index = self._dense if self._dense not in self._sites else 1000 + len(self.specs)
         self._sites.add(index)
         position = self._append("dropout", index=index)
         self.numbers[position, "rate"] = float(layer.rate)
 
-    def _normalization(self, layer, kind: str, axis: int | list[int], groups: int = 0) -> None:
+    def _normalization(
+        self, layer: keras.layers.Layer, kind: str, axis: int | list[int], groups: int = 0
+    ) -> None:
         self._flat(layer)
         if axis not in (-1, 1, [-1], [1]):
             refuse(layer, f"expected the last axis, got axis {axis}")
@@ -212,30 +223,30 @@ class Chain:
         self.numbers[position, "epsilon"] = float(layer.epsilon)
         self.numbers[position, "momentum"] = float(getattr(layer, "momentum", 0.0))
 
-    def _read_BatchNormalization(self, layer) -> None:
+    def _read_BatchNormalization(self, layer: keras.layers.Layer) -> None:
         if getattr(layer, "renorm", False) or layer.synchronized:
             refuse(layer, "renorm and synchronized are not supported")
         self._normalization(layer, "batch", layer.axis)
 
-    def _read_LayerNormalization(self, layer) -> None:
+    def _read_LayerNormalization(self, layer: keras.layers.Layer) -> None:
         if layer.rms_scaling:
             refuse(layer, "rms_scaling is not supported")
         self._normalization(layer, "layer", layer.axis)
 
-    def _read_GroupNormalization(self, layer) -> None:
+    def _read_GroupNormalization(self, layer: keras.layers.Layer) -> None:
         self._normalization(layer, "group", layer.axis, layer.groups)
 
 
-def activation_name(function) -> str | None:
-    """Name in `keras.activations` of what a function computes; None for a function of the user's.
+def activation_name(function: Any) -> str | None:
+    """Name in `keras.activations` of what a function computes; None for any other function.
 
-    The function itself decides: its own name may be that of one of Keras', as `def gelu(x)` shows.
+    The function object decides, because a user may name a function as Keras does: `def gelu(x)`.
     """
     return _activation_names().get(function) if isinstance(function, Hashable) else None
 
 
 @cache
-def _activation_names() -> dict:
+def _activation_names() -> dict[Callable, str]:
     import keras
     import tensorflow as tf
 
@@ -245,7 +256,7 @@ def _activation_names() -> dict:
     return found | {keras.activations.get(name): name for name in names}
 
 
-def _called(function) -> str:
+def _called(function: Any) -> str:
     name = repr(getattr(function, "__name__", type(function).__name__))
     module = getattr(function, "__module__", None) or type(function).__module__
     return name if module.startswith("keras.") else f"{name} of {module}"

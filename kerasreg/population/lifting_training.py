@@ -167,5 +167,5 @@ def _decays_all(model: keras.Model) -> bool:
     return decays[False] == {True}
 
 
-def _name(function) -> str:
+def _name(function: Any) -> str:
     return getattr(function, "__name__", type(function).__name__)

@@ -32,7 +32,7 @@ def build_stack(
 
     The compiled metrics are `data_loss` (no penalty, no label smoothing; row weights count in it as
     in the loss) and `accuracy` or `mae`.
-    Initial kernels and dropout masks come from `seed` alone, each layer with its own draw.
+    Initial kernels and dropout masks come from `seed` alone, each layer with another draw.
 
     Raises:
         UserError: `input_shape`, `outputs` or `task` cannot be built.
@@ -105,7 +105,9 @@ def build_optimizer(config: StackConfig) -> keras.optimizers.Optimizer:
     return optimizer
 
 
-def _keras_layer(spec: LayerSpec, config: StackConfig, fan_in: int, seed: int):
+def _keras_layer(
+    spec: LayerSpec, config: StackConfig, fan_in: int, seed: int
+) -> keras.layers.Layer | None:
     """The Keras layer of `spec`, or None for a dropout of rate 0."""
     from keras import initializers, layers, regularizers
 
@@ -141,7 +143,9 @@ def _keras_layer(spec: LayerSpec, config: StackConfig, fan_in: int, seed: int):
             return layers.Dropout(rate, seed=derive(seed, "dropout", spec.index), name=spec.name)
 
 
-def _loss_and_metrics(config: StackConfig, outputs: int, task: str):
+def _loss_and_metrics(
+    config: StackConfig, outputs: int, task: str
+) -> tuple[keras.losses.Loss, keras.metrics.Metric, keras.metrics.Metric]:
     from keras import losses, metrics
 
     from kerasreg.losses import DataLoss, SmoothedCrossentropy

@@ -10,12 +10,14 @@ from kerasreg.errors import UserError
 
 
 def check_choice(name: str, value: Any, choices: tuple[str, ...], otherwise: str = "") -> None:
+    """Refuse a value that is none of the choices; `otherwise` ends the list of what is expected."""
     if value not in choices:
         expected = ", ".join(choices) + (f" {otherwise}" if otherwise else "")
         raise UserError(f"{name}: expected one of {expected}, got {value!r}.")
 
 
 def check_sequence(name: str, value: Any, kind: type) -> tuple:
+    """Return a list as a tuple whose items are of a kind; booleans are no numbers."""
     items = tuple(value) if isinstance(value, tuple | list) else None
     if items is None or any(isinstance(i, bool) or not isinstance(i, kind) for i in items):
         word = "whole numbers" if kind is int else "numbers"
@@ -24,6 +26,7 @@ def check_sequence(name: str, value: Any, kind: type) -> tuple:
 
 
 def check_number(name: str, value: Any, low: float, high: float, open_low: bool) -> float:
+    """Return a finite float in [low, high), or in (low, high) if `open_low`."""
     bounds = f"{'(' if open_low else '['}{low:g}, {high:g})"
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise UserError(f"{name}: expected a finite number in {bounds}, got {value!r}.")

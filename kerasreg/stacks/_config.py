@@ -40,13 +40,13 @@ class StackConfig:
         units: Width of each hidden layer; empty for a linear model.
         activation: One of `ACTIVATIONS`, after every hidden layer.
         normalization: `"none"`, `"batch"`, `"layer"` or `"group"`, on every hidden layer.
-        groups: Number of groups of `"group"`; divides every width, with two units a group or more.
+        groups: Count of groups of `"group"`; divides every width, with two units a group or more.
         norm_position: `"before"` or `"after"` the activation.
         norm_momentum: Momentum of batch normalisation's moving averages, in [0, 1).
         norm_epsilon: Added to the variance, > 0.
-        dropout: Rate (fraction dropped) after each hidden layer, one number or one per layer.
+        dropout: Rate (fraction dropped) after each hidden layer, one for all or one per layer.
         input_dropout: Rate on the inputs.
-        l1, l2: Kernel penalty strengths (see the module's formulas), one number or one per kernel:
+        l1, l2: Kernel penalty strengths (see the module's formulas), one for all or one per kernel:
             the hidden kernels in order, then the output kernel if `penalize_output`.
         penalize_output: Whether the output kernel is penalised too.
         initializer: `"he"` sqrt(2/n_in), `"xavier"` sqrt(1/n_in), `"glorot"` sqrt(2/(n_in+n_out)),
@@ -116,19 +116,19 @@ class StackConfig:
         if self.normalization == "group":
             self._check_groups()
         kernels = len(units) + self.penalize_output
-        self._numbers("dropout", len(units), "hidden layer", 0, 1)
-        self._numbers("l1", kernels, "penalised kernel", 0, math.inf)
-        self._numbers("l2", kernels, "penalised kernel", 0, math.inf)
+        self._check_each("dropout", len(units), "hidden layer", 0, 1)
+        self._check_each("l1", kernels, "penalised kernel", 0, math.inf)
+        self._check_each("l2", kernels, "penalised kernel", 0, math.inf)
         for name in ("input_dropout", "norm_momentum", "momentum", "rho", "label_smoothing"):
-            self._number(name, 0, 1)
+            self._check(name, 0, 1)
         for name in ("weight_decay", "initial_accumulator"):
-            self._number(name, 0, math.inf)
+            self._check(name, 0, math.inf)
         for name in ("norm_epsilon", "initial_scale", "learning_rate"):
-            self._number(name, 0, math.inf, open_low=True)
+            self._check(name, 0, math.inf, open_low=True)
         if isinstance(self.initializer, str):
             check_choice("initializer", self.initializer, INITIALIZERS, "or a standard deviation")
         else:
-            self._number("initializer", 0, math.inf)
+            self._check("initializer", 0, math.inf)
 
     def _check_groups(self) -> None:
         for width in self.units:
@@ -139,14 +139,14 @@ class StackConfig:
                     f"Choose another groups or other units."
                 )
 
-    def _number(self, name: str, low: float, high: float, open_low: bool = False) -> None:
+    def _check(self, name: str, low: float, high: float, open_low: bool = False) -> None:
         value = check_number(name, getattr(self, name), low, high, open_low)
         object.__setattr__(self, name, value)
 
-    def _numbers(self, name: str, length: int, per: str, low: float, high: float) -> None:
+    def _check_each(self, name: str, length: int, per: str, low: float, high: float) -> None:
         value = getattr(self, name)
         if isinstance(value, Real):
-            self._number(name, low, high)
+            self._check(name, low, high)
             return
         values = check_sequence(name, value, Real)
         if len(values) != length:
@@ -159,17 +159,17 @@ class StackConfig:
 
     @property
     def dropout_rates(self) -> tuple[float, ...]:
-        """Rate after each hidden layer, `len(units)` numbers."""
+        """Rate after each hidden layer, `len(units)` values."""
         return _per_layer(self.dropout, len(self.units))
 
     @property
     def kernel_l1(self) -> tuple[float, ...]:
-        """L1 strength of each kernel, output last: `len(units) + 1` numbers."""
+        """L1 strength of each kernel, output last: `len(units) + 1` values."""
         return self._per_kernel(self.l1)
 
     @property
     def kernel_l2(self) -> tuple[float, ...]:
-        """L2 strength of each kernel, output last: `len(units) + 1` numbers."""
+        """L2 strength of each kernel, output last: `len(units) + 1` values."""
         return self._per_kernel(self.l2)
 
     def _per_kernel(self, value: float | tuple[float, ...]) -> tuple[float, ...]:
@@ -177,7 +177,7 @@ class StackConfig:
         return values if self.penalize_output else (*values, 0.0)
 
     def structure(self) -> tuple:
-        """What must be equal in a population; everything else is a number a member may own."""
+        """What must be equal in a population; members may differ in everything else."""
         return (
             ("units", self.units),
             ("activation", self.activation),
@@ -237,19 +237,6 @@ class StackConfig:
     def to_json(self) -> str:
         """One line of JSON."""
         return json.dumps(self.to_dict(), allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> StackConfig:
-        """The inverse of `to_json`.
-
-        Raises:
-            UserError: The text is not JSON, or not a valid config.
-        """
-        try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise UserError(f"StackConfig: expected JSON, got {text[:60]!r} ({error}).") from None
-        return cls.from_dict(values)
 
 
 def _per_layer(value: float | tuple[float, ...], length: int) -> tuple[float, ...]:

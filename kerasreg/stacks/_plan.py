@@ -9,7 +9,7 @@ from kerasreg.stacks._config import StackConfig
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """One layer of a stack without its numbers: what a builder or a population needs to make it.
+    """One layer of a stack without rates and strengths: what a builder or a population needs.
 
     Attributes:
         kind: `"dense"`, `"batch"`, `"layer"`, `"group"`, `"activation"`, `"dropout"` or
@@ -19,7 +19,7 @@ class LayerSpec:
         units: Width of a dense layer.
         use_bias: Whether a dense layer has a bias.
         activation: Name of an activation.
-        groups: Number of groups of a group normalisation.
+        groups: Count of groups of a group normalisation.
         center, scale: Whether a normalisation has beta and gamma.
         rescaling: Factor and offset of a rescaling.
     """

@@ -18,7 +18,7 @@ from kerasreg.monitors import (
     TrainEvaluation,
 )
 from kerasreg.population.rows import class_weights
-from kerasreg.tuner.in_memory import CannotTrainTogether, Columns, read_arrays, read_pipeline
+from kerasreg.tuner.rows_in_memory import CannotTrainTogether, Columns, read_arrays, read_pipeline
 
 _MONITORS = (ActivationMonitor, GradientMonitor, PenaltyMonitor, TrainEvaluation)
 # Arguments of `fit` that are read here or change nothing, and values of others that change nothing.

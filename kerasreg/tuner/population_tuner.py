@@ -14,12 +14,12 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasreg.errors import UserError
 from kerasreg.search.oracles import RandomOracle
-from kerasreg.tuner import project
-from kerasreg.tuner.compiled_names import stack_geometry
+from kerasreg.tuner import project_folder
 from kerasreg.tuner.fit_arguments import FitArguments, bind_fit, read_callbacks, read_rows
-from kerasreg.tuner.in_memory import CannotTrainTogether
-from kerasreg.tuner.mended_tuner import MendedTuner
-from kerasreg.tuner.together import Job, Prepared, execution_folder, job_of, train_together
+from kerasreg.tuner.joint_training import Job, Prepared, execution_folder, job_of, train_together
+from kerasreg.tuner.plain_tuner import PlainTuner
+from kerasreg.tuner.rows_in_memory import CannotTrainTogether
+from kerasreg.tuner.targets import stack_geometry
 from kerasreg.tuner.trial_results import (
     DIVERGED,
     announce,
@@ -36,17 +36,17 @@ _NOT_CALLED = (
 )
 
 
-class PopulationTuner(MendedTuner):
+class PopulationTuner(PlainTuner):
     """keras-tuner's search with the trials of one structure trained together.
 
     A keras-tuner user changes one line: `keras_tuner.RandomSearch(...)` becomes
     `kerasreg.PopulationTuner(...)`. Trials may differ in dropout rates, L1 and L2 strength,
-    learning rate, momentum, weight decay and other numbers and still train as one population;
+    learning rate, momentum, weight decay and other values and still train as one population;
     trials of different structure (widths, layers, optimiser) train as one population a structure.
     What a population cannot do is trained the plain way, with one warning that names it.
 
-    Unlike keras-tuner's own tuners, 0 is a seed; a trial whose numbers were ever not finite has
-    failed, and failures do not end the search; an exception in the hypermodel other than
+    Unlike in keras-tuner's classes, 0 is a seed; a trial with a loss or metric that was ever not
+    finite has failed, and failures do not end the search; an exception in the hypermodel other than
     `FailedTrialError` is the user's to see; curves are kept (`executions`); training metrics are
     measured in inference mode at the end of the epoch; label smoothing counts in training only.
 
@@ -55,13 +55,13 @@ class PopulationTuner(MendedTuner):
             model, or a `StackConfig`.
         objective: As in keras-tuner, e.g. `"val_loss"` or `"val_accuracy"`; also
             `keras_tuner.Objective("val_data_loss", "min")`, the loss without penalties.
-        max_trials: Number of trials.
+        max_trials: Count of trials.
         seed: Of the searcher, the batch order and the masks. None is 0.
         hyperparameters, tune_new_entries, allow_new_entries: As in `keras_tuner.RandomSearch`.
         oracle: Any keras-tuner oracle instead of random search; `objective`, `max_trials` and
             the others above are then the oracle's.
         round_size: Trials drawn together; 8 for Bayesian oracles, which learn in between, else 64.
-        outputs: Number of outputs of a `StackConfig`; by default seen in the targets.
+        outputs: Outputs of a `StackConfig`; by default seen in the targets.
         task: `"classification"` or `"regression"` of a `StackConfig`; by default whole numbers
             and one-hot rows are classes, other targets values.
         tuner_id: Name of the tuner's file in the project folder.
@@ -107,8 +107,8 @@ class PopulationTuner(MendedTuner):
         self.outputs = outputs
         self.task = task
         self._warned: set[str] = set()
-        own = getattr(oracle, "seed", 0) if seed is None else seed
-        super().__init__(oracle, hypermodel, int(own or 0), tuner_id, **kwargs)
+        seed = getattr(oracle, "seed", 0) if seed is None else seed
+        super().__init__(oracle, hypermodel, int(seed or 0), tuner_id, **kwargs)
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
         """Search; arguments are those of `keras.Model.fit`.
@@ -133,32 +133,32 @@ class PopulationTuner(MendedTuner):
             else:
                 self._search_together(arguments, fit_args, fit_kwargs)
         finally:
-            project.mend(self.oracle)
+            project_folder.mend(self.oracle)
             self.save()
 
     def _read(self, fit_args: tuple, fit_kwargs: dict[str, Any]) -> FitArguments:
-        own = self._own_way()
+        reason = self._needs_plain_way()
         try:
             given = bind_fit(fit_args, fit_kwargs)
             rows = read_rows(given)
         except (CannotTrainTogether, TypeError):
-            if own is None:
+            if reason is None:
                 raise
-            raise CannotTrainTogether(own) from None
+            raise CannotTrainTogether(reason) from None
         # Before anything is refused: a StackConfig is built from it the plain way too.
         targets = [rows.train.y, rows.validation.y]
         self._geometry = stack_geometry(rows.train.x, targets, self.outputs, self.task)
-        if own is not None:
-            raise CannotTrainTogether(own)
+        if reason is not None:
+            raise CannotTrainTogether(reason)
         return FitArguments(rows, read_callbacks(given), given.get("epochs", 1))
 
-    def _own_way(self) -> str | None:
-        """What the user trains in a way of their own, if anything."""
+    def _needs_plain_way(self) -> str | None:
+        """What the user replaced that a population does not call, if anything."""
         if type(self.hypermodel).fit is not keras_tuner.HyperModel.fit:
-            return "the hypermodel's own fit()"
+            return "the hypermodel's fit()"
         for name in _NOT_CALLED:
             if getattr(getattr(self, name), "__func__", None) is not getattr(PopulationTuner, name):
-                return f"the tuner's own {name}()"
+                return f"the tuner's {name}()"
         return None if self.distribution_strategy is None else "a distribution_strategy"
 
     def _search_together(self, arguments: FitArguments, fit_args, fit_kwargs) -> None:
@@ -256,9 +256,9 @@ class PopulationTuner(MendedTuner):
             return
         if not job.stack:
             config = item.built[0].get_build_config()
-            project.write_json(self._get_build_config_fname(trial.trial_id), config)
-        number = members[best_execution(histories, objective)][0]
-        population.save_weights(number, self._get_checkpoint_fname(trial.trial_id))
+            project_folder.write_json(self._get_build_config_fname(trial.trial_id), config)
+        index = members[best_execution(histories, objective)][0]
+        population.save_weights(index, self._get_checkpoint_fname(trial.trial_id))
         self._tell(trial, histories)
         self._end(trial, TrialStatus.COMPLETED, None)
 

@@ -14,10 +14,10 @@ from keras_tuner.src.engine import tuner_utils
 
 from kerasreg.monitors import EventWriter
 from kerasreg.population import MemberResult
-from kerasreg.tuner.compiled_names import user_curves
+from kerasreg.tuner.curve_names import user_curves
 from kerasreg.tuner.fit_arguments import FitArguments
 
-DIVERGED = "Diverged: a number was not finite."
+DIVERGED = "Diverged: a loss or metric was not finite."
 
 
 def as_history(result: MemberResult, names: Mapping[str, str]) -> keras.callbacks.History:
@@ -39,7 +39,7 @@ def best_execution(
 
 
 def all_finite(results: Any) -> bool:
-    """Whether every number that training gave is finite."""
+    """Whether everything that training gave is finite."""
     if isinstance(results, keras.callbacks.History):
         return all(math.isfinite(v) for values in results.history.values() for v in values)
     if isinstance(results, Mapping):
@@ -84,15 +84,15 @@ def write_events(
         status, seconds: Of the execution.
     """
     for part, prefix in (("train", ""), ("validation", "val_")):
-        own = {
+        measured = {
             name.removeprefix("val_"): values
             for name, values in curves.items()
             if name.startswith("val_") == bool(prefix)
         }
         with EventWriter(os.path.join(folder, part)) as writer:
-            for epoch in range(len(own["loss"])):
-                numbers = {f"epoch_{name}": values[epoch] for name, values in own.items()}
-                writer.scalars(epoch, numbers)
+            for epoch in range(len(measured["loss"])):
+                scalars = {f"epoch_{name}": values[epoch] for name, values in measured.items()}
+                writer.scalars(epoch, scalars)
     better = max if objective.direction == "max" else min
     finite = [v for v in curves[objective.name] if math.isfinite(v)]
     score = better(finite) if finite and status != "diverged" else None

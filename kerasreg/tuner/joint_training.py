@@ -19,14 +19,10 @@ from kerasreg.population.blueprint import Blueprint, blueprint_of_config
 from kerasreg.population.lifting import lift
 from kerasreg.seeds import derive
 from kerasreg.stacks import StackConfig
-from kerasreg.tuner.compiled_names import (
-    check_targets,
-    curve_names,
-    population_objective,
-    stack_curve_names,
-)
+from kerasreg.tuner.curve_names import curve_names, population_objective, stack_curve_names
 from kerasreg.tuner.fit_arguments import FitArguments, FitRows
-from kerasreg.tuner.in_memory import CannotTrainTogether
+from kerasreg.tuner.rows_in_memory import CannotTrainTogether
+from kerasreg.tuner.targets import check_targets
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ class Job:
 
     Attributes:
         blueprint: Their structure.
-        dtype: Of their numbers.
+        dtype: Of their weights.
         stack: Whether they are `StackConfig`s.
         names: Names in the user's logs and the curves they are, as sorted pairs.
         objective, monitor: By the population's names.
@@ -73,7 +69,7 @@ def job_of(
 
     Raises:
         CannotTrainTogether: It cannot be a member of a population; the message names why.
-        FailedTrialError: It has more than `largest` trainable numbers.
+        FailedTrialError: It has more than `largest` trainable parameters.
     """
     read = [_read(built, arguments.rows, geometry) for built in executions]
     if any(one != read[0] for one in read):
@@ -140,7 +136,7 @@ def train_together(
     checkpoint: Callable[[str], str],
     report: Callable[[Prepared, Population, list[tuple[int, MemberResult]]], None],
 ) -> None:
-    """Train the trials of one job; every execution is a member with a seed of its own.
+    """Train the trials of one job; every execution is a member with another seed.
 
     Args:
         job, prepared: What the trials share, and the trials.
@@ -150,27 +146,26 @@ def train_together(
         checkpoint: File of a trial's weights, by its id.
         report: Called with each trial, the population and its members when it is through.
     """
-    members = [
-        (owner, run) for owner, item in enumerate(prepared) for run in range(len(item.built))
-    ]
-    built = [prepared[owner].built[run] for owner, run in members]
+    # Each member as the indices of its trial and of its execution.
+    members = [(of, run) for of, item in enumerate(prepared) for run in range(len(item.built))]
+    built = [prepared[of].built[run] for of, run in members]
     seeds = [execution_seed(seed, run, job.initial_epoch) for _, run in members]
     if job.stack:
         population = Population(built, *geometry, seeds=seeds)
     else:
         population = Population.from_models(built, seeds=seeds)
-    for number, (owner, _) in enumerate(members):
-        earlier = prepared[owner].trial.hyperparameters.values.get("tuner/trial_id")
+    for index, (of, _) in enumerate(members):
+        earlier = prepared[of].trial.hyperparameters.values.get("tuner/trial_id")
         if earlier:
-            population.load_weights(number, checkpoint(earlier))
+            population.load_weights(index, checkpoint(earlier))
     through: dict[int, list[tuple[int, MemberResult]]] = {}
 
     def collect(pairs: list[tuple[int, MemberResult]]) -> None:
-        for number, result in pairs:
-            owner = members[number][0]
-            through.setdefault(owner, []).append((number, result))
-            if len(through[owner]) == len(prepared[owner].built):
-                report(prepared[owner], population, through[owner])
+        for index, result in pairs:
+            of, _ = members[index]
+            through.setdefault(of, []).append((index, result))
+            if len(through[of]) == len(prepared[of].built):
+                report(prepared[of], population, through[of])
 
     rows: FitRows = arguments.rows
     train, validation = (
@@ -192,21 +187,23 @@ def train_together(
     )
 
 
-def _watched(members, prepared: list[Prepared], arguments: FitArguments) -> dict[int, list]:
-    """Copies of the monitors for every member, each with a folder of its own."""
+def _watched(
+    members: list[tuple[int, int]], prepared: list[Prepared], arguments: FitArguments
+) -> dict[int, list[keras.callbacks.Callback]]:
+    """Copies of the monitors for every member, each with another folder."""
     watched = {}
-    for number, (owner, run) in enumerate(members):
+    for index, (of, run) in enumerate(members):
         monitors = copy.deepcopy(list(arguments.callbacks.monitors))
         for monitor in monitors:
             if monitor.log_dir is not None:
-                monitor.log_dir = execution_folder(monitor.log_dir, prepared[owner].trial, run)
+                monitor.log_dir = execution_folder(monitor.log_dir, prepared[of].trial, run)
         if monitors:
-            watched[number] = monitors
+            watched[index] = monitors
     return watched
 
 
 def execution_seed(seed: int, run: int, initial_epoch: int) -> int:
-    """Seed of execution `run` of every trial; one that goes on from another trial has its own."""
+    """Seed of execution `run` of every trial; one that goes on from another trial has another."""
     return derive(seed + run, "go on", initial_epoch) if initial_epoch else seed + run
 
 

@@ -13,7 +13,8 @@ from kerasreg.losses import DataLoss
 from kerasreg.objectives import direction
 from kerasreg.population.lifting_layers import PROBABILITIES, activation_name
 from kerasreg.population.lifting_training import loss_kind
-from kerasreg.tuner.in_memory import CannotTrainTogether
+from kerasreg.tuner.rows_in_memory import CannotTrainTogether
+from kerasreg.tuner.targets import ERRORS, takes_one_hot
 
 # By the population's loss, which metric of Keras is which of its curves.
 _ACCURACY = dict.fromkeys(("accuracy", "acc"), "accuracy")
@@ -29,8 +30,6 @@ _KNOWN: dict[str, dict[str, str]] = {
     "mae": _ERROR,
     "huber": _ERROR,
 }
-_ERRORS = ("mse", "mae", "huber")
-_ONE_HOT = ("categorical_crossentropy", "CategoricalCrossentropy")
 
 
 def curve_names(model: keras.Model, loss: str, weighted: bool) -> dict[str, str]:
@@ -48,7 +47,7 @@ def curve_names(model: keras.Model, loss: str, weighted: bool) -> dict[str, str]
     if compiled is None:
         return stack_curve_names("")
     names = stack_curve_names("")
-    known = _KNOWN[loss if loss != "softmax" else "one-hot" if _one_hot(model) else "classes"]
+    known = _KNOWN[loss if loss != "softmax" else "one-hot" if takes_one_hot(model) else "classes"]
     # Keras sees through a last softmax or sigmoid in spite of from_logits=True.
     last = activation_name(getattr(model.layers[-1], "activation", None))
     logits = last not in PROBABILITIES
@@ -70,8 +69,12 @@ def curve_names(model: keras.Model, loss: str, weighted: bool) -> dict[str, str]
         names[name] = curve
     for metric in keras.tree.flatten(compiled._user_weighted_metrics or []):
         # Weighted as the loss is, it is a population's data loss with or without weights.
-        own = type(metric) is DataLoss and _is_loss_of(metric, loss, logits)
-        if not own or metric.name in seen or names.get(metric.name, "data_loss") != "data_loss":
+        is_data_loss = type(metric) is DataLoss and _is_loss_of(metric, loss, logits)
+        if (
+            not is_data_loss
+            or metric.name in seen
+            or names.get(metric.name, "data_loss") != "data_loss"
+        ):
             raise CannotTrainTogether("weighted_metrics")
         names[metric.name] = "data_loss"
     return names
@@ -83,9 +86,9 @@ def stack_curve_names(metric: str) -> dict[str, str]:
 
 
 def _name_and_kind(metric: Any) -> tuple[str, str | None]:
-    """Name in the logs, and which of Keras' own metrics it is: None for a user's, so named or not.
+    """Name in the logs, and the name of Keras' metric: None for a metric defined elsewhere.
 
-    A loss object is none either: as a metric, it is a mean over batches and not over rows.
+    A loss object has no metric's name: as a metric, Keras averages it over batches, not rows.
     """
     if metric is None:
         return "None", None
@@ -95,23 +98,17 @@ def _name_and_kind(metric: Any) -> tuple[str, str | None]:
         kind = type(metric).__name__
         return metric.name, kind if getattr(keras.metrics, kind, None) is type(metric) else None
     kind = getattr(metric, "__name__", type(metric).__name__)
-    own = (getattr(room, kind, None) for room in (keras.metrics, keras.losses))
-    return kind, kind if any(function is metric for function in own) else None
+    functions = (getattr(module, kind, None) for module in (keras.metrics, keras.losses))
+    return kind, kind if any(function is metric for function in functions) else None
 
 
 def _is_loss_of(metric: DataLoss, loss: str, logits: bool) -> bool:
-    """Whether a `DataLoss` is the blueprint's loss, on what the model puts out."""
+    """Whether a `DataLoss` is the blueprint's loss, computed on the model's outputs."""
     try:
         kind, from_logits, smoothing = loss_kind(metric.loss, "none")
     except UserError:
         return False
-    return kind == loss and not smoothing and (from_logits or not logits or loss in _ERRORS)
-
-
-def _one_hot(model: keras.Model) -> bool:
-    """Whether the model's loss takes one-hot targets."""
-    compiled = model.get_compile_config()["loss"]
-    return (compiled["class_name"] if isinstance(compiled, dict) else compiled) in _ONE_HOT
+    return kind == loss and not smoothing and (from_logits or not logits or loss in ERRORS)
 
 
 def population_objective(
@@ -126,7 +123,7 @@ def population_objective(
         what: For the message.
 
     Raises:
-        CannotTrainTogether: It is nothing that a population goes by.
+        CannotTrainTogether: A population does not measure it, or not in that direction.
     """
     curve = names.get(name.removeprefix("val_"))
     if (
@@ -147,61 +144,3 @@ def user_curves(
         for prefix in ("", "val_")
         for name, curve in names.items()
     }
-
-
-def check_targets(y: np.ndarray, outputs: int, loss: str, model: keras.Model | None) -> np.ndarray:
-    """Targets as a population takes them: one number a row.
-
-    Args:
-        y: (rows,), (rows, 1) or one-hot (rows, outputs).
-        outputs, loss: Of the blueprint.
-        model: The compiled model, or None for a `StackConfig`, which takes either form.
-
-    Raises:
-        CannotTrainTogether: Keras would read them otherwise.
-    """
-    wide = y.ndim == 2 and y.shape[1] > 1
-    if model is not None and loss == "softmax" and _one_hot(model) != wide:
-        name = getattr(model.loss, "name", model.loss)
-        raise CannotTrainTogether(f"targets of shape {y.shape} for the loss {name!r}")
-    if not wide:
-        y = y.reshape(-1)
-        if model is not None:
-            _check_numbers(y, outputs, loss)
-        return y
-    if loss != "softmax" or y.shape[1] != outputs:
-        raise CannotTrainTogether(f"targets of shape {y.shape} for {outputs} outputs")
-    if not (np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()):
-        raise CannotTrainTogether("targets that are not one-hot")
-    return y.argmax(axis=1)
-
-
-def _check_numbers(y: np.ndarray, outputs: int, loss: str) -> None:
-    if not np.isfinite(y).all():
-        raise CannotTrainTogether("targets that are not finite")
-    classes = max(outputs, 2)
-    if loss not in _ERRORS and not np.isin(y, np.arange(classes)).all():
-        raise CannotTrainTogether(f"targets other than the numbers 0 to {classes - 1} of classes")
-
-
-def stack_geometry(
-    x: np.ndarray, targets: list[np.ndarray], outputs: int | None, task: str | None
-) -> tuple[tuple[int, ...], int, str]:
-    """What a `StackConfig` is built between: input shape, outputs and task.
-
-    Args:
-        x: (rows, ...) inputs.
-        targets: Arrays of targets. Whole numbers are classes, others are values; the number of
-            classes is the largest plus one, or the number of one-hot columns.
-        outputs, task: As the user gave them; None to see them in the targets.
-    """
-    wide = targets[0].ndim == 2 and targets[0].shape[1] > 1
-    y = np.concatenate([np.ravel(part) for part in targets])
-    task = task or ("classification" if wide or y.dtype.kind in "iub" else "regression")
-    if outputs is None and task == "regression":
-        outputs = 1
-    elif outputs is None:
-        # Labels that are no numbers of classes are refused by the population, with their rows.
-        classes = targets[0].shape[1] if wide else int(np.nan_to_num(y, posinf=0).max()) + 1
-        outputs = 1 if classes <= 2 and not wide else classes
-    return x.shape[1:], outputs, task

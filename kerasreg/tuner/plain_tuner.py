@@ -17,19 +17,19 @@ from keras_tuner.src.engine import tuner_utils
 
 from kerasreg.errors import UserError
 from kerasreg.stacks import StackConfig, build_stack
-from kerasreg.tuner import project
-from kerasreg.tuner.together import execution_seed
+from kerasreg.tuner import project_folder
+from kerasreg.tuner.joint_training import execution_seed
 from kerasreg.tuner.trial_results import DIVERGED, all_finite, executions_of
 
 
-class MendedTuner(keras_tuner.Tuner):
+class PlainTuner(keras_tuner.Tuner):
     """Trains trials one by one as keras-tuner does, with these differences.
 
-    Hypermodels may return a `StackConfig`. A trial whose numbers were ever not finite has failed;
-    failures do not end the search; an exception that is neither `FailedTrialError` nor a lack of
-    memory reaches the user. Curves are kept. The project's files are replaced as a whole, exist
-    before the first trial, and open again after a kill and under any `tuner_id`. Hyperband's
-    oracle works without its own tuner.
+    Hypermodels may return a `StackConfig`. A trial with a loss or metric that was ever not finite
+    has failed; failures do not end the search; an exception that is neither `FailedTrialError` nor
+    a lack of memory reaches the user. Curves are kept. The project's files are replaced as a whole,
+    exist before the first trial, and open again after a kill and under any `tuner_id`. Hyperband's
+    oracle works without keras-tuner's class `Hyperband`.
 
     Args:
         oracle, hypermodel, tuner_id, kwargs: As in `keras_tuner.Tuner`.
@@ -45,13 +45,13 @@ class MendedTuner(keras_tuner.Tuner):
         **kwargs: Any,
     ):
         self.seed = seed
-        # Of the executions of the trial under way; None for a model of the user's own.
+        # Of the executions of the trial under way; None for a model that the user builds.
         self._seeds: list[int | None] = []
         #: Input shape, outputs and task of a `StackConfig`.
         self._geometry: tuple[tuple[int, ...], int, str] | None = None
         # keras-tuner looks for the file of the default id and then writes that of the given one.
         self._file_name = f"{tuner_id or os.environ.get('KERASTUNER_TUNER_ID', 'tuner0')}.json"
-        project.write_whole(oracle)
+        project_folder.write_whole(oracle)
         super().__init__(oracle=oracle, hypermodel=hypermodel, tuner_id=tuner_id, **kwargs)
         oracle.max_consecutive_failed_trials = None
 
@@ -110,7 +110,7 @@ class MendedTuner(keras_tuner.Tuner):
             super()._override_compile_args(model)
         elif self.optimizer or self.loss or self.metrics:
             raise UserError(
-                "optimizer, loss, metrics: a StackConfig says how it is trained; set its own."
+                "optimizer, loss, metrics: a StackConfig says how it is trained; set its fields."
             )
 
     def _build_hypermodel(self, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -149,14 +149,14 @@ class MendedTuner(keras_tuner.Tuner):
 
     def _keep(self, trial: Trial, histories: list, runs: list[tuple]) -> None:
         path = Path(self.get_trial_dir(trial.trial_id)) / "executions.json"
-        project.write_json(path, executions_of(histories, runs))
+        project_folder.write_json(path, executions_of(histories, runs))
 
     def executions(self, trial_id: str) -> list[dict[str, Any]]:
         """What each execution of a trial was: `seed`, `status`, `seconds` and `history`.
 
-        The history is that of `model.fit`, one number an epoch, None where it was not finite. A
-        model of the user's own that was trained the plain way has no seed; that of a `StackConfig`
-        is of its initial weights and masks, and the batch order is then Keras' own.
+        The history is that of `model.fit`, one value an epoch, None where it was not finite. A
+        model that the user built and that was trained the plain way has no seed; that of a
+        `StackConfig` is of its initial weights and masks, and Keras then draws the batch order.
         """
         path = Path(self.get_trial_dir(trial_id)) / "executions.json"
         return json.loads(path.read_text()) if path.exists() else []
@@ -168,7 +168,7 @@ class MendedTuner(keras_tuner.Tuner):
         return {"seed": self.seed, "geometry": self._geometry}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take up what `get_state` gave; a project of keras-tuner's own tuners has none of it."""
+        """Take up what `get_state` gave; a project of a keras-tuner class has none of it."""
         self.seed = state.get("seed", self.seed)
         if state.get("geometry"):
             shape, outputs, task = state["geometry"]
@@ -180,7 +180,7 @@ class MendedTuner(keras_tuner.Tuner):
             super().save()
             return
         self.oracle.save()
-        project.write_json(self._get_tuner_fname(), self.get_state())
+        project_folder.write_json(self._get_tuner_fname(), self.get_state())
 
     def reload(self) -> None:
         """Read the project's state; trials that were under way are run again.
@@ -191,8 +191,8 @@ class MendedTuner(keras_tuner.Tuner):
         try:
             super().reload()
         except (ValueError, TypeError, KeyError, RuntimeError, tf.errors.OpError) as error:
-            raise project.damaged(self.project_dir, error) from error
-        project.mend(self.oracle)
+            raise project_folder.damaged(self.project_dir, error) from error
+        project_folder.mend(self.oracle)
 
     def _get_tuner_fname(self) -> str:
         return os.path.join(str(self.project_dir), self._file_name)

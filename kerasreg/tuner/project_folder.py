@@ -29,7 +29,7 @@ def write_whole(oracle: keras_tuner.Oracle) -> None:
     """Let an oracle replace its files instead of writing into them.
 
     keras-tuner opens `oracle.json` and `trial.json` for writing: a kill leaves half of one, and
-    the project does not open again. An oracle that saves in a way of its own is left alone.
+    the project does not open again. An oracle that overrides how it saves is left alone.
     """
     kind = type(oracle)
     if kind.save in (keras_tuner.Oracle.save, SeededOracle.save):

@@ -1,0 +1,182 @@
+"""What cannot train together: trained the plain way, with one warning."""
+
+import math
+from functools import partial
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+from tuned import (
+    FIT,
+    TRAIN,
+    VALIDATION,
+    X,
+    Y,
+    make_tuner,
+    named,
+    network,
+    stack,
+    statuses,
+)
+
+from kerasreg import PopulationTuner
+from kerasreg.stacks import build_stack
+
+
+@pytest.fixture
+def tuner(tmp_path):
+    """Make a tuner in one project folder."""
+    return partial(make_tuner, tmp_path)
+
+
+class Counting(keras.callbacks.Callback):
+    """A callback of the user's own."""
+
+
+def test_what_cannot_train_together_trains_the_plain_way_named_once(tuner):
+    one = tuner(max_trials=2)
+    with named("the callback Counting"):
+        one.search(*TRAIN, **FIT, callbacks=[Counting()])
+    assert statuses(one) == ["COMPLETED", "COMPLETED"]
+    assert one.executions("0")[0]["seed"] == 0
+    model = one.get_best_models()[0]
+    measured = model.evaluate(*VALIDATION, verbose=0, return_dict=True)
+    best = one.oracle.get_best_trials(1)[0].score
+    assert measured["accuracy"] == pytest.approx(best, abs=1e-6)
+
+
+def test_a_stack_trained_the_plain_way_has_a_seed_an_execution(tuner):
+    started = []
+
+    class First(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            started.append(self.model.get_weights())
+
+    one = tuner(max_trials=1, seed=4, executions_per_trial=2)
+    with named("First"):
+        one.search(*TRAIN, **FIT | {"epochs": 1}, callbacks=[First()])
+    assert [run["seed"] for run in one.executions("0")] == [4, 5]
+    config = stack(one.get_best_hyperparameters()[0])
+    for seed, weights in zip((4, 5), started, strict=True):
+        for ours, theirs in zip(
+            build_stack(config, 4, 3, seed=seed).get_weights(), weights, strict=True
+        ):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_hook_that_a_population_does_not_call_is_called_the_plain_way(tmp_path):
+    seen = []
+
+    class Own(PopulationTuner):
+        def on_epoch_end(self, trial, model, epoch, logs=None):
+            seen.append((trial.trial_id, epoch, "val_loss" in logs))
+
+    one = Own(stack, "val_loss", 1, directory=tmp_path)
+    with named("the tuner's on_epoch_end()"):
+        one.search(*TRAIN, **FIT | {"epochs": 2})
+    assert seen == [("0", 0, True), ("0", 1, True)]
+    for hook in ("on_epoch_begin", "on_batch_begin", "on_batch_end", "_build_and_fit_model"):
+        inherited = getattr(PopulationTuner, hook)
+
+        def override(self, *args, inherited=inherited, **kwargs):
+            return inherited(self, *args, **kwargs)
+
+        kind = type("Own", (PopulationTuner,), {hook: override})
+        other = kind(stack, "val_loss", 1, directory=tmp_path, project_name=hook)
+        with named(f"the tuner's {hook}()"):
+            other.search(*TRAIN, **FIT | {"epochs": 1})
+
+
+def test_targets_that_keras_takes_are_trained(tuner):
+    def binary(hp):
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")])
+        model.compile(keras.optimizers.SGD(hp.Float("rate", 0.01, 0.5)), "binary_crossentropy")
+        return model
+
+    one = tuner(binary, "val_loss", 1)
+    soft = Y / 2
+    with named("targets other than the class indices 0 to 1"):
+        one.search(X[:80], soft[:80], validation_data=(X[80:], soft[80:]), epochs=1, verbose=0)
+    assert statuses(one) == ["COMPLETED"]
+
+
+def test_inputs_that_keras_refuses_are_refused_by_keras(tuner):
+    def image(hp):
+        layers = [
+            keras.Input((4,)),
+            keras.layers.Dense(hp.Int("units", 3, 4)),
+            keras.layers.Dense(3),
+        ]
+        model = keras.Sequential(layers)
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    x = X.reshape(-1, 2, 2)
+    with named("inputs of shape (80, 2, 2)"), pytest.raises(ValueError, match="shape"):
+        tuner(image, "val_loss", 1).search(
+            x[:80], Y[:80], validation_data=(x[80:], Y[80:]), epochs=1, verbose=0
+        )
+
+
+def test_fractions_for_an_integer_input_are_left_to_keras_which_cuts_them_off(tuner):
+    def whole(hp):
+        model = keras.Sequential([keras.Input((4,), dtype="int32"), keras.layers.Dense(3)])
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    one = tuner(whole, "val_loss", 1)
+    with named("float32 inputs for int32 ones"):
+        one.search(*TRAIN, **FIT | {"epochs": 1})
+    assert statuses(one) == ["COMPLETED"]
+
+
+def test_a_plain_trial_that_diverges_fails_and_a_mistake_is_the_users(tuner):
+    class Wild(keras_tuner.HyperModel):
+        def build(self, hp):
+            hp.Float("rate", 0, 1)
+            return network(hp)
+
+        def fit(self, hp, model, *args, **kwargs):
+            history = keras.callbacks.History()
+            history.history = {"val_loss": [0.1, math.nan]}
+            return history
+
+    one = tuner(Wild(), "val_loss", 4)
+    with named("fit()"):
+        one.search(*TRAIN, **FIT)
+    assert statuses(one) == 4 * ["FAILED"]
+
+    def mistaken(hp):
+        model = network(hp)
+        model.compile("sgd", "categorical_crossentropy")
+        return model
+
+    two = tuner(mistaken, "val_loss", 4, overwrite=True)
+    with (
+        named("categorical_crossentropy"),
+        pytest.raises(ValueError, match="shape"),
+    ):
+        two.search(*TRAIN, **FIT)
+    assert "COMPLETED" not in statuses(two)
+
+
+def test_models_in_a_round_may_differ(tuner):
+    """Liftable ones train together; the other's layer is named."""
+
+    def mixed(hp):
+        if hp.Choice("kind", ["dense", "noise"]) == "dense":
+            return network(hp)
+        model = keras.Sequential(
+            [keras.Input((4,)), keras.layers.GaussianNoise(0.1, name="hiss"), keras.layers.Dense(3)]
+        )
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("sgd", loss, metrics=["acc"])
+        return model
+
+    one = tuner(mixed, keras_tuner.Objective("val_acc", "max"), 4)
+    with named("hiss"):
+        one.search(*TRAIN, **FIT)
+    assert set(statuses(one)) == {"COMPLETED"}
+    seeds = {one.executions(key)[0]["seed"] for key in one.oracle.trials}
+    assert seeds == {0, None}
