@@ -5,9 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from kerasreg.files import atomic_save_npz
 from kerasreg.search.replay import named
 from kerasreg.stacks import StackConfig
-from kerasreg.study import Study, atomic_save_npz, failed_record, trial_record
+from kerasreg.study import Study, failed_record, trial_record
 
 HOSTILE = [
     "<script>window.pwned=1</script>",

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "kerasreg"
 
 # From the ground up: a room may import rooms of lower floors, and itself.
 FLOORS = [
-    {"errors", "npy", "seeds"},
+    {"errors", "seeds"},
+    {"files"},
     {
         "claims",
         "command",

@@ -17,8 +17,9 @@ from matplotlib.figure import Figure
 
 from kerasreg import plots
 from kerasreg.errors import UserError
+from kerasreg.files import atomic_save_npz
 from kerasreg.plots import _inside_figures, _records, _style
-from kerasreg.study import atomic_save_npz, best_trial
+from kerasreg.study import best_trial
 
 HOSTILE = ["$x^$", "<b>&\"'", "شبكة עברית", "🙂 emoji", "n" * 200, "", "a\nb\tc"]
 

@@ -17,17 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from kerasreg.errors import UserError
-from kerasreg.study import (
-    Study,
-    _npz,
-    atomic_save_npz,
-    atomic_write,
-    failed_record,
-    load_npz,
-    read_json,
-    write_json,
-)
-from kerasreg.study._json import dumps, loads, plain
+from kerasreg.files import atomic_save_npz, atomic_write, load_npz, read_json, write_json
+from kerasreg.files.strict_json import dumps, loads, plain
+from kerasreg.study import Study, failed_record
 
 
 def names(folder):
@@ -175,7 +167,8 @@ def test_a_read_only_disk_can_be_read(small_disk):
 
 REWRITER = """
 import sys
-from kerasreg.study import Study, atomic_write, write_json
+from kerasreg.files import atomic_write, write_json
+from kerasreg.study import Study
 study = Study.open(sys.argv[1])
 with study.lock():
     number = 0
@@ -420,11 +413,10 @@ def test_hostile_arrays_end_in_one_line(tmp_path, monkeypatch, kind, message):
     assert names(tmp_path) == ["a.npz"]
 
 
-def test_claims_are_bounded_by_the_file(tmp_path, monkeypatch):
+def test_claims_are_bounded_by_the_file(tmp_path):
     atomic_save_npz(tmp_path / "a.npz", {"a": np.zeros(10)})
-    monkeypatch.setattr(_npz, "MAX_BYTES", 100)
     with pytest.raises(UserError, match="claims"):
-        load_npz(tmp_path / "a.npz")
+        load_npz(tmp_path / "a.npz", most_bytes=100)
     with pytest.raises(UserError, match="found none"):
         load_npz(tmp_path / "b.npz")
 

@@ -12,10 +12,11 @@ from made_studies import finished
 from rich.console import Console
 
 from kerasreg.errors import UserError
+from kerasreg.files import atomic_save_npz, load_npz
 from kerasreg.report import _pictures, render_report
 from kerasreg.search.request import Request
 from kerasreg.search.space import Space
-from kerasreg.study import Study, atomic_save_npz, failed_record, load_npz
+from kerasreg.study import Study, failed_record
 from kerasreg.study._contract import check
 from kerasreg.terminal import print_summary
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasreg.data._files import open_regular
 from kerasreg.errors import UserError
-from kerasreg.npy import read_array
+from kerasreg.files.npy import read_array
 
 # Raw bytes and values of one file: CIFAR-10 has 184 million values; as float32 rows in a process
 # with TensorFlow, this much stays below 2 GB.

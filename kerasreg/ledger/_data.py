@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasreg.errors import UserError
-from kerasreg.npy import read_header
+from kerasreg.files.npy import read_header
 
 _LABELS = {"digits": "digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 

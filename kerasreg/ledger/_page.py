@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kerasreg.claims import CLAIMS, SOURCES, Claim, errata_of, find_claim
+from kerasreg.files import atomic_write
 from kerasreg.ledger._runs import Measured
-from kerasreg.study import atomic_write
 
 #: Folder of the figures, beside the page.
 FIGURES = "lessons"

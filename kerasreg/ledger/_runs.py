@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kerasreg.files import atomic_write
 from kerasreg.ledger._data import DataSet
 from kerasreg.ledger._scripts import LessonScript, digest_of
 from kerasreg.lesson import writable_folder
-from kerasreg.study import atomic_write
 from kerasreg.words import duration
 
 #: Written beside results.json once a lesson has ended well: what it was run with.

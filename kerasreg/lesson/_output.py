@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from kerasreg.files import atomic_write
 from kerasreg.lesson._judging import Conclusion
 from kerasreg.lesson._lesson import Lesson
 from kerasreg.plots import png_bytes
-from kerasreg.study import atomic_write
 
 #: Dots an inch; see `_panels.WIDTH`.
 DPI = 150

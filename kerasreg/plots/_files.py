@@ -6,8 +6,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from kerasreg.files import atomic_write
 from kerasreg.plots._style import BAND, GRID, INK, MUTED, PAPER, SERIES, styled
-from kerasreg.study import atomic_write
 
 # What a page's style sheet names these colours, so that one drawing serves light and dark.
 _VARIABLES = {

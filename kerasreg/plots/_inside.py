@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasreg.errors import UserError
-from kerasreg.study import load_npz
+from kerasreg.files import load_npz
 
 NEAR_ZERO = 1e-3
 WHO = ("baseline", "best")

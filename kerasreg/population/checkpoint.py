@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
-import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from kerasreg.files import atomic_save_npz, load_npz
 
 if TYPE_CHECKING:
     from kerasreg.population.members import Member
@@ -47,33 +47,31 @@ class Checkpoint:
         return time.monotonic() - self._written >= INTERVAL
 
     def save(self, progress: dict, states: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-        """Write progress (plain values) and arrays, under a temporary name first."""
+        """Write progress (plain values) and arrays.
+
+        Raises:
+            UserError: The disk refuses; the checkpoint before is kept.
+        """
         header = {"format": _FORMAT, "context": self._context, **progress}
         arrays = {
             f"{name}|{key}": array for name, state in states.items() for key, array in state.items()
         }
         text = np.frombuffer(json.dumps(header).encode(), np.uint8)
-        temporary = self.path.with_name(self.path.name + ".tmp")
-        with open(temporary, "wb") as file:
-            np.savez(file, header=text, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path)
+        atomic_save_npz(self.path, {"header": text, **arrays})
         self._written = time.monotonic()
 
     def load(self) -> tuple[dict, dict[str, dict[str, np.ndarray]]] | None:
         """What `save` wrote, or None if there is nothing of this training to go on from."""
         try:
-            with np.load(self.path, allow_pickle=False) as file:
-                header = json.loads(file["header"].tobytes())
-                if header["format"] != _FORMAT or header["context"] != self._context:
-                    return None
-                states: dict[str, dict[str, np.ndarray]] = {}
-                for name in file.files:
-                    if name != "header":
-                        part, key = name.split("|")
-                        states.setdefault(part, {})[key] = file[name]
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            arrays = load_npz(self.path, most_bytes=None)
+            header = json.loads(arrays.pop("header").tobytes())
+            if header["format"] != _FORMAT or header["context"] != self._context:
+                return None
+            states: dict[str, dict[str, np.ndarray]] = {}
+            for name, array in arrays.items():
+                part, key = name.split("|")
+                states.setdefault(part, {})[key] = array
+        except (ValueError, KeyError, TypeError):  # a UserError is a ValueError
             return None
         return header, states
 

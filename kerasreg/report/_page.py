@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from kerasreg import __version__
 from kerasreg.errors import UserError
+from kerasreg.files import atomic_write
 from kerasreg.plots import Figure, save, themed_svg
-from kerasreg.study import atomic_write
 
 
 @dataclass(frozen=True)

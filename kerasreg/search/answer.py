@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from kerasreg.data import Dataset
+from kerasreg.files import atomic_save_npz, atomic_write
 from kerasreg.monitors.events import shared_writer
 from kerasreg.population import TrainingPlan
 from kerasreg.search import replay, tensorboard
@@ -20,7 +21,7 @@ from kerasreg.search.metrics import measure, predict_logits
 from kerasreg.search.progress import Counter, Event, Progress
 from kerasreg.search.request import Request
 from kerasreg.stacks import StackConfig
-from kerasreg.study import Study, atomic_save_npz, atomic_write
+from kerasreg.study import Study
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasreg.errors import UserError
+from kerasreg.files import read_json, write_json
 from kerasreg.search.space import Choice, Range
 from kerasreg.stacks import StackConfig
-from kerasreg.study import best_trial, checked_record, read_json, trial_record, write_json
+from kerasreg.study import best_trial, checked_record, trial_record
 
 if TYPE_CHECKING:
     from kerasreg.search.answer import Work

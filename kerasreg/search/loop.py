@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasreg.errors import UserError
+from kerasreg.files import read_json, write_json
 from kerasreg.search import tensorboard
 from kerasreg.search.answer import Work
 from kerasreg.search.oracles import make_oracle
@@ -13,7 +14,7 @@ from kerasreg.search.proposer import Proposal, Proposer
 from kerasreg.search.request import Request
 from kerasreg.search.round import Rounds
 from kerasreg.stacks import StackConfig
-from kerasreg.study import Study, read_json, write_json
+from kerasreg.study import Study
 
 # How many settings are proposed together. Fixed, so that neither speed nor chunking can change
 # what is proposed. Bayesian proposals learn from finished trials, hence the smaller rounds.

@@ -4,23 +4,15 @@ The contract of the folder and of a trial record is in the docstrings of `Study`
 """
 
 from kerasreg.study._contract import checked as checked_record
-from kerasreg.study._files import atomic_write
 from kerasreg.study._folder import Study
-from kerasreg.study._json import read_json, write_json
-from kerasreg.study._npz import atomic_save_npz, load_npz
 from kerasreg.study._ranking import best_trial, is_scored
 from kerasreg.study._records import failed_record, trial_record
 
 __all__ = [
     "Study",
-    "atomic_save_npz",
-    "atomic_write",
     "best_trial",
     "checked_record",
     "failed_record",
     "is_scored",
-    "load_npz",
-    "read_json",
     "trial_record",
-    "write_json",
 ]

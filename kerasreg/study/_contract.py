@@ -4,8 +4,8 @@ import re
 import reprlib
 from typing import Any
 
+from kerasreg.files.strict_json import plain
 from kerasreg.statuses import SCORED, TRIAL_STATUSES, UNSCORED
-from kerasreg.study._json import plain
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _KEYS = {

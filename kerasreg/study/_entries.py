@@ -5,7 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from kerasreg.errors import UserError
-from kerasreg.study._files import is_temporary, reading
+from kerasreg.files.atomic import is_temporary
+from kerasreg.files.opening import reading
 
 
 def require_study(root: Path) -> None:

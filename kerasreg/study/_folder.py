@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasreg.errors import UserError
+from kerasreg.files.atomic import writing
+from kerasreg.files.strict_json import plain, write_json
 from kerasreg.study import _info, _table, _trials
 from kerasreg.study._entries import refuse_unless_empty, require_study
-from kerasreg.study._files import writing
-from kerasreg.study._json import plain, write_json
 from kerasreg.study._lock import StudyLock
 from kerasreg.study._ranking import best_trial
 from kerasreg.study._request import growth

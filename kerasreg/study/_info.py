@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasreg.errors import UserError
-from kerasreg.study._json import plain, read_json
+from kerasreg.files.strict_json import plain, read_json
 from kerasreg.study._text import printable
 
 FORMAT = "kerasreg study"

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from kerasreg.errors import UserError
-from kerasreg.study._files import sweep, write_all, writing
+from kerasreg.files.atomic import sweep, write_all, writing
 from kerasreg.study._text import printable
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)

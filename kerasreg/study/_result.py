@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from kerasreg.errors import UserError
+from kerasreg.files import read_json, write_json
 from kerasreg.study._contract import check_result
-from kerasreg.study._json import read_json, write_json
 
 _KEPT = ("test_reads", "previous")
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from kerasreg.errors import UserError
-from kerasreg.study import _contract, _json
-from kerasreg.study._files import open_regular, sync_folder, write_all, writing
+from kerasreg.files.atomic import sync_folder, write_all, writing
+from kerasreg.files.opening import open_regular
+from kerasreg.files.strict_json import dumps, loads
+from kerasreg.study import _contract
 
 MAX_LINE = 16 * 2**20
 MAX_FILE = 2**30
@@ -18,7 +20,7 @@ MAX_NUMBERS = 48_000_000
 
 def _parse(line: bytes, where: str) -> tuple[dict[str, Any], int]:
     try:
-        record = _json.loads(line)
+        record = loads(line)
         return record, _contract.check(record)
     except ValueError as error:
         raise UserError(
@@ -34,7 +36,7 @@ def _is_whole(line: bytes) -> bool:
     for a line that lost (or never had, after editing by hand) nothing but its newline.
     """
     try:
-        _contract.check(_json.loads(line))
+        _contract.check(loads(line))
     except ValueError:
         return False
     return True
@@ -129,7 +131,7 @@ class TrialsFile:
             ValueError: The record breaks the contract, or its trial is there already.
         """
         record = _contract.checked(dict(record))
-        line = _json.dumps(record) + b"\n"
+        line = dumps(record) + b"\n"
         if len(line) > MAX_LINE:
             raise UserError(
                 f"Trial {record['trial']!r} takes {len(line):,} bytes, more than the {MAX_LINE:,} "

@@ -12,6 +12,7 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial
 
 from kerasreg.errors import UserError
+from kerasreg.files import atomic_write
 from kerasreg.search.oracles import SeededOracle
 
 _ENDED = ("COMPLETED", "FAILED")
@@ -19,10 +20,7 @@ _ENDED = ("COMPLETED", "FAILED")
 
 def write_json(path: str | Path, value: Any) -> None:
     """Replace a file of the project at once: a kill leaves the old one or the new one."""
-    path = Path(path)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(value))
-    os.replace(temporary, path)
+    atomic_write(path, json.dumps(value).encode())
 
 
 def write_whole(oracle: keras_tuner.Oracle) -> None:

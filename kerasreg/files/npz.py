@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from kerasreg.errors import UserError
-from kerasreg.npy import read_array
-from kerasreg.study._files import atomic_write, open_regular
+from kerasreg.files.atomic import atomic_write
+from kerasreg.files.npy import read_array
+from kerasreg.files.opening import open_regular
 
 MAX_BYTES = 2**31
 _KINDS = "biufc"  # truth values, integers, floats, complex numbers
@@ -54,8 +55,12 @@ def atomic_save_npz(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
     atomic_write(path, write)
 
 
-def load_npz(path: Path | str) -> dict[str, np.ndarray]:
-    """Read what `atomic_save_npz` wrote; no pickle, at most 2 GiB, checksums verified.
+def load_npz(path: Path | str, most_bytes: int | None = MAX_BYTES) -> dict[str, np.ndarray]:
+    """Read what `atomic_save_npz` wrote; no pickle, checksums verified.
+
+    Args:
+        path: The file.
+        most_bytes: Most bytes of all arrays, by default 2 GiB; None for what the file holds.
 
     Raises:
         UserError: Missing, damaged, too large, or holding objects.
@@ -72,7 +77,9 @@ def load_npz(path: Path | str) -> dict[str, np.ndarray]:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
                 raise ValueError("it is compressed, which kerasreg's own are not")
             claimed = sum(entry.file_size for entry in entries)
-            if claimed > min(MAX_BYTES, os.fstat(descriptor).st_size):
+            size = os.fstat(descriptor).st_size
+            most = size if most_bytes is None else min(most_bytes, size)
+            if claimed > most:
                 raise ValueError(f"it claims {claimed:,} bytes")
             arrays = {}
             for entry in entries:
@@ -81,7 +88,7 @@ def load_npz(path: Path | str) -> dict[str, np.ndarray]:
                 if key == entry.filename or key in arrays:
                     raise ValueError("it is no array or stands twice")
                 with archive.open(entry) as array:
-                    arrays[key] = read_array(array, entry.file_size, _KINDS, MAX_BYTES)
+                    arrays[key] = read_array(array, entry.file_size, _KINDS, most)
             return arrays
     except _DAMAGE as error:
         raise UserError(

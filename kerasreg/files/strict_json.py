@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from kerasreg.errors import UserError
-from kerasreg.study._files import atomic_write, read_bytes
+from kerasreg.files.atomic import atomic_write
+from kerasreg.files.opening import read_bytes
 
 MAX_DEPTH = 32
 MAX_BYTES = 16 * 2**20

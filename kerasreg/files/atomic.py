@@ -1,23 +1,16 @@
-"""Files that are whole or absent: atomic replacement, durable append, careful reading."""
+"""Files that are whole or absent: atomic replacement, and what a killed one leaves behind."""
 
 import os
 import re
 import secrets
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kerasreg.errors import UserError
+from kerasreg.files.opening import SAFE
 
 _TEMPORARY = re.compile(r"\.kerasreg-(\d{1,10})-[0-9a-f]{16}-.*")
-# O_NONBLOCK: opening a named pipe must not wait for a writer that never comes.
-_SAFE = (
-    getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
 
 
 @contextmanager
@@ -30,23 +23,6 @@ def writing(path: Path | str, kept: str = "nothing was changed") -> Iterator[Non
         raise UserError(
             f"Cannot write {path}: {reason}; {kept}. Free the disk, change the permissions or "
             "choose another folder, then run again."
-        ) from error
-
-
-@contextmanager
-def reading(path: Path | str) -> Iterator[None]:
-    """Turn an OSError in the block into a UserError that names the path; a missing file stays one.
-
-    Raises:
-        FileNotFoundError: As raised in the block; NotADirectoryError too.
-    """
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError):
-        raise
-    except OSError as error:
-        raise UserError(
-            f"Cannot open {path}: {error.strerror or error}; check its kind and permissions."
         ) from error
 
 
@@ -126,7 +102,7 @@ def atomic_write(
         path.parent.mkdir(exist_ok=True)
         try:
             if isinstance(content, bytes):
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE
                 descriptor = os.open(hidden, flags, 0o666)
                 try:
                     write_all(descriptor, content)
@@ -143,44 +119,3 @@ def atomic_write(
                 os.unlink(hidden)
             raise
         sync_folder(path.parent)
-
-
-def open_regular(path: Path | str, flags: int = os.O_RDONLY) -> int:
-    """Open a regular file that is no symbolic link and return its descriptor.
-
-    Raises:
-        FileNotFoundError: There is none.
-        UserError: It is a link, folder, pipe or device, or may not be opened.
-    """
-    with reading(path):
-        if Path(path).is_symlink():  # O_NOFOLLOW is not everywhere, and its errno varies
-            raise UserError(
-                f"Expected a regular file at {path}, got a symbolic link: a study keeps its files "
-                "in its own folder. Replace the link by the file."
-            )
-        descriptor = os.open(path, flags | _SAFE, 0o666)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise UserError(
-            f"Expected a regular file at {path}, got a folder, pipe or device. Remove it."
-        )
-    return descriptor
-
-
-def read_bytes(path: Path | str, limit: int) -> bytes:
-    """Return the content of a regular file of at most `limit` bytes.
-
-    Raises:
-        UserError: Missing, a link, no regular file, unreadable, or larger than `limit`.
-    """
-    try:
-        descriptor = open_regular(path)
-    except FileNotFoundError:
-        raise UserError(f"Expected a file at {path}, found none; check the folder.") from None
-    with reading(path), open(descriptor, "rb") as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise UserError(
-            f"Expected at most {limit:,} bytes in {path}, found more; not ours to read."
-        )
-    return data
