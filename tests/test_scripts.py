@@ -1,6 +1,8 @@
 """Every lesson of scripts/ runs from end to end with --quick and leaves what it promises."""
 
 import json
+import multiprocessing
+import os
 import runpy
 import struct
 import subprocess
@@ -20,12 +22,27 @@ LESSONS = sorted(
 )
 
 
-def start(script: Path, *arguments: str, monkeypatch) -> int:
-    """Run a script as `python script arguments` would, in this process."""
-    monkeypatch.setattr(sys, "argv", [str(script), *arguments])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(script), run_name="__main__")
-    return ended.value.code
+METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+PROCESSES = multiprocessing.get_context(METHOD)
+# Imported once; each script then starts in a fork, whose memory ends with it.
+PROCESSES.set_forkserver_preload(["kerasreg.lesson", "kerasreg.lesson._output", "kerasreg.report"])
+
+
+def run_script(script: str, arguments: tuple[str, ...], folder: Path) -> None:
+    """What `python script arguments` does, with what it says in files of `folder`."""
+    for descriptor, name in ((1, "out.txt"), (2, "err.txt")):
+        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT), descriptor)
+    sys.argv = [script, *arguments]
+    runpy.run_path(script, run_name="__main__")
+
+
+def start(script: Path, *arguments: str, folder: Path) -> tuple[int, str, str]:
+    """Run a script in a process; its exit status, stdout and stderr."""
+    process = PROCESSES.Process(target=run_script, args=(str(script), arguments, folder))
+    process.start()
+    process.join()
+    said = ((folder / name).read_text("utf-8") for name in ("out.txt", "err.txt"))
+    return process.exitcode, *said
 
 
 def test_there_are_lessons():
@@ -33,12 +50,11 @@ def test_there_are_lessons():
 
 
 @pytest.mark.parametrize("script", LESSONS, ids=lambda path: path.stem)
-def test_quick(script, tmp_path, monkeypatch, capsys):
+def test_quick(script, tmp_path):
     out = tmp_path / "out"
-    assert start(script, "--quick", "--out", str(out), monkeypatch=monkeypatch) == 0
-    printed = capsys.readouterr()
-    assert "decides nothing" in printed.out
-    assert printed.err == ""
+    status, said, error = start(script, "--quick", "--out", str(out), folder=tmp_path)
+    assert (status, error) == (0, "")
+    assert "decides nothing" in said
 
     results = json.loads((out / "results.json").read_text("utf-8"))
     assert results["lesson"] == script.stem
@@ -72,11 +88,10 @@ def test_quick(script, tmp_path, monkeypatch, capsys):
         (("--out", __file__), "can be written to"),
     ],
 )
-def test_mistakes(arguments, words, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    script = SCRIPTS / "overfit_dropout.py"
-    assert start(script, *arguments, monkeypatch=monkeypatch) == 2
-    error = capsys.readouterr().err
+def test_mistakes(arguments, words, tmp_path):
+    out = () if "--out" in arguments else ("--out", str(tmp_path / "out"))
+    status, _, error = start(SCRIPTS / "overfit_dropout.py", *arguments, *out, folder=tmp_path)
+    assert status == 2
     assert error.count("\n") == 1
     assert words in error
 
