@@ -3,9 +3,9 @@
 What a study must survive                     | shown by
 ----------------------------------------------|----------------------------------------------
 SIGKILL at random moments, resumed each time  | `test_killed_searches_end_as_uninterrupted_ones`
-... of the writer of trials, of files         | test_study_trials, test_study_files
+... of the writer of trials, of files         | test_study_trials, test_files
 a population goes on from its checkpoint      | `TestCheckpoint`
-a full disk, a read-only disk or folder       | `TestDisk`; test_bad_input, test_study_files
+a full disk, a read-only disk or folder       | `TestDisk`; test_bad_input, test_files
 SIGINT, SIGTERM within 5 s                    | `test_a_population_answers_*`; test_cli.TestSignals
 a second process, a stale lock                | test_study_lock
 a clock that jumps back                       | `test_a_clock_that_jumps_back`; test_study_lock

@@ -75,7 +75,7 @@ def load_npz(path: Path | str, most_bytes: int | None = MAX_BYTES) -> dict[str, 
             entries = archive.infolist()
             # Stored, so that nothing can grow in memory beyond the size of the file.
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                raise ValueError("it is compressed, which kerasreg's own are not")
+                raise ValueError("it is compressed, and kerasreg writes uncompressed ones")
             claimed = sum(entry.file_size for entry in entries)
             size = os.fstat(descriptor).st_size
             most = size if most_bytes is None else min(most_bytes, size)

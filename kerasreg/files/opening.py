@@ -77,6 +77,6 @@ def read_bytes(path: Path | str, limit: int) -> bytes:
         data = file.read(limit + 1)
     if len(data) > limit:
         raise UserError(
-            f"Expected at most {limit:,} bytes in {path}, found more; not ours to read."
+            f"Expected at most {limit:,} bytes in {path}, found more; restore it from a copy."
         )
     return data

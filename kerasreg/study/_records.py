@@ -87,7 +87,7 @@ def trial_record(
 
     Epochs are counted from 1, as a person reads them: `chosen_epoch` 3 is the third epoch,
     `curves["loss"][2]`. Curves are means over members, for the epochs that every member ran (the
-    members keep their own curves whole). `score_std` is the sample standard deviation over members
+    members keep whole curves). `score_std` is the sample standard deviation over members
     (ddof=1) and null for one member, because one number says nothing about a spread.
 
     The status is `diverged` when a member is, or ever had a number that is not finite; then
