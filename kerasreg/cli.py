@@ -69,41 +69,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _search(parsed: argparse.Namespace) -> int:
     given = _given(parsed)
     names = [name for name in ("units", "activation", "optimizer") if name in given]
-    return _run("search", given, {name: _field(name, given.pop(name)) for name in names})
+    return _run("search", given, {name: given.pop(name) for name in names})
 
 
 def _train(parsed: argparse.Namespace) -> int:
     given = _given(parsed)
     names = [name for name in given if name.startswith("stack_")]
-    base = {name.removeprefix("stack_"): given.pop(name) for name in names}
-    return _run("train", given, {name: _field(name, text) for name, text in base.items()})
+    return _run("train", given, {name.removeprefix("stack_"): given.pop(name) for name in names})
 
 
 def _given(parsed: argparse.Namespace) -> dict:
     return {name: value for name, value in vars(parsed).items() if name != "run"}
 
 
-def _field(name: str, text: str) -> object:
-    """Read one field of the stack: a word, a value, or several values with commas."""
-    if name in _WORDS:
-        return text
-    read = int if name in ("units", "groups") else float
-    try:
-        values = tuple(read(part) for part in text.split(","))
-    except ValueError:
-        if name == "initializer":
-            return text
-        kind = "whole numbers" if read is int else "numbers"
-        raise UserError(
-            f"--{name.replace('_', '-')}: expected {kind} separated by commas, got {text!r}."
-        ) from None
-    return values if name == "units" or len(values) > 1 else values[0]
-
-
-_WORDS = ("activation", "normalization", "norm_position", "optimizer", "loss")
-
-
-def _run(verb: str, given: dict, base: dict) -> int:
+def _run(verb: str, given: dict, base: dict[str, str]) -> int:
     quiet, given_out = given.pop("quiet"), given.pop("out", None)
     if given_out is None:
         raise UserError("--out: expected the folder to write, got none. Add --out DIR.")
@@ -112,7 +91,7 @@ def _run(verb: str, given: dict, base: dict) -> int:
     with _importing(verbose):
         from kerasreg.report import render_report
         from kerasreg.search.from_cli import requested
-        from kerasreg.search.request import Request
+        from kerasreg.search.resume import stored_request
         from kerasreg.search.run import run_request
         from kerasreg.search.tensorboard import write_figures
         from kerasreg.study import Study
@@ -125,7 +104,7 @@ def _run(verb: str, given: dict, base: dict) -> int:
             check()
             progress(event)
 
-        stored = Request.of_study(Study.open(folder)) if resume else None
+        stored = stored_request(Study.open(folder)) if resume else None
         request = requested(verb, given, base, stored)
         study = run_request(
             request,

@@ -84,15 +84,21 @@ def _add_search(verbs, run: Run) -> None:
         "--space",
         action="append",
         metavar="NAME=LOW:HIGH[:log][:zero]|A,B,...",
-        help="let NAME vary so; may be repeated; other names keep their default",
+        help="let NAME vary so; may be repeated; other names keep their default. A choice that is "
+        "a list, one value a layer, has x between its values: units=64x64,128x128",
     )
-    add("--fix", action="append", metavar="NAME=VALUE", help="hold NAME at VALUE; may be repeated")
+    add(
+        "--fix",
+        action="append",
+        metavar="NAME=VALUE",
+        help="hold NAME at VALUE (a list a layer: dropout=0.2,0.3); may be repeated",
+    )
     add(
         "--try",
         action="append",
         dest="try_first",
         metavar="NAME=VALUE,...",
-        help="try this setting first; may be repeated",
+        help="try this setting first (a list a layer: units=64,64,l2=0); may be repeated",
     )
     add("--units", metavar="A,B,...", help="widths of the hidden layers (default 128,128)")
     add("--activation", metavar="NAME", help="of every hidden layer (default relu)")
@@ -113,7 +119,7 @@ def _add_train(verbs, run: Run) -> None:
         "  kerasreg train --data digits --norm batch --set norm_momentum=0.99 --out run",
     )
     _add_data(parser)
-    group = parser.add_argument_group("the stack (per-layer lists are separated by commas)")
+    group = parser.add_argument_group("the stack (a list has a comma between its values)")
     for flag, field, metavar, text in _STACK_FLAGS:
         group.add_argument(flag, dest=f"stack_{field}", metavar=metavar, help=text)
     group.add_argument(

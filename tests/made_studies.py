@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 
 from kerasreg.files import atomic_save_npz
-from kerasreg.search.replay import named
 from kerasreg.stacks import StackConfig
 from kerasreg.study import Study, failed_record, trial_record
 
@@ -166,7 +165,7 @@ def inside_arrays(who, layers=2, epochs=5):
         "weights/dense_1/edges": edges,
         "weights/dense_1/near_zero": np.array(0.25),
     }
-    return named(who, arrays)
+    return {f"{who}/{name}": np.asarray(value) for name, value in arrays.items()}
 
 
 # Further states of a study

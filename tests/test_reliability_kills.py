@@ -9,7 +9,7 @@ a full disk, a read-only disk or folder       | `TestDisk`; test_bad_input, test
 SIGINT, SIGTERM within 5 s                    | `test_a_population_answers_*`; test_cli.TestSignals
 a second process, a stale lock                | test_study_lock
 a clock that jumps back                       | `test_a_clock_that_jumps_back`; test_study_lock
-another space, data, objective; more trials   | test_search.TestStudy, TestResume; test_study
+another space, data, objective; more trials   | test_search_study, test_search_loop; test_study
 
 `KERASREG_KILLS=100` asks for the long form; `scripts/check_reliability.py` runs it.
 """

@@ -33,7 +33,7 @@ space = Space.default()
 if total < 1000:
     # One structure in rounds of one size: every program is compiled by the first trials.
     del space["normalization"]
-    loop._ROUND["random"] = 10
+    loop.ROUND_SIZE["random"] = 10
 seen = {}
 
 libc = ctypes.CDLL(None)

@@ -13,7 +13,7 @@ ongoing trials stand at the fit before; 1.0 at first | test_oracles (believing, 
 bounds are always [0, 1]^d, `Fixed` counts           | `test_what_is_fixed_is_no_dimension`
 a kill leaves truncated JSON, an orphan, a copy      | test_reliability_kills, test_tuner (files)
 a crash before the first trial restarts silently     | `test_a_crash_before_the_first_trial`
-a finished search opened again reruns its last trial | test_search (finished twice)
+a finished search opened again reruns its last trial | test_search_study
 a killed trial restarts at epoch 0                   | test_reliability_kills.TestCheckpoint
 executions: only the mean is kept, all equal         | `test_every_seed_is_kept_and_differs`
 no history by epoch; the best epoch, not the last    | test_study_records (chosen epoch)
@@ -24,9 +24,9 @@ callbacks are deep-copied; one folder for all trials | test_monitors (copies), t
 a user's mistake counts as failed trials; then       | test_tuner (a mistake is the user's),
   RuntimeError before the state is saved             | test_oracles (only failures are no end)
 memory grows over trials                             | test_reliability_memory
-no cross-validation                                  | test_search (folds), test_population_*
-no time budget                                       | test_search (time budget)
-no queued settings                                   | test_search (to try come first)
+no cross-validation                                  | test_search_engines, test_population_*
+no time budget                                       | test_search_loop
+no queued settings                                   | test_search_loop
 no table of trials                                   | test_study (the table is tidy)
 no "0 or log-range"                                  | test_space
 
@@ -37,15 +37,15 @@ Keras                                                | shown by
 a regularizer set on a built layer is ignored        | `test_a_penalty_is_what_keras_applies`
 freezing a layer drops its penalty                   | test_monitors (frozen layers have none),
                                                      | test_lifting (frozen layers are refused)
-no activation or gradient histograms, no dead units  | test_monitors, test_search.TestTensorBoard
+no activation or gradient histograms, no dead units  | test_monitors, test_search_study
 batch normalisation at momentum 0.99 swings          | `test_statistics_follow_within_an_epoch`
 HParams shows the last value, cannot group seeds     | test_monitors (hparams group seeds),
-                                                     | test_search.TestTensorBoard
+                                                     | test_search_study.TestTensorBoard
 
 other peers                                          | shown by
 -----------------------------------------------------|------------------------------------------
 Optuna: table, importance, slice, parallel           | test_study, test_plots, test_report
-  coordinates, contour; budget; queue; pruning;      | test_search, test_halving,
+  coordinates, contour; budget; queue; pruning;      | test_search_loop, test_halving,
   crash-tolerant storage                             | test_reliability_kills
 scikit-learn: scores by fold; one standard error;    | `test_scores_are_kept_by_fold`,
   clear errors                                       | test_report (luck of seeds), test_bad_input

@@ -5,7 +5,7 @@ What must hold                                  | shown by
 labels that are pure noise: the best validation | `test_the_best_of_many_on_pure_noise`
   score is above chance, the test score at it   |
 the report says why                             | the same; test_report (which number to believe)
-test rows are read once, after everything else  | `test_*_test_rows_*`; test_search.TestHonesty,
+test rows are read once, after everything else  | `test_*_test_rows_*`; test_search_answer,
                                                 | test_data (reading is counted, nothing else reads)
 validation and test rows never reach scaling,   | test_data (cannot leak into training; a fold's
   categories or missing-value fill              | too), `test_a_planted_leak_is_caught`

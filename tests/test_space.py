@@ -15,7 +15,8 @@ from kerasreg.stacks import StackConfig
 
 
 def test_default_space_is_the_documented_one():
-    assert [f"{name}={what}" for name, what in Space.default()._varied.items()] == [
+    space = Space.default()
+    assert [f"{name}={space[name]}" for name in space] == [
         "dropout=0.05:0.7:zero",
         "input_dropout=0.02:0.3:zero",
         "l1=1e-07:0.01:log:zero",

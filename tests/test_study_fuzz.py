@@ -14,7 +14,7 @@ from rich.console import Console
 from kerasreg.errors import UserError
 from kerasreg.files import atomic_save_npz, load_npz
 from kerasreg.report import _pictures, render_report
-from kerasreg.search.request import Request
+from kerasreg.search.resume import stored_request
 from kerasreg.search.space import Space
 from kerasreg.study import Study, failed_record
 from kerasreg.study._contract import check
@@ -240,7 +240,7 @@ def use_everything(folder):
         Whether each worked, and the seconds that it took.
     """
     for use in (
-        lambda: Request.of_study(Study.open(folder)),
+        lambda: stored_request(Study.open(folder)),
         lambda: render_report(folder),
         lambda: print_summary(folder, Console(file=io.StringIO(), width=100)),
     ):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from kerasreg.search.replay import WeightHistograms
+from kerasreg.search.look_inside import WeightHistograms
 from kerasreg.search.tensorboard import Live, write_figures
 from kerasreg.stacks import StackConfig, build_stack
 

@@ -1,21 +1,19 @@
-"""The fair baseline: the winner's shape without any regulariser, at the best of its own rates."""
+"""The baseline: the winner's shape without any regulariser, at the best of 8 learning rates."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from kerasreg.errors import UserError
 from kerasreg.files import read_json, write_json
+from kerasreg.search.context import SearchContext
+from kerasreg.search.request import Request
 from kerasreg.search.space import Choice, Range
 from kerasreg.stacks import StackConfig
 from kerasreg.study import best_trial, checked_record, trial_record
-
-if TYPE_CHECKING:
-    from kerasreg.search.answer import Work
-    from kerasreg.search.request import Request
 
 LEARNING_RATES = 8
 
@@ -23,15 +21,13 @@ Record = dict[str, Any]
 
 
 def baseline_shape(request: Request, best: Record | None) -> StackConfig:
-    """What the baseline is, but for its learning rate.
+    """The stack of the baseline; its learning rate is chosen by `train_baseline`.
 
     Widths, optimiser and the like are the best trial's, so that regularisation gets no credit for
-    what another shape brought; of a study without a best trial, the base's.
+    what another shape brought; without a best trial they are the base's.
     """
-    config = (
-        request.config(best["hyperparameters"]) if best else StackConfig.from_dict(request.base)
-    )
-    return config.unregularized().replace(learning_rate=request.base["learning_rate"])
+    config = request.config(best["hyperparameters"]) if best else request.base
+    return config.unregularized().replace(learning_rate=request.base.learning_rate)
 
 
 def baseline_rates(request: Request) -> list[float]:
@@ -40,50 +36,55 @@ def baseline_rates(request: Request) -> list[float]:
     Eight, evenly spaced in the logarithm, over the space's range; the choices of a space that
     lists them; the one rate of a search that does not vary it.
     """
-    space = request.parsed_space
-    varied = space["learning_rate"] if "learning_rate" in list(space) else None
+    varied = request.space.get("learning_rate")
     if isinstance(varied, Range):
         return [float(rate) for rate in np.geomspace(varied.low, varied.high, LEARNING_RATES)]
     if isinstance(varied, Choice):
         return [float(rate) for rate in varied.values]
-    return [float(request.base["learning_rate"])]
+    return [request.base.learning_rate]
 
 
-def train_baseline(work: Work, shape: StackConfig) -> list[Record]:
+def train_baseline(context: SearchContext, shape: StackConfig) -> list[Record]:
     """Train the unregularised stack at each learning rate, with the study's seeds and folds.
 
     Finished candidates are kept in the study's checkpoints, so an interruption repeats only one;
     those of another shape, which won before the study was extended, are trained anew.
+
+    Returns:
+        One trial record a learning rate.
+
+    Raises:
+        UserError: The file of finished candidates was edited or damaged.
     """
-    rates = baseline_rates(work.request)
-    path = work.study.checkpoints / "baseline.json"
+    request = context.request
+    rates = baseline_rates(request)
+    path = context.study.checkpoints / "baseline.json"
     records = _read_candidates(path, shape)[: len(rates)]
-    counter = work.counter("baseline", len(rates))
+    counter = context.counter("baseline", len(rates))
     for record in records:
         counter.setting(record, new=False)
-    rest = rates[len(records) :]
+    remaining = rates[len(records) :]
 
-    def finished(index: int, members: list) -> None:
+    def on_setting(index: int, members: list) -> None:
         record = trial_record(
             f"baseline-{len(records)}",
-            {"learning_rate": rest[index]},
+            {"learning_rate": remaining[index]},
             members,
-            work.request.objective,
-            work.request.epoch_rule,
-            work.engine.name,
+            request.objective,
+            request.epoch_rule,
+            context.engine.name,
         )
         records.append(record)
         write_json(path, {"config": shape.to_dict(), "candidates": records})
         counter.setting(record)
 
-    settings = tuple(shape.replace(learning_rate=rate) for rate in rest)
-    if settings:
-        work.engine.train(
-            work.task(settings),
-            work.dataset,
+    if remaining:
+        context.engine.train(
+            context.task(tuple(shape.replace(learning_rate=rate) for rate in remaining)),
+            context.dataset,
             lambda scores: counter.epochs(len(scores)),
-            finished,
-            work.study.checkpoints,
+            on_setting,
+            context.study.checkpoints,
         )
     return records
 

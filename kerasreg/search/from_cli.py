@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,77 +10,7 @@ from kerasreg.data import locate
 from kerasreg.errors import UserError
 from kerasreg.search.request import Request
 from kerasreg.search.space import Space
-from kerasreg.search.space.fields import parse_value, split
-from kerasreg.stacks import StackConfig
-
-
-def requested(
-    command: str, given: Mapping[str, Any], base: Mapping[str, Any], stored: Request | None = None
-) -> Request:
-    """Build a request from what the command line was given.
-
-    Args:
-        command: The verb.
-        given: Option -> value, only those given. `space`, `fix`, `try_first` and `set` are lists
-            of text.
-        base: Fields of the stack that were given.
-        stored: The request of the study that is resumed: it answers everything not given.
-
-    Raises:
-        UserError: A text does not read, or a value is none that a study can have.
-    """
-    if stored and stored.command != command:
-        raise UserError(
-            f"--resume: the study was begun by kerasreg {stored.command}; go on with that."
-        )
-    given = dict(given)
-    fields = stored.to_dict() if stored else {"command": command, "data": {}}
-    fields["command"] = command
-    data = {key: given.pop(name) for key, name in _DATA.items() if name in given}
-    if "header" in data:
-        data["header"] = not data["header"]
-    if stored is None:
-        data.setdefault("name_or_path", "digits")
-    if "name_or_path" in data:
-        data["name_or_path"] = locate(data["name_or_path"])
-    # A study made from arrays has no data that options could change; loading it says so.
-    if data and ("name_or_path" in data or fields["data"] is not None):
-        fields["data"] = {**(fields["data"] or {}), **data}
-    edits, fixed = given.pop("space", ()), given.pop("fix", ())
-    if edits or fixed or stored is None:
-        # A study that goes on is edited, so that only what differs from it shows.
-        start = stored and stored.parsed_space
-        space = Space.parse(edits, fixed, start) if command == "search" else Space()
-        fields["space"] = space.to_dict()
-    base = _with_set(base, given.pop("set", ()))
-    fields["base"] = {**fields.get("base", StackConfig().to_dict()), **base}
-    if "try_first" in given:
-        space = Space.from_dict(fields["space"])
-        stack = StackConfig.from_dict(fields["base"]).replace(**space.fixed)
-        given["try_first"] = tuple(space.setting(text, stack) for text in given["try_first"])
-    if "epoch" in given:
-        given["epoch_rule"] = given.pop("epoch")
-    if given.get("patience") == 0:
-        given["patience"] = None
-    if command == "train":
-        fields["trials"] = 1
-    return Request.from_dict({**fields, **given})
-
-
-def _with_set(base: Mapping[str, Any], texts: Iterable[str]) -> dict[str, Any]:
-    """The fields of the stack with those of `--set NAME=VALUE`."""
-    fields = dict(base)
-    for text in texts:
-        try:
-            name, right = split(text, "NAME=VALUE")
-            value = parse_value(name, right)
-        except UserError as error:
-            raise UserError(f"--set: {error}") from None
-        if name in fields:
-            raise UserError(f"--set: expected {name} once, but it is given twice; leave one out.")
-        fields[name] = value
-    return fields
-
+from kerasreg.search.space.parsing import parse_assignment, parse_value
 
 # Argument of `kerasreg.load` -> option of the command line.
 _DATA = {
@@ -90,3 +21,71 @@ _DATA = {
     "train_size": "train_size",
     "split_seed": "split_seed",
 }
+
+
+def requested(
+    command: str, given: Mapping[str, Any], base: Mapping[str, str], stored: Request | None = None
+) -> Request:
+    """Build a request from what the command line was given.
+
+    Args:
+        command: The verb.
+        given: Option -> value, only those given. `space`, `fix`, `try_first` and `set` are lists
+            of text.
+        base: Fields of the stack that have an option -> the text given.
+        stored: The request of the study that is resumed: it answers everything not given.
+
+    Raises:
+        UserError: A text does not read, or a value is none that a study can have.
+    """
+    if stored and stored.command != command:
+        raise UserError(
+            f"--resume: the study was begun by kerasreg {stored.command}; go on with that."
+        )
+    given = dict(given)
+    data = _data(given, stored)
+    edits, fixed = given.pop("space", ()), given.pop("fix", ())
+    if command == "train":
+        start = stored or Request(data, Space(), "train", trials=1)
+    else:
+        # A study that goes on is edited, so that only what differs from it shows.
+        space = Space.parse(edits, fixed, stored and stored.space)
+        start = dataclasses.replace(stored, space=space) if stored else Request(data, space)
+    stack = start.base.replace(**_stack_fields(base, given.pop("set", ())), **start.space.fixed)
+    if "try_first" in given:
+        given["try_first"] = tuple(start.space.setting(text, stack) for text in given["try_first"])
+    if "epoch" in given:
+        given["epoch_rule"] = given.pop("epoch")
+    if given.get("patience") == 0:
+        given["patience"] = None
+    return dataclasses.replace(start, data=data, base=stack, **given)
+
+
+def _data(given: dict[str, Any], stored: Request | None) -> dict[str, Any] | None:
+    """Take the options of the data out of `given`; the arguments of `kerasreg.load`."""
+    data = {key: given.pop(name) for key, name in _DATA.items() if name in given}
+    if "header" in data:
+        data["header"] = not data["header"]
+    if stored is None:
+        data.setdefault("name_or_path", "digits")
+    if "name_or_path" in data:
+        data["name_or_path"] = locate(data["name_or_path"])
+    before = stored.data if stored else {}
+    # A study made from arrays has no data that options could change; loading it says so.
+    if before is None and "name_or_path" not in data:
+        return None
+    return {**(before or {}), **data}
+
+
+def _stack_fields(base: Mapping[str, str], texts: Iterable[str]) -> dict[str, Any]:
+    """The fields of the stack that were given by their options and by `--set NAME=VALUE`."""
+    fields = {name: parse_value(name, text) for name, text in base.items()}
+    for text in texts:
+        try:
+            name, value = parse_assignment(text)
+        except UserError as error:
+            raise UserError(f"--set: {error}") from None
+        if name in fields:
+            raise UserError(f"--set: expected {name} once, but it is given twice; leave one out.")
+        fields[name] = value
+    return fields

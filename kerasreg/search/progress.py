@@ -1,4 +1,4 @@
-"""What a search says while it runs; drawing it is somebody else's work."""
+"""What a search tells while it runs, as values; `kerasreg.terminal` draws them."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Counter:
     """Counts the epochs and settings of one phase and tells `progress`.
 
     Args:
-        progress: Whom to tell; None for nobody.
-        phase: Its name.
+        progress: Called with every event; None for a silent search.
+        phase: The name of the phase.
         total: Settings of the phase.
         epochs: Most member-epochs of a setting.
         objective: Name of the score.

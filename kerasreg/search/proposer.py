@@ -1,4 +1,4 @@
-"""The side of a study that knows keras-tuner: it asks an oracle what to try and tells it results.
+"""Asks a keras-tuner oracle what to try and tells it the results.
 
 A study asks for settings in rounds, records each round before it trains it, and tells every
 result. What an oracle proposes then follows from its seed and the recorded rounds and results, so
@@ -28,8 +28,8 @@ class Proposer:
     """Drives any keras-tuner oracle: settings out, trial records in.
 
     Args:
-        oracle: An oracle with its hyperparameters; the `Proposer` owns it from here on.
-        queue: Complete settings (`Space.setting`) to try before the oracle's own.
+        oracle: An oracle with its hyperparameters; not to be used elsewhere from here on.
+        queue: Complete settings (`Space.setting`) to try before the oracle's proposals.
     """
 
     def __init__(self, oracle: keras_tuner.Oracle, queue: Iterable[Mapping[str, Any]] = ()) -> None:
@@ -38,7 +38,7 @@ class Proposer:
         # A failed trial is a result of the study; the oracle shall not end it by an exception.
         oracle.max_consecutive_failed_trials = None
         if not isinstance(oracle, SeededOracle):
-            # keras-tuner's own oracles write files at every step; nobody reads these.
+            # keras-tuner's oracles write files at every step, which a study does not need.
             folder = tempfile.mkdtemp(prefix="kerasreg-oracle-")
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             oracle._set_project_dir(folder, "oracle")
@@ -52,19 +52,19 @@ class Proposer:
                         f"({', '.join(sorted(known))})."
                     )
 
-    def propose(self, n: int) -> list[Proposal]:
+    def propose(self, count: int) -> list[Proposal]:
         """Ask for a round of settings.
 
         Args:
-            n: How many.
+            count: How many.
 
         Returns:
-            Up to `n` pairs (trial id, values), the queue first. Fewer when the oracle must see
+            Up to `count` pairs (trial id, values), the queue first. Fewer when the oracle must see
             results before it can go on; none when, besides, nothing is pending: the space is
             exhausted.
         """
         proposals: list[Proposal] = []
-        while len(proposals) < n:
+        while len(proposals) < count:
             proposal = self._from_queue() or self._from_oracle()
             if proposal is None:
                 break
@@ -128,7 +128,7 @@ class Proposer:
         return trial.trial_id, dict(trial.hyperparameters.values)
 
     def _adopt(self, values: dict[str, Any], trial_id: str | None = None) -> Proposal:
-        """Start a trial of given values, as `Oracle.create_trial` starts one of its own."""
+        """Start a trial of given values, as `Oracle.create_trial` does."""
         oracle = self.oracle
         trial_id = trial_id or f"{len(oracle.trials):0{len(str(oracle.max_trials))}d}"
         hyperparameters = oracle.get_space()

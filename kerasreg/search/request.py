@@ -1,4 +1,4 @@
-"""What a study was asked to do, as plain values: stored in study.json, compared on resuming."""
+"""What a study is to do: stored in study.json, compared on resuming."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from typing import Any
 
 from kerasreg.errors import UserError
 from kerasreg.objectives import EPOCH_RULES, OBJECTIVES, objectives_of
+from kerasreg.population import TrainingPlan
+from kerasreg.search.engines import halving_rungs
 from kerasreg.search.space import Space
 from kerasreg.stacks import StackConfig
-from kerasreg.study import Study
 
 SEARCHERS = ("random", "bayesian", "grid")
 ENGINES = ("population", "keras-tuner")
 
-# Field -> how the command line calls it, where the names differ.
-_FLAGS = {"epoch_rule": "--epoch"}
-
-
+# Field -> its option, where the names differ.
+_OPTIONS = {"epoch_rule": "--epoch"}
 # Whole numbers that a study can count to; seeds may be as large as a file holds exactly.
 _BOUNDS = {
     "trials": (1, 10**6),
@@ -31,16 +30,22 @@ _BOUNDS = {
     "folds": (0, 10**9),
     "seed": (0, 10**18),
 }
+_CHOICES = {
+    "searcher": SEARCHERS,
+    "engine": ENGINES,
+    "epoch_rule": EPOCH_RULES,
+    "objective": OBJECTIVES,
+}
 
 
 @dataclass(frozen=True)
 class Request:
-    """Everything that decides which numbers a study gives, but the data's content.
+    """Everything that decides the results of a study, but the data's content.
 
     Attributes:
         command: `"search"` or `"train"`.
         data: Arguments of `kerasreg.load`, or None for data given as arrays.
-        space: `Space.to_dict()`; empty for `train`.
+        space: What may vary; empty for `train`.
         searcher: One of `SEARCHERS`.
         trials: How many settings to try; the only field that may grow later.
         epochs: Most epochs a member trains.
@@ -48,20 +53,20 @@ class Request:
         folds: Cross-validation folds, 0 for the validation rows.
         engine: One of `ENGINES`.
         objective: `val_data_loss`, `val_accuracy` or `val_mae`.
-        base: `StackConfig.to_dict()` of what the space leaves alone.
+        base: The stack that the space leaves alone, with what the space holds fixed.
         patience: Epochs without improvement, None for no limit.
         halving: Stop the worse half of a round at an eighth, a quarter and half of the epochs.
         batch_size: Rows a step, None for the data set's default.
         epoch_rule: `"best"` or `"last"`.
         seed: Fixes every draw.
-        try_first: Settings tried before the searcher's own.
+        try_first: Settings tried before those of the searcher.
 
     Raises:
         UserError: A value that no study can have.
     """
 
     data: dict[str, Any] | None
-    space: dict[str, Any]
+    space: Space
     command: str = "search"
     searcher: str = "random"
     trials: int = 64
@@ -70,7 +75,7 @@ class Request:
     folds: int = 0
     engine: str = "population"
     objective: str = "val_data_loss"
-    base: dict[str, Any] = field(default_factory=lambda: StackConfig().to_dict())
+    base: StackConfig = field(default_factory=StackConfig)
     patience: int | None = 10
     halving: bool = False
     batch_size: int | None = None
@@ -84,20 +89,43 @@ class Request:
             _whole(name, getattr(self, name), low, high, optional)
         if self.folds == 1:
             raise UserError("--folds: expected 2 or more (or none), got 1.")
-        _one_of("searcher", self.searcher, SEARCHERS)
-        _one_of("engine", self.engine, ENGINES)
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise UserError(
+                    f"{_OPTIONS.get(name, f'--{name}')}: expected one of {', '.join(choices)}, "
+                    f"got {getattr(self, name)!r}."
+                )
         if self.halving and self.engine != "population":
             raise UserError("--halving: expected --engine population, whose trials train together.")
-        _one_of("epoch_rule", self.epoch_rule, EPOCH_RULES)
-        # One form, so that requests compare: the base with what the space holds fixed.
-        base = StackConfig.from_dict(self.base).replace(**self.parsed_space.fixed)
-        object.__setattr__(self, "base", base.to_dict())
-        _one_of("objective", self.objective, OBJECTIVES)
+        # One form, so that requests compare.
+        object.__setattr__(self, "base", self.base.replace(**self.space.fixed))
 
     @property
     def member_seeds(self) -> tuple[int, ...]:
         """The seed of each member of a setting, folds aside."""
         return tuple(self.seed + k for k in range(self.seeds))
+
+    def config(self, hyperparameters: Mapping[str, Any]) -> StackConfig:
+        """The stack of one setting of this request."""
+        if self.command == "train":
+            return self.base
+        return self.space.config(hyperparameters, self.base)
+
+    def plan(self, batch_size: int, halving: bool) -> TrainingPlan:
+        """How members are trained.
+
+        Args:
+            batch_size: Rows a step; the data decide where the request does not.
+            halving: Whether the worse settings stop early.
+        """
+        return TrainingPlan(
+            epochs=self.epochs,
+            batch_size=batch_size,
+            objective=self.objective,
+            patience=self.patience,
+            halving=halving_rungs(self.epochs) if halving else (),
+            keep="none",
+        )
 
     def check_task(self, task: str) -> None:
         """Refuse an objective that the data's task does not have."""
@@ -109,7 +137,9 @@ class Request:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**dataclasses.asdict(self), "try_first": list(self.try_first)}
+        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        space, base = self.space.to_dict(), self.base.to_dict()
+        return {**values, "space": space, "base": base, "try_first": list(self.try_first)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Request:
@@ -126,26 +156,14 @@ class Request:
             or not all(_is_kind(name, values[name]) for name in values)
         ):
             raise UserError("study.json: expected what kerasreg writes; it was edited or damaged.")
-        return cls(**{**values, "try_first": tuple(values.get("try_first", ()))})
-
-    @classmethod
-    def of_study(cls, study: Study) -> Request:
-        """What a study was asked."""
-        asked = study.request
-        asked.pop("dataset", None)
-        return cls.from_dict(asked)
-
-    @property
-    def parsed_space(self) -> Space:
-        """The space as an object."""
-        return Space.from_dict(self.space)
-
-    def config(self, hyperparameters: Mapping[str, Any]) -> StackConfig:
-        """The stack of one setting of this request."""
-        base = StackConfig.from_dict(self.base)
-        if self.command == "train":
-            return base
-        return self.parsed_space.config(hyperparameters, base)
+        return cls(
+            **{
+                **values,
+                "space": Space.from_dict(values["space"]),
+                "base": StackConfig.from_dict(values.get("base", {})),
+                "try_first": tuple(values.get("try_first", ())),
+            }
+        )
 
 
 def _is_kind(name: str, value: Any) -> bool:
@@ -174,18 +192,12 @@ _DATA_KINDS = {
 }
 
 
-def _whole(name: str, value: Any, low: int, high: int, optional: bool = False) -> None:
+def _whole(name: str, value: Any, low: int, high: int, optional: bool) -> None:
     if value is None and optional:
         return
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        flag = f"--{name.replace('_', '-')}"
-        raise UserError(f"{flag}: expected a whole number from {low} to {high}, got {value!r}.")
-
-
-def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        flag = _FLAGS.get(name, f"--{name}")
-        raise UserError(f"{flag}: expected one of {', '.join(choices)}, got {value!r}.")
+        option = f"--{name.replace('_', '-')}"
+        raise UserError(f"{option}: expected a whole number from {low} to {high}, got {value!r}.")
 
 
 def check_minutes(minutes: float | None) -> None:

@@ -1,46 +1,44 @@
-"""A round of proposals: trained, and each setting recorded as soon as it is finished."""
+"""One round of proposals: trained, and each setting recorded as soon as it is finished."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from kerasreg.errors import UserError
 from kerasreg.search import tensorboard
+from kerasreg.search.context import SearchContext
 from kerasreg.search.engines import OutOfMemory
+from kerasreg.search.progress import Counter
+from kerasreg.search.proposer import Proposal
+from kerasreg.stacks import StackConfig
 from kerasreg.study import failed_record, trial_record
 
-if TYPE_CHECKING:
-    from kerasreg.search.answer import Work
-    from kerasreg.search.progress import Counter
-    from kerasreg.search.proposer import Proposal
-    from kerasreg.stacks import StackConfig
 
-
-class Rounds:
-    """Trains rounds of one study; use as a context manager.
+class RoundTrainer:
+    """Trains the rounds of one study; use as a context manager.
 
     A setting that cannot be built, or that does not fit into memory even alone, is a result of the
     search like any other: it is recorded as `failed`, and the search goes on.
 
     Args:
-        work: What every step of the study works with.
-        counter: What is told of every epoch and setting.
+        context: What every step of the study works with.
+        counter: Told of every epoch and setting.
         deadline: No training begins after this moment of `time.monotonic`; None for no limit.
     """
 
-    def __init__(self, work: Work, counter: Counter, deadline: float | None):
-        self._work, self._counter, self._deadline = work, counter, deadline
-        self._live = tensorboard.Live(work.study.tensorboard, work.request.objective)
+    def __init__(self, context: SearchContext, counter: Counter, deadline: float | None):
+        self._context, self._counter, self._deadline = context, counter, deadline
+        self._live = tensorboard.Live(context.study.tensorboard, context.request.objective)
         self._said_late = False
 
-    def __enter__(self) -> Rounds:
+    def __enter__(self) -> RoundTrainer:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.close()
 
     def late(self) -> bool:
@@ -55,7 +53,7 @@ class Rounds:
         Returns:
             The new records by trial.
         """
-        self._recorded = {record["trial"] for record in self._work.study.trials()}
+        self._recorded = {record["trial"] for record in self._context.study.trials()}
         self._new: dict[str, dict[str, Any]] = {}
         built = [
             (proposal, config)
@@ -63,60 +61,63 @@ class Rounds:
             if (config := self._config(proposal)) is not None
         ]
         # With successive halving, finished trials train again: they decide which others stop.
-        halving = self._work.request.halving
-        self._attempt(built, range(len(built)) if halving else self._left(built))
+        halving = self._context.request.halving
+        self._train_in_memory(built, range(len(built)) if halving else self._left(built))
         return self._new
 
-    def _left(self, built: Sequence[tuple[Proposal, StackConfig]]) -> list[int]:
-        return [k for k, (proposal, _) in enumerate(built) if not self._is_recorded(proposal)]
-
-    def _attempt(
+    def _train_in_memory(
         self, built: Sequence[tuple[Proposal, StackConfig]], indices: Sequence[int]
     ) -> None:
-        """Train together; where memory does not suffice, what is left in two halves.
+        """Train together; where memory does not suffice, train what is left in two halves.
 
-        Which setting needs too much is known only once it does not fit alone.
+        Which setting needs too much is known only once it does not fit alone: that trial failed.
         """
+        if not indices:
+            return
+        context = self._context
+        settings = tuple(config for _, config in built)
+
+        def on_setting(index: int, members: list) -> None:
+            self._finish(built[index][0], members)
+
         try:
-            self._train(built, indices)
+            context.engine.train(
+                context.task(settings, indices, context.request.halving),
+                context.dataset,
+                self._on_epoch,
+                on_setting,
+                context.study.checkpoints,
+                self.late,
+            )
         except OutOfMemory as error:
             left = [k for k in self._left(built) if k in indices]
             if len(left) == 1:
                 self._fail(built[left[0]][0], error)
                 return
-            left.sort(key=lambda k: repr(built[k][1].structure()))  # what trains together stays so
+            # Settings of one structure train as one program: a half keeps them side by side.
+            left.sort(key=lambda k: repr(built[k][1].structure()))
             half = len(left) // 2
             for part in (left[:half], left[half:]):
                 if not self.late():
-                    self._attempt(built, part)
+                    self._train_in_memory(built, part)
 
     def _config(self, proposal: Proposal) -> StackConfig | None:
-        """The stack of a proposal; None, and a failed trial, if there is none."""
+        """The stack of a proposal; None, and a failed trial, if it cannot be built."""
         try:
-            return self._work.request.config(proposal[1])
+            return self._context.request.config(proposal[1])
         except UserError as error:
             if not self._is_recorded(proposal):
                 self._fail(proposal, error)
             return None
 
+    def _left(self, built: Sequence[tuple[Proposal, StackConfig]]) -> list[int]:
+        """Indices of the settings that are not recorded yet."""
+        return [k for k, (proposal, _) in enumerate(built) if not self._is_recorded(proposal)]
+
     def _is_recorded(self, proposal: Proposal) -> bool:
         return proposal[0] in self._recorded or proposal[0] in self._new
 
-    def _train(self, built: Sequence[tuple[Proposal, StackConfig]], indices: Sequence[int]) -> None:
-        if not indices:
-            return
-        work = self._work
-        settings = tuple(config for _, config in built)
-        task = work.task(settings, work.request.halving, frozenset(indices))
-
-        def finished(index: int, members: list) -> None:
-            self._finish(built[index][0], members)
-
-        work.engine.train(
-            task, work.dataset, self._epoch, finished, work.study.checkpoints, self.late
-        )
-
-    def _epoch(self, scores: np.ndarray) -> None:
+    def _on_epoch(self, scores: np.ndarray) -> None:
         self._live.epoch(scores)
         self._counter.epochs(len(scores))
         if self.late() and not self._said_late:
@@ -124,21 +125,19 @@ class Rounds:
             self._counter.notice("Time is up: what is in training is finished, no more is begun.")
 
     def _finish(self, proposal: Proposal, members: list) -> None:
-        if self._is_recorded(proposal):
+        if self._is_recorded(proposal):  # of a resumed round with halving
             return
-        request = self._work.request
+        request, engine = self._context.request, self._context.engine.name
         self._append(
-            trial_record(
-                *proposal, members, request.objective, request.epoch_rule, self._work.engine.name
-            )
+            trial_record(*proposal, members, request.objective, request.epoch_rule, engine)
         )
 
     def _fail(self, proposal: Proposal, error: UserError) -> None:
-        seeds, engine = self._work.request.member_seeds, self._work.engine.name
+        seeds, engine = self._context.request.member_seeds, self._context.engine.name
         self._append(failed_record(*proposal, str(error), seeds=seeds, engine=engine))
 
     def _append(self, record: dict[str, Any]) -> None:
-        study = self._work.study
+        study = self._context.study
         study.append(record)
         if not any(study.tensorboard.glob("events.*")):
             tensorboard.write_study(study.tensorboard, study.request, record)

@@ -9,11 +9,13 @@ from typing import Any
 
 from kerasreg.data import Dataset, from_arrays, load, locate
 from kerasreg.errors import UserError
-from kerasreg.search.answer import Work, conclude
+from kerasreg.search.answer import conclude
+from kerasreg.search.context import SearchContext
 from kerasreg.search.engines import engine_named
 from kerasreg.search.loop import make_proposer, run_trials
-from kerasreg.search.progress import Event, Progress
+from kerasreg.search.progress import Progress
 from kerasreg.search.request import Request, check_minutes
+from kerasreg.search.resume import changed_versions
 from kerasreg.search.space import Space
 from kerasreg.stacks import StackConfig
 from kerasreg.study import Study
@@ -69,7 +71,7 @@ def search(
         resume: Continue the study in `out`, which must have been asked for the same; `trials` may
             have grown.
         minutes: Start no more trials after this long; what trains together then is finished.
-        try_first: Settings (names of the space to values) to try before the searcher's own.
+        try_first: Settings (names of the space to values) to try before those of the searcher.
         epoch_rule: Which epoch counts: `"best"` of the mean curve, or `"last"`.
         progress: Called with an `Event` at every step.
         reread_test: Allow a study that has read its test rows to be extended, reading them again.
@@ -82,7 +84,7 @@ def search(
     """
     request = Request(
         data=_source(data),
-        space=(space or Space.default()).to_dict(),
+        space=space or Space.default(),
         searcher=searcher,
         trials=trials,
         epochs=epochs,
@@ -90,7 +92,7 @@ def search(
         folds=folds or 0,
         engine=engine,
         objective=objective,
-        base=(base or StackConfig()).to_dict(),
+        base=base or StackConfig(),
         patience=patience,
         halving=halving,
         batch_size=batch_size,
@@ -135,14 +137,14 @@ def train(
     request = Request(
         command="train",
         data=_source(data),
-        space=Space().to_dict(),
+        space=Space(),
         trials=1,
         epochs=epochs,
         seeds=seeds,
         folds=folds or 0,
         engine=engine,
         objective=objective,
-        base=config.to_dict(),
+        base=config,
         patience=patience,
         batch_size=batch_size,
         epoch_rule=epoch_rule,
@@ -181,45 +183,31 @@ def run_request(
     request.check_task(dataset.task)
     if request.folds:
         dataset.folds(request.folds, request.seed)  # refuses before a folder is made
-    asked = {**request.to_dict(), "dataset": dataset.describe()}
+    fields = {**request.to_dict(), "dataset": dataset.describe()}
     engine = engine_named(request.engine)
     proposer = None if request.command == "train" else make_proposer(request)
     if resume:
         study = Study.open(out)
         if given:
             # Data at hand is the same if its rows are, however it was found the first time.
-            del asked["data"]
-        study.extend(asked, reread_test=reread_test)
+            del fields["data"]
+        study.extend(fields, reread_test=reread_test)
     else:
-        request.parsed_space.check(StackConfig.from_dict(request.base))
-        study = Study.create(out, asked)
-    work = Work(request, dataset, study, engine, progress)
-    _say_batch(work)
+        request.space.check(request.base)
+        study = Study.create(out, fields)
+    context = SearchContext(request, dataset, study, engine, progress)
+    rows = len(dataset.train)
+    if context.batch_size > rows:
+        batch = context.batch_size
+        context.notice(f"Batch size {batch} is larger than the data: all {rows} rows a step.")
     deadline = None if minutes is None else started + 60 * minutes
     with study.lock():
-        if resume and (reread_test or study.result is None):
-            _say_versions(work)
-        trained = run_trials(work, proposer, deadline, reread_test)
+        if resume and (reread_test or study.result is None) and (said := changed_versions(study)):
+            context.notice(said)
+        trained = run_trials(context, proposer, deadline, reread_test)
         if trained or study.result is None:
-            conclude(work)
+            conclude(context)
     return study
-
-
-def _say_batch(work: Work) -> None:
-    rows = len(work.dataset.train)
-    if work.progress and work.batch_size > rows:
-        notice = f"Batch size {work.batch_size} is larger than the data: all {rows} rows a step."
-        work.progress(Event("searching", notice=notice))
-
-
-def _say_versions(work: Work) -> None:
-    changes = work.study.note_versions()
-    if changes and work.progress:
-        notice = (
-            f"The study was begun under other versions ({'; '.join(changes)}): numbers of trials "
-            "from now on may differ from what they would have been."
-        )
-        work.progress(Event("searching", notice=notice))
 
 
 def load_requested(request: Request) -> Dataset:

@@ -1,4 +1,4 @@
-"""What of a study goes to TensorBoard, and where.
+"""What a study writes for TensorBoard, and where.
 
     DIR/tensorboard                    names of the HParams columns, text
     DIR/tensorboard/trials/0007        curves of a trial (mean over its members), HParams session
@@ -7,8 +7,8 @@
     DIR/tensorboard/live               every epoch: how the trials in training stand
     DIR/tensorboard/figures            the report's figures
 
-The dashboards show a tag's last value; HParams therefore get the chosen epoch's under names of
-their own. Every run has the same tags.
+The dashboards show a tag's last value; HParams therefore get the chosen epoch's under other
+names. Every run has the same tags.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from kerasreg.statuses import UNSCORED
 Record = Mapping[str, Any]
 
 
-def write_study(folder: Path, asked: Mapping[str, Any], record: Record) -> None:
-    """Name the columns of the HParams dashboard after the first record, and say what was asked."""
-    settings = "\n".join(f"    {key}: {json.dumps(value)}" for key, value in asked.items())
+def write_study(folder: Path, request: Mapping[str, Any], record: Record) -> None:
+    """Name the columns of the HParams dashboard after the first record, and show the request."""
+    settings = "\n".join(f"    {key}: {json.dumps(value)}" for key, value in request.items())
     with EventWriter(folder) as writer:
         writer.hparams_experiment(
             {name: type(value) for name, value in _plain(record).items()},
             # The dashboard shows the first columns only.
-            tuple(dict.fromkeys((asked["objective"], *record["metrics"]))),
+            tuple(dict.fromkeys((request["objective"], *record["metrics"]))),
         )
         writer.text("study", settings)
 
@@ -74,13 +74,14 @@ def write_curves(writer: EventWriter, curves: Mapping[str, list[float | None]]) 
     for epoch in range(len(next(iter(curves.values()), ()))):
         scalars = {}
         for name in names:
-            ours, theirs = curves[name][epoch], curves.get(f"val_{name}", curves[name])[epoch]
+            train = curves[name][epoch]
+            validation = curves.get(f"val_{name}", curves[name])[epoch]
             if name == "penalty":
-                scalars["penalty/penalty"] = ours
+                scalars["penalty/penalty"] = train
                 continue
-            scalars |= {f"{name}/train": ours, f"{name}/validation": theirs}
-            if name != "loss" and ours is not None and theirs is not None:
-                scalars[f"{name}/gap"] = ours - theirs
+            scalars |= {f"{name}/train": train, f"{name}/validation": validation}
+            if name != "loss" and train is not None and validation is not None:
+                scalars[f"{name}/gap"] = train - validation
         known = {tag: value for tag, value in scalars.items() if value is not None}
         writer.scalars(epoch + 1, known)
 
@@ -88,8 +89,8 @@ def write_curves(writer: EventWriter, curves: Mapping[str, list[float | None]]) 
 class Live:
     """How the trials in training stand, one packed event an epoch, while none has finished yet.
 
-    One for a whole search, whose steps grow; an earlier sitting's curve gives way to it, because
-    TensorBoard would draw the two on top of each other.
+    One object serves a whole search, so its steps grow. It replaces the curve of an earlier run of
+    the same search, because TensorBoard would draw the two on top of each other.
 
     Args:
         folder: The study's TensorBoard folder.

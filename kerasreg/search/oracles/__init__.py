@@ -1,4 +1,4 @@
-"""The searchers: keras-tuner oracles whose proposals follow from seed, trial number and results."""
+"""The searchers: keras-tuner oracles whose proposals follow from seed, trial index and results."""
 
 from __future__ import annotations
 

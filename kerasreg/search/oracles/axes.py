@@ -63,7 +63,7 @@ class Axis:
         return float(self._middles()[index])
 
     def canonical(self, positions: np.ndarray) -> np.ndarray:
-        """Each position moved to the one that stands for its value: equal values, equal numbers."""
+        """Each position moved to the one that stands for its value: one value, one position."""
         if self.table is not None:
             return self._middles()[self._index(positions)]
         if isinstance(self.hp, ZeroOrRange):
@@ -74,9 +74,9 @@ class Axis:
     def features(self, positions: np.ndarray) -> list[np.ndarray]:
         """The columns a surrogate sees, in [0, 1].
 
-        A number is its (logarithmic, where so sampled) position. Zero-or-range is the position
-        within the range, for zero its lower end, and an indicator of zero. Unordered choices are
-        one-hot; two of them share one column.
+        A numeric value is its position, logarithmic where it is sampled so. Zero-or-range is the
+        position within the range, for zero its lower end, and an indicator of zero. Unordered
+        choices are one-hot; two of them share one column.
         """
         if isinstance(self.hp, ZeroOrRange):
             chance = self.hp.zero_probability
@@ -114,11 +114,12 @@ class Axes:
 
     @property
     def dimensions(self) -> int:
+        """How many hyperparameters have more than one value."""
         return len(self.axes)
 
     @property
     def size(self) -> float:
-        """Number of settings; an upper bound where some hyperparameters are conditional."""
+        """How many settings; an upper bound where some hyperparameters are conditional."""
         return math.prod(axis.count for axis in self.axes)
 
     def values(self, point: np.ndarray) -> dict[str, Any]:
@@ -141,7 +142,7 @@ class Axes:
         return point
 
     def nth(self, index: int) -> dict[str, Any]:
-        """Setting number `index` of a finite space, the last hyperparameter turning fastest."""
+        """The setting at `index` of a finite space, the last hyperparameter turning fastest."""
         point = np.empty(self.dimensions)
         for k in reversed(range(self.dimensions)):
             index, digit = divmod(index, self.axes[k].count)

@@ -33,7 +33,7 @@ class BayesianOracle(SeededOracle):
     without a finite score stand at the worst score seen: not information about the objective, but
     about where not to go.
 
-    Proposals are functions of the seed, the trial's number, and the finished and pending trials.
+    Proposals are functions of the seed, the trial's index, and the finished and pending trials.
 
     Args:
         initial_points: Length of the Sobol sequence; `None`: twice the hyperparameters that have
@@ -66,29 +66,29 @@ class BayesianOracle(SeededOracle):
         # What the surrogate was last fitted to, and the surrogate: one fit serves a whole batch.
         self._fitted: tuple[Any, Surrogate | None] = (None, None)
 
-    def _propose(self, number: int) -> dict[str, Any] | None:
+    def _propose(self, index: int) -> dict[str, Any] | None:
         axes = Axes(self.hyperparameters.space)
         trials = [self.trials[trial_id] for trial_id in sorted(self.trials)]
         scored = [trial for trial in trials if trial.status == "COMPLETED"]
         initial = self.initial_points or max(8, 2 * axes.dimensions)
         if not axes.dimensions:
-            return self._draw(number)
-        if number < initial or len(scored) < 3:
-            return self._design(axes, number)
+            return self._draw(index)
+        if index < initial or len(scored) < 3:
+            return self._design(axes, index)
         failed = [trial for trial in trials if trial.status in ("FAILED", "INVALID")]
         pending = [trial for trial in trials if trial.status == "RUNNING"]
         # One thread: the matrices are small, and results must not depend on the number of cores.
         with _threads().limit(limits=1, user_api="blas"):
-            return self._improve(axes, number, scored, failed, pending)
+            return self._improve(axes, index, scored, failed, pending)
 
-    def _design(self, axes: Axes, number: int) -> dict[str, Any] | None:
-        """Point `number` of the Sobol sequence, or a random one if it has been tried."""
+    def _design(self, axes: Axes, index: int) -> dict[str, Any] | None:
+        """Point `index` of the Sobol sequence, or a random one if it has been tried."""
         sequence = qmc.Sobol(axes.dimensions, rng=derive(self.seed, "design"))
-        length = max(3, math.ceil(math.log2(number + 1)))
-        values = axes.values(sequence.random_base2(length)[number])
-        return self._draw(number) if self._duplicate(values) else values
+        length = max(3, math.ceil(math.log2(index + 1)))
+        values = axes.values(sequence.random_base2(length)[index])
+        return self._draw(index) if self._duplicate(values) else values
 
-    def _improve(self, axes: Axes, number: int, scored: list, failed: list, pending: list):
+    def _improve(self, axes: Axes, index: int, scored: list, failed: list, pending: list):
         sign = -1.0 if self.objective.direction == "max" else 1.0
         scores = np.array([sign * trial.score for trial in scored])
         scores = standardise(np.append(scores, np.full(len(failed), scores.max())))
@@ -97,7 +97,7 @@ class BayesianOracle(SeededOracle):
         if pending:
             surrogate = surrogate.believing(axes.features(self._points(axes, pending)))
 
-        rng = np.random.default_rng(derive(self.seed, "candidates", number))
+        rng = np.random.default_rng(derive(self.seed, "candidates", index))
         best = tried[np.argsort(scores, kind="stable")[:_STARTS]]
         points = [rng.random((_EVERYWHERE, axes.dimensions))]
         points += [_around(rng, best, scale, n) for scale, n in _AROUND_TRIALS]
@@ -112,7 +112,7 @@ class BayesianOracle(SeededOracle):
             values = axes.values(candidates[k])
             if not self._duplicate(values):
                 return values
-        return self._draw(number)
+        return self._draw(index)
 
     def _points(self, axes: Axes, trials: list) -> np.ndarray:
         return axes.canonical(np.array([axes.point(t.hyperparameters.values) for t in trials]))

@@ -13,5 +13,5 @@ class RandomOracle(SeededOracle):
     Source: Bergstra & Bengio 2012, https://jmlr.org/papers/v13/bergstra12a.html
     """
 
-    def _propose(self, number: int) -> dict[str, Any] | None:
-        return self._draw(number)
+    def _propose(self, index: int) -> dict[str, Any] | None:
+        return self._draw(index)

@@ -16,10 +16,10 @@ _MOST_LISTED = 200_000
 
 
 class SeededOracle(keras_tuner.Oracle):
-    """A keras-tuner oracle whose proposals depend on the seed, the trial's number and results.
+    """A keras-tuner oracle whose proposals depend on the seed, the trial's index and the results.
 
-    Not on a generator that has moved on: a search that was interrupted proposes what the
-    uninterrupted one does. Subclasses say what to propose in `_propose(number)`.
+    They do not depend on a generator's state, so an interrupted search proposes what an
+    uninterrupted one does. Subclasses say what to propose in `_propose(index)`.
 
     Differences from keras-tuner's oracles: `seed=0` is a seed; no setting is proposed twice while
     others remain; a score that is not finite is a failed trial; three failures in a row do not end
@@ -31,7 +31,7 @@ class SeededOracle(keras_tuner.Oracle):
         seed: Any integer.
         hyperparameters: The space; more may be found by a tuner's hypermodel.
         allow_new_entries, tune_new_entries, max_retries_per_trial, max_consecutive_failed_trials:
-            As in keras-tuner; no number of failures ends the search by default.
+            As in keras-tuner; failures never end the search by default.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class SeededOracle(keras_tuner.Oracle):
             return {"status": "STOPPED", "values": None}
         return {"status": "RUNNING", "values": values}
 
-    def _propose(self, number: int) -> dict[str, Any] | None:
+    def _propose(self, index: int) -> dict[str, Any] | None:
         raise NotImplementedError
 
-    def _draw(self, number: int) -> dict[str, Any] | None:
+    def _draw(self, index: int) -> dict[str, Any] | None:
         """A random setting not tried before, `None` if there is none."""
         axes = Axes(self.hyperparameters.space)
-        rng = np.random.default_rng(derive(self.seed, "random setting", number))
+        rng = np.random.default_rng(derive(self.seed, "random setting", index))
         for _ in range(_DRAWS if axes.dimensions else 1):
             values = axes.values(rng.random(axes.dimensions))
             if not self._duplicate(values):
@@ -98,13 +98,13 @@ class SeededOracle(keras_tuner.Oracle):
     def end_trial(self, trial: keras_tuner.engine.trial.Trial) -> None:
         """End a trial; without a finite score it has failed, or waits for its retry."""
         super().end_trial(trial)
-        own = self.trials[trial.trial_id]
-        if own.status != "COMPLETED":
-            own.score = None
-            if own.trial_id in self._retry_queue:
+        stored = self.trials[trial.trial_id]
+        if stored.status != "COMPLETED":
+            stored.score = None
+            if stored.trial_id in self._retry_queue:
                 # keras-tuner would average the failed run into the next one.
-                own.metrics = type(own.metrics)()
-            self._save_trial(own)
+                stored.metrics = type(stored.metrics)()
+            self._save_trial(stored)
 
     def save(self) -> None:
         if self._directory is not None:

@@ -1,4 +1,4 @@
-"""The hyperparameter keras-tuner lacks: zero, or a number from a range.
+"""The hyperparameter keras-tuner lacks: zero, or a value of a range.
 
 "No dropout" and "dropout 0.05 to 0.7", or "no penalty" and "1e-7 to 1e-1 on a log scale", are one
 question, and a log range cannot contain zero. Two hyperparameters (on/off, and how much) would
@@ -21,7 +21,7 @@ ZERO_PROBABILITY = 0.25
 
 
 class ZeroOrRange(Float):
-    """Zero with a stated probability, else a number of [min_value, max_value].
+    """Zero with a stated probability, else a value of [min_value, max_value].
 
     A keras-tuner `Float` with one more value. In the unit interval from which keras-tuner draws,
     [0, zero_probability) is zero and the rest is the range, linear or logarithmic.
@@ -30,7 +30,7 @@ class ZeroOrRange(Float):
         name: Unique name within its `HyperParameters`.
         min_value: Lower bound of the range, > 0.
         max_value: Upper bound of the range.
-        step: Distance (`"linear"`) or factor (`"log"`) between neighbours; `None`: any number.
+        step: Distance (`"linear"`) or factor (`"log"`) between neighbours; `None`: any value.
         sampling: `"linear"` or `"log"`.
         default: Value of a trial that was asked for defaults.
         zero_probability: Chance of zero under `random_sample`, in (0, 1).
@@ -79,7 +79,7 @@ class ZeroOrRange(Float):
 
     @property
     def values(self) -> tuple[float, ...]:
-        """What a grid tries: zero, then every step, or ten evenly spaced numbers without a step."""
+        """What a grid tries: zero, then every step, or ten evenly spaced values without a step."""
         if self.step is not None:
             return (0.0, *super().values)
         # super().values would ask prob_to_value, which knows of zero.

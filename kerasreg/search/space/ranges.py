@@ -1,4 +1,4 @@
-"""The two ways in which a field may vary: a range of numbers, or a choice of values."""
+"""The two ways in which a field may vary: a range, or a choice of values."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from kerasreg.errors import UserError
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers of [low, high], with `zero=True` also exactly 0.
+    """Values of [low, high], with `zero=True` also exactly 0.
 
     Attributes:
         low, high: The bounds, both included; `low > 0` where `log` or `zero`.
-        log: Uniform in the logarithm instead of the number.
+        log: Uniform in the logarithm instead of the value.
         zero: Zero is one more value, drawn with probability 1/4 (`parameters.ZERO_PROBABILITY`).
-        step: Distance between neighbours (their ratio, > 1, where `log`); `None`: any number.
+        step: Distance between neighbours (their ratio, > 1, where `log`); `None`: any value.
 
     Raises:
         UserError: The bounds are not finite, not increasing, or not positive where they must be.
@@ -64,7 +64,7 @@ class Range:
 
 @dataclass(frozen=True, init=False)
 class Choice:
-    """One of the given values: numbers, words, truth values or tuples (of units, of rates).
+    """One of the given values: numbers, words, truth values, or tuples (one value a layer).
 
     Raises:
         UserError: No value is given, or one is given twice.
@@ -89,14 +89,14 @@ class Choice:
         return self.values if plain else tuple(label(value) for value in self.values)
 
     def __contains__(self, value: object) -> bool:
-        return label(value) in [label(own) for own in self.values]
+        return label(value) in [label(choice) for choice in self.values]
 
     def __str__(self) -> str:
         return ",".join(label(value) for value in self.values)
 
 
 def label(value: Any) -> str:
-    """One value as text, the way the command line spells it: `0.5`, `true`, `64x64`."""
+    """One value as text, the way a list of choices spells it: `0.5`, `true`, `64x64`."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple | list):

@@ -5,7 +5,7 @@
     space["units"] = Choice((64, 64), (128, 128))
     space.fix("learning_rate", 1e-3)
 
-The same in text, for a command line: `dropout=0.1:0.5:zero`, `units=64x64,128x128`.
+The same in text, for a command line: `dropout=0.1:0.5:zero`, `units=64x64,128x128` (see `parsing`).
 """
 
 from __future__ import annotations
@@ -17,17 +17,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from kerasreg.errors import UserError
-from kerasreg.search.space.fields import (
-    NUMBERS,
-    STANDARD,
-    as_field,
-    check,
-    known,
-    parse_range,
-    parse_value,
-    plain,
-    split,
-)
+from kerasreg.search.space.default_space import DEFAULT_SPACE
+from kerasreg.search.space.fields import CONTINUOUS, STANDARD, as_field, as_json, check, known
+from kerasreg.search.space.parsing import parse_assignment, parse_setting, parse_varied
 from kerasreg.search.space.ranges import Choice, Range, flat_value, label
 from kerasreg.stacks import StackConfig
 
@@ -58,16 +50,7 @@ class Space:
     @classmethod
     def default(cls) -> Space:
         """Dropout, input dropout, L1, L2, batch normalisation and learning rate."""
-        return cls(
-            {
-                "dropout": Range(0.05, 0.7, zero=True),
-                "input_dropout": Range(0.02, 0.3, zero=True),
-                "l1": Range(1e-7, 1e-2, log=True, zero=True),
-                "l2": Range(1e-7, 1e-1, log=True, zero=True),
-                "normalization": Choice("none", "batch"),
-                "learning_rate": Range(1e-4, 3e-2, log=True),
-            }
-        )
+        return cls(DEFAULT_SPACE)
 
     @classmethod
     def parse(
@@ -76,8 +59,9 @@ class Space:
         """Edit a space by text.
 
         Args:
-            edits: `NAME=LOW:HIGH[:log][:zero][:step=S]` or `NAME=A,B,C`.
-            fixed: `NAME=VALUE`.
+            edits: `NAME=LOW:HIGH[:log][:zero][:step=S]` or `NAME=A,B,C`; a choice that is a list,
+                one value a layer, is written `64x64`.
+            fixed: `NAME=VALUE`; a list is written `64,64`.
             start: The space to edit (it is not changed); the default space if `None`.
 
         Raises:
@@ -85,27 +69,19 @@ class Space:
         """
         space = cls.from_dict((start or cls.default()).to_dict())
         for text in edits:
-            name, right = split(text, "NAME=LOW:HIGH[:log][:zero] or NAME=A,B,C")
-            try:
-                if ":" in right:
-                    what = parse_range(text, right)
-                else:
-                    what = Choice(*(parse_value(name, part) for part in right.split(",")))
-            except UserError as error:
-                raise UserError(f"{text}: {error}") from None
+            name, what = parse_varied(text)
             space[name] = what
         for text in fixed:
-            name, right = split(text, "NAME=VALUE")
-            space.fix(name, parse_value(name, right))
+            space.fix(*parse_assignment(text))
         return space
 
     def __setitem__(self, name: str, what: Range | Choice) -> None:
         known(name)
         if isinstance(what, Range):
-            if name not in NUMBERS:
+            if name not in CONTINUOUS:
                 raise UserError(
                     f"{name}: expected choices ({name}=A,B,C), got the range {what}. "
-                    f"Ranges are for {', '.join(NUMBERS)}."
+                    f"Ranges are for {', '.join(CONTINUOUS)}."
                 )
             samples: tuple = (what.low, what.high, *([0.0] if what.zero else []))
         elif isinstance(what, Choice):
@@ -127,6 +103,10 @@ class Space:
 
     def __getitem__(self, name: str) -> Range | Choice:
         return self._varied[name]
+
+    def get(self, name: str) -> Range | Choice | None:
+        """How the field varies; None where it does not."""
+        return self._varied.get(name)
 
     def __delitem__(self, name: str) -> None:
         del (self._varied if name in self._varied else self._fixed)[name]
@@ -165,8 +145,8 @@ class Space:
             values: A proposal's flat values; names outside the space are refused.
             base: The rest of the stack; the standard `StackConfig` if `None`.
         """
-        own = {name: self._decode(name, value) for name, value in values.items()}
-        return (base or STANDARD).replace(**self._fixed, **own)
+        decoded = {name: self._decode(name, value) for name, value in values.items()}
+        return (base or STANDARD).replace(**self._fixed, **decoded)
 
     def check(self, base: StackConfig | None = None) -> None:
         """Refuse choices that cannot stand together, before a search meets them.
@@ -185,11 +165,11 @@ class Space:
         ranges = {n: what.low for n, what in self._varied.items() if isinstance(what, Range)}
         start = (base or STANDARD).to_dict() | self._fixed | ranges
         for values in itertools.islice(combinations, _MOST_BUILT):
-            own = dict(zip(names, values, strict=True))
+            chosen = dict(zip(names, values, strict=True))
             try:
-                StackConfig.from_dict(start | own)
+                StackConfig.from_dict(start | chosen)
             except UserError as error:
-                which = " with ".join(f"{name}={label(value)}" for name, value in own.items())
+                which = " with ".join(f"{name}={label(value)}" for name, value in chosen.items())
                 raise UserError(
                     f"--space: {which or 'the stack'} cannot be built: {error} "
                     "Leave that choice out of the space, or fix what it does not go with."
@@ -207,30 +187,29 @@ class Space:
             UserError: A name is not varied by this space or a value lies outside of it.
         """
         if isinstance(values, str):
-            pairs = [split(part, "NAME=VALUE,NAME=VALUE") for part in values.split(",")]
-            values = {name: parse_value(name, right) for name, right in pairs}
-        own = {name: self._decode(name, value) for name, value in values.items()}
-        for name, value in own.items():
+            values = parse_setting(values)
+        decoded = {name: self._decode(name, value) for name, value in values.items()}
+        for name, value in decoded.items():
             if value not in self._varied[name]:
                 raise UserError(
                     f"{name}: expected a value of {self._varied[name]}, got {label(value)}. "
                     "Widen the space or change the setting."
                 )
         complete = dict(self.hyperparameters(base).values)
-        complete.update({name: flat_value(self._varied[name], v) for name, v in own.items()})
+        complete.update({name: flat_value(self._varied[name], v) for name, v in decoded.items()})
         self.config(complete, base)
         return complete
 
     def _decode(self, name: str, value: Any) -> Any:
-        """A flat value of a proposal or record as the field's own value."""
+        """A flat value of a proposal or record as a value of the field."""
         if name not in self._varied:
             raise UserError(
                 f"{known(name)}: the search does not vary it. It varies {', '.join(self)}."
             )
         what = self._varied[name]
         if isinstance(what, Choice):
-            own = {label(choice): choice for choice in what.values}
-            return own.get(label(value), as_field(name, value))
+            choices = {label(choice): choice for choice in what.values}
+            return choices.get(label(value), as_field(name, value))
         return as_field(name, value)
 
     def to_dict(self) -> dict[str, Any]:
@@ -238,10 +217,10 @@ class Space:
         varied = {}
         for name, what in self._varied.items():
             if isinstance(what, Choice):
-                varied[name] = {"choices": [plain(value) for value in what.values]}
+                varied[name] = {"choices": [as_json(value) for value in what.values]}
             else:
                 varied[name] = {f.name: getattr(what, f.name) for f in fields(Range)}
-        fixed = {name: plain(value) for name, value in self._fixed.items()}
+        fixed = {name: as_json(value) for name, value in self._fixed.items()}
         return {"varied": varied, "fixed": fixed}
 
     @classmethod

@@ -1,0 +1,98 @@
+"""What every step of a study works with: made at the beginning and handed to each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from kerasreg.data import Dataset, Split
+from kerasreg.search.engines import Engine, TrainingTask
+from kerasreg.search.progress import Counter, Event, Progress
+from kerasreg.search.request import Request
+from kerasreg.stacks import StackConfig
+from kerasreg.study import Study
+
+
+@dataclass(frozen=True)
+class Side:
+    """Baseline or best: the trial record that was chosen, and its stack."""
+
+    record: Mapping[str, Any]
+    config: StackConfig
+
+
+@dataclass(frozen=True)
+class SearchContext:
+    """One study in progress.
+
+    Attributes:
+        request: What is to be done.
+        dataset: On what.
+        study: The folder that keeps what was done.
+        engine: What trains.
+        progress: Called with an `Event` at every step; None for a silent search.
+    """
+
+    request: Request
+    dataset: Dataset
+    study: Study
+    engine: Engine
+    progress: Progress | None
+
+    @property
+    def batch_size(self) -> int:
+        """Rows a step."""
+        return self.request.batch_size or self.dataset.default_batch_size
+
+    def task(
+        self,
+        settings: tuple[StackConfig, ...],
+        only: Iterable[int] | None = None,
+        halving: bool = False,
+    ) -> TrainingTask:
+        """The training of these settings as requested.
+
+        Args:
+            settings: One stack each.
+            only: Indices of the settings to train; None for all.
+            halving: Whether the worse settings stop early.
+        """
+        request = self.request
+        return TrainingTask(
+            settings,
+            request.member_seeds,
+            request.plan(self.batch_size, halving),
+            request.folds,
+            request.seed,
+            None if only is None else frozenset(only),
+        )
+
+    def fit(
+        self,
+        config: StackConfig,
+        seed: int,
+        rows: Split,
+        epochs: int,
+        callbacks: tuple[keras.callbacks.Callback, ...] = (),
+    ) -> keras.Model:
+        """Train one stack on `rows` for exactly `epochs` epochs and return it."""
+        return self.engine.fit(config, seed, self.dataset, rows, epochs, self.batch_size, callbacks)
+
+    def counter(self, phase: str, total: int) -> Counter:
+        """A counter of the `total` settings of one phase."""
+        request = self.request
+        epochs = request.epochs * request.seeds * max(1, request.folds)
+        return Counter(self.progress, phase, total, epochs, request.objective)
+
+    def enter(self, phase: str) -> None:
+        """Say that a phase begins that is not counted."""
+        if self.progress:
+            self.progress(Event(phase))
+
+    def notice(self, text: str) -> None:
+        """Say one sentence that the user should read before the trials begin."""
+        if self.progress:
+            self.progress(Event("searching", notice=text))

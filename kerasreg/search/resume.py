@@ -1,0 +1,65 @@
+"""What a resumed search reads, in this order: its request, its rounds of proposals, its trials.
+
+`study.json` says what was asked, `proposals.json` what was to be tried, `trials.jsonl` what was
+finished. The difference between the last two is trained first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kerasreg.errors import UserError
+from kerasreg.files import read_json, write_json
+from kerasreg.search.proposer import Proposal
+from kerasreg.search.request import Request
+from kerasreg.study import Study
+
+_ROUNDS = "proposals.json"
+
+
+def stored_request(study: Study) -> Request:
+    """The request that a study was begun with.
+
+    Raises:
+        UserError: study.json was edited or damaged.
+    """
+    fields = study.request
+    fields.pop("dataset", None)
+    return Request.from_dict(fields)
+
+
+def read_rounds(study: Study) -> list[list[Proposal]]:
+    """The rounds of proposals recorded so far.
+
+    Raises:
+        UserError: The file is not what kerasreg writes.
+    """
+    path = study.folder / _ROUNDS
+    if not path.exists():
+        return []
+    try:
+        rounds = read_json(path)["rounds"]
+        return [[(str(trial), dict(values)) for trial, values in proposals] for proposals in rounds]
+    except UserError:
+        raise
+    except (KeyError, TypeError, ValueError):
+        raise UserError(
+            f"{path}: expected the rounds of proposals that kerasreg writes; it was edited or "
+            "damaged. Restore it from a copy, or begin a new study."
+        ) from None
+
+
+def write_rounds(study: Study, rounds: Sequence[Sequence[Proposal]]) -> None:
+    """Record the rounds, the new one included, before it is trained."""
+    write_json(study.folder / _ROUNDS, {"rounds": rounds})
+
+
+def changed_versions(study: Study) -> str:
+    """One sentence if the study was begun under other versions, else nothing; recorded once."""
+    changes = study.note_versions()
+    if not changes:
+        return ""
+    return (
+        f"The study was begun under other versions ({'; '.join(changes)}): results of trials "
+        "from now on may differ from what they would have been."
+    )

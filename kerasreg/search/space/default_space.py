@@ -1,0 +1,13 @@
+"""The space of a search that is given none; change what is varied by default here."""
+
+from kerasreg.search.space.ranges import Choice, Range
+
+#: Field of `StackConfig` -> what it may be.
+DEFAULT_SPACE: dict[str, Range | Choice] = {
+    "dropout": Range(0.05, 0.7, zero=True),
+    "input_dropout": Range(0.02, 0.3, zero=True),
+    "l1": Range(1e-7, 1e-2, log=True, zero=True),
+    "l2": Range(1e-7, 1e-1, log=True, zero=True),
+    "normalization": Choice("none", "batch"),
+    "learning_rate": Range(1e-4, 3e-2, log=True),
+}
