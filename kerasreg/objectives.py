@@ -20,12 +20,14 @@ class Metric:
         direction: `"min"` where smaller is better, `"max"` where larger is.
         tasks: The tasks that have it.
         objective: Whether a study may choose by its `val_` twin.
+        in_target_unit: Whether it has the unit of a regression target.
     """
 
     name: str
     direction: Direction
     tasks: tuple[str, ...] = TASKS
     objective: bool = True
+    in_target_unit: bool = False
 
 
 #: Name -> metric, in the order in which tables show them.
@@ -36,7 +38,7 @@ METRICS = {
         Metric("data_loss", "min"),
         Metric("penalty", "min", objective=False),
         Metric("accuracy", "max", ("classification",)),
-        Metric("mae", "min", ("regression",)),
+        Metric("mae", "min", ("regression",), in_target_unit=True),
     )
 }
 #: Every objective of every task; the first is the default.
@@ -71,6 +73,15 @@ def sign(name: str) -> int:
     `sign(name) * value` is what training makes large.
     """
     return -1 if lower_is_better(name) else 1
+
+
+def in_target_unit(name: str) -> bool:
+    """Whether a metric, with or without `val_`, has the unit of a regression target.
+
+    False for a name that is no metric: a study may hold other curves.
+    """
+    metric = METRICS.get(name.removeprefix("val_"))
+    return metric is not None and metric.in_target_unit
 
 
 def _metric(name: str) -> Metric:

@@ -1,5 +1,6 @@
 """The numbers and the sentences of the answer: baseline against best."""
 
+import json
 import math
 
 import numpy as np
@@ -84,10 +85,14 @@ def test_the_luck_of_seeds_counts_too(tmp_path, without_figures):
     assert "the mean of 3 seeds (best.keras is the first seed's model and has 99.0 %)" in page.text
 
 
-def test_errors_are_in_the_targets_units(tmp_path):
+def test_errors_of_version_0_1_are_in_the_targets_units(tmp_path):
     regression(tmp_path / "study", scale=100.0)
-    view = read_study(tmp_path / "study")
     stored = Study.open(tmp_path / "study").best("val_mae")
+    path = tmp_path / "study" / "study.json"
+    info = json.loads(path.read_text())
+    del info["error_unit"]
+    path.write_text(json.dumps(info))
+    view = read_study(tmp_path / "study")
     assert view.best["score"] == pytest.approx(100 * stored["score"])
     assert view.best["curves"]["mae"][0] == pytest.approx(100 * stored["curves"]["mae"][0])
     assert view.best["members"][0]["curves"]["val_mae"][0] == pytest.approx(

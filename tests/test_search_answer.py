@@ -151,3 +151,21 @@ class TestHonesty:
         error = np.abs(model.predict(X_TEST, verbose=0)[:, 0] - line_target(X_TEST)).mean()
         assert study.result["best"]["test"]["mae"] == pytest.approx(error, rel=1e-4)
         assert error > 2  # about the target's unit, not standard deviations
+        # Records have that unit too: validation rows are alike to test rows.
+        assert 0.2 < study.best()["score"] / error < 5
+        assert study.best()["metrics"]["val_mae"] == study.best()["score"]
+
+    def test_a_study_in_another_unit_is_read_and_not_extended(self, tmp_path):
+        options = {"data": line(), "objective": "val_mae", "epochs": 1}
+        study = small_search(tmp_path / "s", trials=1, **options)
+        path = study.folder / "study.json"
+        info = json.loads(path.read_text())
+        del info["error_unit"]  # as version 0.1 wrote it
+        path.write_text(json.dumps(info))
+        scale = study.request["dataset"]["target_scale"]
+        old = Study.open(study.folder)
+        assert old.best()["score"] == pytest.approx(scale * study.best()["score"])
+        again = small_search(tmp_path / "s", trials=1, resume=True, **options)
+        assert again.result["best"]["score"] == old.best()["score"]
+        with pytest.raises(UserError, match=r"kerasreg 0\.1.*begin a new study"):
+            small_search(tmp_path / "s", trials=2, resume=True, reread_test=True, **options)

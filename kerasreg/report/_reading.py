@@ -86,18 +86,8 @@ def read_study(folder: Path | str) -> StudyView:
         UserError: No study there, or a file that is not what kerasreg writes.
     """
     study = Study.open(folder)
-    result = study.result
     _check_asked(study)
-    scale = float((study.request.get("dataset") or {}).get("target_scale") or 1.0)
-    trials = [in_target_units(trial, scale, study.request) for trial in study.trials()]
-    if result is not None:
-        sides = {
-            side: in_target_units(result[side], scale, study.request)
-            for side in ("baseline", "best")
-            if result.get(side)
-        }
-        result = {**result, **sides}
-    return StudyView(study.folder, study.info, trials, result, study.test_reads)
+    return StudyView(study.folder, study.info, study.trials(), study.result, study.test_reads)
 
 
 _ASKED = {
@@ -138,36 +128,3 @@ def _damaged(study: Study, name: str, value: Any) -> UserError:
         f"{ascii(value)[:40]} for {ascii(name)[1:41]}; it was edited or damaged. Restore it from a "
         "copy."
     )
-
-
-def in_target_units(record: Record, scale: float, asked: Mapping[str, Any]) -> Record:
-    """Multiply a record's mean absolute errors, trained on a standardised target, by its scale.
-
-    Test results are in the target's own units already.
-    """
-    if scale == 1.0:
-        return record
-
-    def scaled(values: Mapping[str, Any], name: str) -> Any:
-        value = values[name]
-        if name not in ("mae", "val_mae") or value is None:
-            return value
-        if isinstance(value, list):
-            return [None if item is None else item * scale for item in value]
-        return value * scale
-
-    def converted(part: Record) -> Record:
-        changed = dict(part)
-        for key in ("metrics", "curves"):
-            if isinstance(part.get(key), Mapping):
-                changed[key] = {name: scaled(part[key], name) for name in part[key]}
-        if asked.get("objective") == "val_mae":
-            for key in ("score", "score_std"):
-                if part.get(key) is not None:
-                    changed[key] = part[key] * scale
-        return changed
-
-    changed = converted(record)
-    if record.get("members"):
-        changed["members"] = [converted(member) for member in record["members"]]
-    return changed

@@ -13,7 +13,7 @@ from kerasreg.search.context import SearchContext
 from kerasreg.search.request import Request
 from kerasreg.search.space import Choice, Range
 from kerasreg.stacks import StackConfig
-from kerasreg.study import best_trial, checked_record, trial_record
+from kerasreg.study import best_trial, checked_record
 
 LEARNING_RATES = 8
 
@@ -66,14 +66,8 @@ def train_baseline(context: SearchContext, shape: StackConfig) -> list[Record]:
     remaining = rates[len(records) :]
 
     def on_setting(index: int, members: list) -> None:
-        record = trial_record(
-            f"baseline-{len(records)}",
-            {"learning_rate": remaining[index]},
-            members,
-            request.objective,
-            request.epoch_rule,
-            context.engine.name,
-        )
+        name, values = f"baseline-{len(records)}", {"learning_rate": remaining[index]}
+        record = context.record(name, values, members)
         records.append(record)
         write_json(path, {"config": shape.to_dict(), "candidates": records})
         counter.setting(record)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from kerasreg.data import Dataset, Split
+from kerasreg.objectives import in_target_unit
+from kerasreg.population import MemberResult
 from kerasreg.search.engines import Engine, TrainingTask
 from kerasreg.search.progress import Counter, Event, Progress
 from kerasreg.search.request import Request
 from kerasreg.stacks import StackConfig
-from kerasreg.study import Study
+from kerasreg.study import Study, trial_record
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class SearchContext:
     def batch_size(self) -> int:
         """Rows a step."""
         return self.request.batch_size or self.dataset.default_batch_size
+
+    @property
+    def objective_scale(self) -> float:
+        """Factor from what engines measure to the objective in the target's unit."""
+        return self.dataset.target_scale if in_target_unit(self.request.objective) else 1.0
 
     def task(
         self,
@@ -80,6 +87,21 @@ class SearchContext:
     ) -> keras.Model:
         """Train one stack on `rows` for exactly `epochs` epochs and return it."""
         return self.engine.fit(config, seed, self.dataset, rows, epochs, self.batch_size, callbacks)
+
+    def record(
+        self, trial: str, hyperparameters: Mapping[str, Any], members: Sequence[MemberResult]
+    ) -> dict[str, Any]:
+        """The record of a trained setting, its errors in the target's unit."""
+        request, scale = self.request, self.dataset.target_scale
+        return trial_record(
+            trial,
+            hyperparameters,
+            members,
+            request.objective,
+            request.epoch_rule,
+            self.engine.name,
+            target_scale=scale,
+        )
 
     def counter(self, phase: str, total: int) -> Counter:
         """A counter of the `total` settings of one phase."""

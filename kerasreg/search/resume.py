@@ -28,6 +28,20 @@ def stored_request(study: Study) -> Request:
     return Request.from_dict(fields)
 
 
+def check_unit(study: Study, trials: int) -> None:
+    """Refuse to add trials to a study whose records have another unit.
+
+    Raises:
+        UserError: Version 0.1 recorded its errors in standard deviations of the target.
+    """
+    if study.is_readable_only and (study.result is None or trials > len(study.trials())):
+        raise UserError(
+            f"--resume: {study.folder} was begun by kerasreg 0.1, which recorded absolute errors "
+            "in standard deviations of the target. It can be read and reported, but no trial can "
+            "be added; begin a new study."
+        )
+
+
 def read_rounds(study: Study) -> list[list[Proposal]]:
     """The rounds of proposals recorded so far.
 

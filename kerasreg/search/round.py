@@ -15,7 +15,7 @@ from kerasreg.search.engines import OutOfMemory
 from kerasreg.search.progress import Counter
 from kerasreg.search.proposer import Proposal
 from kerasreg.stacks import StackConfig
-from kerasreg.study import failed_record, trial_record
+from kerasreg.study import failed_record
 
 
 class RoundTrainer:
@@ -118,7 +118,7 @@ class RoundTrainer:
         return proposal[0] in self._recorded or proposal[0] in self._new
 
     def _on_epoch(self, scores: np.ndarray) -> None:
-        self._live.epoch(scores)
+        self._live.epoch(scores * self._context.objective_scale)
         self._counter.epochs(len(scores))
         if self.late() and not self._said_late:
             self._said_late = True
@@ -127,10 +127,7 @@ class RoundTrainer:
     def _finish(self, proposal: Proposal, members: list) -> None:
         if self._is_recorded(proposal):  # of a resumed round with halving
             return
-        request, engine = self._context.request, self._context.engine.name
-        self._append(
-            trial_record(*proposal, members, request.objective, request.epoch_rule, engine)
-        )
+        self._append(self._context.record(*proposal, members))
 
     def _fail(self, proposal: Proposal, error: UserError) -> None:
         seeds, engine = self._context.request.member_seeds, self._context.engine.name

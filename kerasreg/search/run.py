@@ -15,7 +15,7 @@ from kerasreg.search.engines import engine_named
 from kerasreg.search.loop import make_proposer, run_trials
 from kerasreg.search.progress import Progress
 from kerasreg.search.request import Request, check_minutes
-from kerasreg.search.resume import changed_versions
+from kerasreg.search.resume import changed_versions, check_unit
 from kerasreg.search.space import Space
 from kerasreg.stacks import StackConfig
 from kerasreg.study import Study
@@ -188,6 +188,7 @@ def run_request(
     proposer = None if request.command == "train" else make_proposer(request)
     if resume:
         study = Study.open(out)
+        check_unit(study, request.trials)
         if given:
             # Data at hand is the same if its rows are, however it was found the first time.
             del fields["data"]

@@ -15,6 +15,7 @@ from kerasreg.study._lock import StudyLock
 from kerasreg.study._ranking import best_trial
 from kerasreg.study._request import growth
 from kerasreg.study._result import ResultFile
+from kerasreg.study._units import error_scale, scaled_record, scaled_result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,6 +145,11 @@ class Study:
             self._write_info(_info.extended(self._info, grown))
             return True
 
+    @property
+    def is_readable_only(self) -> bool:
+        """Whether version 0.1 wrote its errors in another unit, so that no trial can be added."""
+        return error_scale(self._info) != 1.0
+
     def version_changes(self) -> list[str]:
         """Return `name: then → now` for what has another version than when the study began."""
         return _info.version_changes(self._info)
@@ -186,11 +192,17 @@ class Study:
         Raises:
             UserError: Naming the line that is no valid record.
         """
-        return list(_trials.read(self._trials.path))
+        return list(self._records())
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        """Yield the finished trials with their absolute errors in the target's unit."""
+        scale, objective = error_scale(self._info), self._info["asked"].get("objective")
+        for record in _trials.read(self._trials.path):
+            yield scaled_record(record, scale, objective)
 
     def dataframe(self) -> "pd.DataFrame":
         """Return the tidy table: a row a trial, hyperparameters and metrics as columns."""
-        return _table.dataframe(_trials.read(self._trials.path))
+        return _table.dataframe(self._records())
 
     def best(self, objective: str | None = None) -> dict[str, Any] | None:
         """Return the best completed trial, the first of equals; None when there is none.
@@ -204,14 +216,15 @@ class Study:
         """
         if objective is None:
             objective = self._info["asked"].get("objective", "val_data_loss")
-        return best_trial(_trials.read(self._trials.path), objective)
+        return best_trial(self._records(), objective)
 
     # The result and the test rows
 
     @property
     def result(self) -> dict[str, Any] | None:
         """What `write_result` wrote, with `test_reads`; None while there is no result."""
-        return self._result.read()
+        result = self._result.read()
+        return result and scaled_result(result, error_scale(self._info))
 
     @property
     def test_reads(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from kerasreg.errors import UserError
 from kerasreg.files.strict_json import plain, read_json
 from kerasreg.study._text import printable
+from kerasreg.study._units import ERROR_UNIT
 
 FORMAT = "kerasreg study"
 FORMAT_VERSION = 1
@@ -42,6 +43,7 @@ def new(request: Mapping[str, Any], command: Sequence[str] | None) -> dict[str, 
             "versions": _versions(),
             "asked": dict(request),
             "extended": [],
+            "error_unit": ERROR_UNIT,
         }
     )
 
@@ -71,6 +73,11 @@ def read(path: Path) -> dict[str, Any]:
                 f"Expected {key!r} of type {kind.__name__} in {path}, got "
                 f"{repr(info.get(key))[:60]}; restore the file from a copy."
             )
+    if info.get("error_unit", ERROR_UNIT) != ERROR_UNIT:
+        raise UserError(
+            f"Expected {ERROR_UNIT!r} for 'error_unit' in {path}, or none, got "
+            f"{repr(info['error_unit'])[:60]}; restore the file from a copy."
+        )
     changes = info.get("other_versions", [])
     if type(changes) is not list or not all(_is_change(change) for change in changes):
         raise UserError(

@@ -9,6 +9,7 @@ import numpy as np
 from kerasreg.objectives import EPOCH_RULES, OBJECTIVES, sign
 from kerasreg.statuses import MEMBER_STATUSES
 from kerasreg.study._contract import checked
+from kerasreg.study._units import scaled_record
 
 _MAX_ERROR = 2000
 
@@ -82,6 +83,7 @@ def trial_record(
     epoch_rule: str = "best",
     engine: str = "population",
     seconds: float | None = None,
+    target_scale: float = 1.0,
 ) -> dict[str, Any]:
     """Build the record of a trained trial from its members.
 
@@ -102,6 +104,8 @@ def trial_record(
         epoch_rule: `best` epoch of the mean objective curve (the first of equals), or `last`.
         engine: What trained it, `population` or `keras-tuner`.
         seconds: The trial's share of training time; by default the sum of its members'.
+        target_scale: Standard deviation of the target that was standardised for training: the
+            members' absolute errors are multiplied by it, so that the record has the target's unit.
 
     Returns:
         A dict of plain JSON values without NaN, ready for `Study.append`.
@@ -164,7 +168,7 @@ def trial_record(
         "seconds": sum(member.seconds for member in members) if seconds is None else seconds,
         "engine": engine,
     }
-    return checked(record)
+    return checked(scaled_record(record, target_scale, objective))
 
 
 def failed_record(
