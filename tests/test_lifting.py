@@ -180,7 +180,7 @@ def test_names_and_numbers_are_no_structure():
     first, second = lift(one), lift(other)
     assert first.blueprint == second.blueprint
     assert hash(first.blueprint) == hash(second.blueprint)
-    assert first.numbers != second.numbers
+    assert first.values != second.values
     split = plain(L.Dense(4), L.Activation("relu"), L.Dropout(0.1))
     assert lift(split).blueprint == first.blueprint
     inputs = keras.Input((FEATURES,))

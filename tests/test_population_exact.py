@@ -149,7 +149,7 @@ def test_float64_equals_keras_elementwise(number, rule, normalization):
 
 def population_gradients(population, x, y):
     """Gradients of data loss and penalty by trainable array, from the compiled room's own parts."""
-    own, numbers = population._program_for(range(len(population)))
+    own, numbers = population.program_of(range(len(population)))
     arrays = [
         tf.constant(np.stack(a))
         for a in zip(*(population.get_weights(k) for k in range(len(population))), strict=True)
@@ -159,7 +159,7 @@ def population_gradients(population, x, y):
     data, statistics = own.gradients(arrays, numbers, x[None], y[None], None, {})
     with tf.GradientTape() as tape:
         tape.watch(arrays)
-        extra = penalty(population.blueprint, own._named(arrays), own._numbers(numbers))
+        extra = penalty(population.blueprint, own.named(arrays), own.named_values(numbers))
         extra = tf.reduce_sum(extra)
     extra = tape.gradient(extra, arrays, unconnected_gradients="zero")
     trainable = [i for i, p in enumerate(own.parameters) if p.trainable]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from solo_training import copy_weights, keras_dtype, model_weights, solo_model, train_solo
 
-from kerasreg.population import Population, batch_order, chunk
+from kerasreg.population import Population, batch_order, stack_chunk
 from kerasreg.population.rows import gather_rows
 from kerasreg.seeds import derive
 from kerasreg.stacks import ACTIVATIONS, NORMALIZATIONS, OPTIMIZERS, StackConfig, build_stack
@@ -79,7 +79,7 @@ def test_permuting_members_permutes_results(reference):
 
 @pytest.mark.parametrize("size", [1, 4])
 def test_chunks_change_nothing(reference, size):
-    trained = zip(*train(nine(), chunk_size=size), strict=True)
+    trained = zip(*train(nine(), cohort_size=size), strict=True)
     for one, other in zip(trained, reference, strict=True):
         assert_same(one, other)
 
@@ -104,12 +104,16 @@ def test_one_that_diverges_touches_nobody(reference):
 
 @pytest.mark.parametrize("flops", [0.0, 1e30], ids=["compacted", "masked"])
 def test_dropping_members_changes_no_survivor(reference, monkeypatch, flops):
-    monkeypatch.setattr(chunk, "COMPACTION_FLOPS", flops)
+    monkeypatch.setattr(stack_chunk, "COMPACTION_FLOPS", flops)
     sizes = []
-    compact = chunk.Chunk.compact
-    monkeypatch.setattr(
-        chunk.Chunk, "compact", lambda self: (compact(self), sizes.append(len(self.members)))
-    )
+    compact = stack_chunk.StackChunk.compact
+
+    def counted(chunk, *arguments):
+        if compacted := compact(chunk, *arguments):
+            sizes.append(len(chunk.members))
+        return compacted
+
+    monkeypatch.setattr(stack_chunk.StackChunk, "compact", counted)
     results, weights = train(nine(), halving=[(1, 0.7), (2, 0.5)])
     assert [r.status for r in results].count("completed") == 4
     assert sizes == ([4] if flops == 0 else [])  # 9 -> 7 is not worth a new size, 9 -> 4 is
@@ -212,7 +216,7 @@ def test_any_structure_is_solo_training_in_any_order(case):
 
     with keras_dtype("float64"):
         initial, weights = trained(range(4))
-        _, shuffled = trained(order, chunk_size=2)
+        _, shuffled = trained(order, cohort_size=2)
         model = solo_model(configs[0], FEATURES, CLASSES, "classification", seeds[0], initial[0])
         train_solo(model, x, y, seeds[0], 2, 8)
     for ours, theirs in zip(weights[0], model_weights(model), strict=True):
@@ -228,9 +232,9 @@ def site_uniforms(members, step, rows):
     configs, seeds = zip(*members, strict=True)
     population = Population(configs, FEATURES, CLASSES, seeds=seeds)
     data = gather_rows(population.blueprint, "float32", [((x, y, None), (x, y, None))])
-    own = population.new_chunk(range(len(members)), data, BATCH)
-    draws = own.program._uniforms(own._seeds, tf.constant(step), tf.constant(rows))
-    spread = {k: own.program._spread(u, own._stream).numpy() for k, u in draws.items()}
+    chunk = population.new_chunk(range(len(members)), data, BATCH)
+    draws = chunk.program.uniforms(chunk.seeds, tf.constant(step), tf.constant(rows))
+    spread = {k: chunk.program.spread(u, chunk.stream).numpy() for k, u in draws.items()}
     return population.blueprint, spread
 
 

@@ -9,7 +9,8 @@ import tensorflow as tf
 from solo_training import keras_dtype, model_weights, solo_model, train_solo
 
 from kerasreg.errors import UserError
-from kerasreg.population import Population, chunk, engine, sizes, training
+from kerasreg.population import Population, TrainingPlan, sizes
+from kerasreg.population.stack_chunk import StackChunk
 from kerasreg.stacks import StackConfig
 
 FEATURES, CLASSES, BATCH = 6, 3, 16
@@ -131,7 +132,7 @@ def test_halving_keeps_the_best_groups_and_tells_the_others_stopped():
     configs = [c for c in several(4) for _ in range(2)]
     groups = [k // 2 for k in range(8)]
     halving = [(2, 0.5), (4, 0.5)]
-    results, _ = trained(configs, [0, 1] * 4, groups, epochs=6, halving=halving, chunk_size=3)
+    results, _ = trained(configs, [0, 1] * 4, groups, epochs=6, halving=halving, cohort_size=3)
     full, _ = trained(configs, [0, 1] * 4, groups, epochs=6)
     score = {
         g: max(-np.mean([full[2 * g + i].curves["val_data_loss"][e] for i in (0, 1)])
@@ -208,23 +209,26 @@ def test_validation_on_the_training_rows_does_not_inherit_their_weights():
 
 
 def test_what_no_member_uses_is_left_out_of_the_program():
-    used = {name for _, name in Population([BASE], FEATURES, CLASSES)._active}
+    def names(configs):
+        program, _ = Population(configs, FEATURES, CLASSES).program_of([0])
+        return {name for _, name in program.key.names}
+
+    used = names([BASE])
     assert "l2" in used
     assert not used & {"l1", "rate", "weight_decay", "label_smoothing"}
     config = BASE.replace(l1=0.1, dropout=0.1, weight_decay=0.1, label_smoothing=0.1)
-    used = {name for _, name in Population([BASE, config], FEATURES, CLASSES)._active}
-    assert used >= {"l1", "l2", "rate", "weight_decay", "label_smoothing"}
+    assert names([BASE, config]) >= {"l1", "l2", "rate", "weight_decay", "label_smoothing"}
 
 
 def test_results_and_epochs_are_told_as_they_come():
     told, reports = [], []
     results, _ = trained(
-        several(), chunk_size=2, epochs=3, on_results=told.append, on_epoch=reports.append
+        several(), cohort_size=2, epochs=3, on_results=told.append, on_epoch=reports.append
     )
     assert [[number for number, _ in pairs] for pairs in told] == [[0, 1], [2, 3]]
     assert all(result is results[number] for pairs in told for number, result in pairs)
-    assert [(r.chunk, r.chunks, r.epoch) for r in reports] == [
-        (chunk, 2, epoch) for chunk in (1, 2) for epoch in (1, 2, 3)
+    assert [(r.cohort, r.cohorts, r.epoch) for r in reports] == [
+        (cohort, 2, epoch) for cohort in (1, 2) for epoch in (1, 2, 3)
     ]
     assert reports[-1].members == (2, 3)
     np.testing.assert_array_equal(
@@ -250,24 +254,24 @@ def test_an_interrupt_leaves_what_was_finished_told():
     told = []
 
     def interrupt(report):
-        if report.chunk == 2:
+        if report.cohort == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        trained(several(), chunk_size=2, on_results=told.append, on_epoch=interrupt)
+        trained(several(), cohort_size=2, on_results=told.append, on_epoch=interrupt)
     assert [number for pairs in told for number, _ in pairs] == [0, 1]
 
 
-def test_too_little_memory_means_smaller_chunks(monkeypatch):
+def test_too_little_memory_means_smaller_cohorts(monkeypatch):
     expected, population = trained(several())
-    train = chunk.Chunk.train_epoch
+    train = StackChunk.train_epoch
 
     def limited(self):
         if len(self.members) > 1:
             raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
         train(self)
 
-    monkeypatch.setattr(chunk.Chunk, "train_epoch", limited)
+    monkeypatch.setattr(StackChunk, "train_epoch", limited)
     with pytest.warns(UserWarning, match="Out of memory") as caught:
         results, smaller = trained(several())
     assert [str(warning.message) for warning in caught] == [
@@ -281,7 +285,7 @@ def test_too_little_memory_means_smaller_chunks(monkeypatch):
     def never(self):
         raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
 
-    monkeypatch.setattr(chunk.Chunk, "train_epoch", never)
+    monkeypatch.setattr(StackChunk, "train_epoch", never)
     with pytest.raises(UserError, match="smaller batch_size or fewer units"):
         trained(several(1))
 
@@ -290,14 +294,14 @@ def test_too_little_memory_after_a_rung_revives_nobody(monkeypatch):
     """Who was culled keeps what it has; the others begin anew and end as they would have."""
     options = {"epochs": 6, "halving": [(2, 0.5)], "keep": "last"}
     expected, population = trained(several(6), **options)
-    train = chunk.Chunk.train_epoch
+    train = StackChunk.train_epoch
 
     def limited(self):
         if self.epoch >= 2 and len(self.members) > 2:
             raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
         train(self)
 
-    monkeypatch.setattr(chunk.Chunk, "train_epoch", limited)
+    monkeypatch.setattr(StackChunk, "train_epoch", limited)
     with pytest.warns(UserWarning, match="the 3 still in training again as 1 and 2"):
         results, smaller = trained(several(6), **options)
     assert [r.status for r in results].count("stopped") == 3
@@ -312,7 +316,7 @@ def test_who_had_ended_before_memory_ran_out_is_in_the_checkpoint(monkeypatch, t
     monkeypatch.setattr("kerasreg.population.checkpoint.INTERVAL", 0.0)
     configs = [BASE.replace(learning_rate=r) for r in (1e38, 0.01, 0.02, 0.03)]
     expected, _ = trained(configs, epochs=5)
-    train = chunk.Chunk.train_epoch
+    train = StackChunk.train_epoch
 
     def limited(self):
         if self.epoch >= 2 and len(self.members) > 2:
@@ -320,10 +324,10 @@ def test_who_had_ended_before_memory_ran_out_is_in_the_checkpoint(monkeypatch, t
         train(self)
 
     def kill(report):
-        if report.chunks == 2 and report.epoch == 3:
+        if report.cohorts == 2 and report.epoch == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(chunk.Chunk, "train_epoch", limited)
+    monkeypatch.setattr(StackChunk, "train_epoch", limited)
     options = {"epochs": 5, "checkpoint": tmp_path / "c"}
     with (
         pytest.warns(UserWarning, match="the 3 still in training again as 1 and 2"),
@@ -340,45 +344,44 @@ def test_who_had_ended_before_memory_ran_out_is_in_the_checkpoint(monkeypatch, t
 
 
 def test_one_left_of_many_begins_anew_alone(monkeypatch):
-    train = chunk.Chunk.train_epoch
+    train = StackChunk.train_epoch
 
     def limited(self):
         if self.epoch >= 1 and len(self.members) > 1:
             raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
         train(self)
 
-    monkeypatch.setattr(chunk.Chunk, "train_epoch", limited)
+    monkeypatch.setattr(StackChunk, "train_epoch", limited)
     with pytest.warns(UserWarning, match="the 1 still in training again as 1"):
         results, _ = trained(several(2), epochs=3, halving=[(1, 0.5)])
     assert sorted((r.status, r.epochs) for r in results) == [("completed", 3), ("stopped", 1)]
 
 
-def sizes_asked(monkeypatch, population, **options):
-    """Most members at once that a fit settles on, without training."""
-    asked = []
-    monkeypatch.setattr(training.Training, "run", lambda self, size, stop: asked.append(size))
-    fit(population, **options)
-    return asked[0]
-
-
-def test_chunks_are_planned_for_the_rows_there_are_and_for_what_is_padded(monkeypatch):
+def test_cohorts_are_planned_for_the_rows_there_are_and_for_what_is_padded(monkeypatch):
     population = Population(several(40), FEATURES, CLASSES)
-    one = sizes._training_numbers(population.blueprint, BATCH) * 4
+    one = sizes.training_bytes(population.blueprint, BATCH, "float32")
+
+    def planned(members=40, batch_size=BATCH, **options):
+        plan = TrainingPlan(4, batch_size, **options)
+        return population.cohort_size(plan, rows=44, members=members)
+
     for hold, expected in ((31, 24), (33, 32), (0.1, 1), (5, 4), (1e9, 1e9)):
-        monkeypatch.setattr(engine, "CHUNK_BYTES", int(hold * one))
-        size = sizes_asked(monkeypatch, population)
+        monkeypatch.setattr(sizes, "COHORT_BYTES", int(hold * one))
+        size = planned()
         assert sizes.padded_size(size) <= max(hold, 1)
         assert size >= 0.99 * expected
-    monkeypatch.setattr(engine, "CHUNK_BYTES", 33 * one)
-    with pytest.warns(UserWarning, match="larger than the data"):
-        whole = sizes_asked(monkeypatch, population, batch_size=10**6)
-    assert whole == sizes_asked(monkeypatch, population, batch_size=44) > 8
+    monkeypatch.setattr(sizes, "COHORT_BYTES", 33 * one)
+    assert planned(batch_size=10**6) == planned(batch_size=44) > 8
     # Cohorts that wait for each other's rung stay in memory.
-    many = Population(several(400), FEATURES, CLASSES)
-    assert sizes_asked(monkeypatch, many, halving=[(1, 0.5)]) == 4
-    assert sizes_asked(monkeypatch, many) == 32
-    monkeypatch.setattr(engine, "CHUNK_BYTES", 40 * one)
-    assert sizes_asked(monkeypatch, population, halving=[(1, 0.5)]) == 40
+    assert planned(400, halving=[(1, 0.5)]) == 4
+    assert planned(400) == 32
+    monkeypatch.setattr(sizes, "COHORT_BYTES", 40 * one)
+    assert planned(halving=[(1, 0.5)]) == 40
+    # What is planned is what trains: of at most 24, two cohorts of 20.
+    monkeypatch.setattr(sizes, "COHORT_BYTES", 31 * one)
+    reports = []
+    fit(population, epochs=1, on_epoch=reports.append)
+    assert [len(report.members) for report in reports] == [20, 20]
 
 
 @pytest.mark.parametrize(
@@ -397,8 +400,8 @@ def test_members_are_split_into_arrays_of_little_padding(members, largest, expec
     numbers = iter(range(1000))
     groups = [[next(numbers) for _ in range(count)] for count in members]
     cohorts = sizes.split(groups, largest)
-    assert [len(cohort) for cohort in cohorts] == expected
-    assert [n for own in cohorts for n in own] == [n for own in groups for n in own]
+    assert [sum(map(len, cohort)) for cohort in cohorts] == expected
+    assert [group for cohort in cohorts for group in cohort] == groups
 
 
 def test_class_weights_are_read_from_one_hot_targets_too():

@@ -159,7 +159,7 @@ class TestCheckpoint:
         try:
             found = population.train(
                 [((x, y), (x[:20], y[:20]))], TrainingPlan(6, 16, keep="none", **options),
-                only=members, chunk_size=size, checkpoint=path, on_epoch=on_epoch,
+                only=members, cohort_size=size, checkpoint=path, on_epoch=on_epoch,
                 on_results=on_results,
             )  # fmt: skip
         except Killed:

@@ -206,8 +206,8 @@ def test_a_penalty_is_what_keras_applies():
     expected = float(sum(model.losses))
     assert 0 < expected < 1
     population = Population.from_models([model])
-    for number in population.members[0].numbers:
-        assert population.members[0].numbers[number] != 100.0
+    for value in population.members[0].values.values():
+        assert value != 100.0
     (member,) = population.fit(X, Y, validation_data=(X, Y), epochs=1, batch_size=90)
     assert member.curves["penalty"][0] == pytest.approx(expected, rel=0.1)
 

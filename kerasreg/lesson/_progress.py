@@ -46,5 +46,5 @@ class Progress:
         if not self._shown and time.monotonic() - self._started > PATIENCE:
             self._shown = True
             self._bar.start()
-        part = (report.chunk - 1 + report.epoch / report.epochs) / report.chunks
+        part = (report.cohort - 1 + report.epoch / report.epochs) / report.cohorts
         self._bar.update(self._task, completed=(before + now * part) / total)

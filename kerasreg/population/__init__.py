@@ -1,9 +1,9 @@
 """Populations: many settings of one stack, trained as one program with one more axis."""
 
-from kerasreg.population.engine import Population
 from kerasreg.population.memory import OutOfMemory
 from kerasreg.population.orders import batch_order
 from kerasreg.population.plan import TrainingPlan
+from kerasreg.population.population import Population
 from kerasreg.population.results import EpochReport, MemberResult
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The blueprint: everything about a stack that is structure, nothing that is a number.
+"""The blueprint: everything about a stack that is structure, nothing that is a value of a member.
 
 Members of a population share one blueprint; what differs between them stands in arrays.
 """
@@ -89,7 +89,7 @@ class Blueprint:
         return tuple(widths)
 
     def member_size(self) -> int:
-        """Numbers in one member's parameters."""
+        """How many floats one member's parameters have."""
         return sum(p.shape[0] * p.shape[1] for p in self.parameters())
 
 

@@ -1,7 +1,7 @@
 """Checkpoints: a training that was killed goes on from its last minute, to the same numbers.
 
 A checkpoint is a cache. One that is damaged, or of other members, data or plan, is ignored, and
-training begins anew. It holds numbers and JSON only; nothing in it is executed.
+training begins anew. It holds arrays and JSON only; nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Seconds between two checkpoints.
 INTERVAL = 45.0
-_FORMAT = 2
+_FORMAT = 3
 
 
 class Checkpoint:
@@ -33,13 +33,11 @@ class Checkpoint:
     Args:
         path: Where; its folder must exist.
         context: Digest of everything but the members: structure, data, plan.
-        members: Their digests tell which of a checkpoint's members are here.
     """
 
-    def __init__(self, path: str | Path, context: str, members: Sequence[Member]):
+    def __init__(self, path: str | Path, context: str):
         self.path = Path(path)
         self._context = context
-        self.ids = _identities(members)
         self._written = time.monotonic()
 
     def due(self) -> bool:
@@ -89,15 +87,18 @@ def context_digest(structure: object, rows: Rows, plan: object, dtype: str) -> s
     return digest.hexdigest()
 
 
-def _identities(members: Sequence[Member]) -> list[str]:
-    """A name for each member that does not depend on its position; equal members are counted."""
+def identities(members: Sequence[Member]) -> list[str]:
+    """A name for each member that does not depend on its index; equal members are counted.
+
+    The names tell which of a checkpoint's members are here.
+    """
     seen: Counter[str] = Counter()
     names = []
     for member in members:
         config = member.config.to_json() if member.config else ""
-        numbers = sorted(member.numbers.items())
-        digest = hashlib.sha256(repr((config, numbers, member.seed, member.fold)).encode())
-        for array in member.weights or ():
+        values = sorted(member.values.items())
+        digest = hashlib.sha256(repr((config, values, member.seed, member.fold)).encode())
+        for array in member.initial or ():
             digest.update(np.ascontiguousarray(array).data)
         name = digest.hexdigest()[:32]
         names.append(f"{name}-{seen[name]}")

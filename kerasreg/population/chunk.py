@@ -1,226 +1,42 @@
-"""A chunk: members that train side by side in one compiled program, epoch by epoch."""
+"""What a training needs of the arrays that it trains: the contract of every kind of chunk."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
-import tensorflow as tf
-
-from kerasreg.population.blueprint import Blueprint
-from kerasreg.population.members import InitialWeights, Member, initial_slots, stack_numbers
-from kerasreg.population.orders import batch_order
-from kerasreg.population.program import Program, ProgramKey, program
-from kerasreg.population.rows import Rows
-from kerasreg.population.sizes import padded, padded_size
-from kerasreg.seeds import derive
-
-#: A compiled call should not last longer, so that signals are answered.
-CALL_SECONDS = 0.4
-#: Largest activation of one evaluation slice, in numbers.
-SLICE_NUMBERS = 8_000_000
-#: Arithmetic worth one more compilation (fusing the optimiser for a new number of members).
-COMPACTION_FLOPS = 1e11
 
 
-class Chunk:
-    """State and training of some members of equal structure and equal numbers of rows.
+class Chunk(Protocol):
+    """Members with equal counts of rows, side by side in one set of arrays and one program.
 
-    Members whose training has ended stay in the arrays until enough of them are dead to be worth
-    dropping (`compact`); they are never read again. The arrays may hold copies of the last member
-    behind it, so that they have one of few lengths (`padded`); nobody reads those either.
+    A chunk is made before its members' first step. It knows positions in its arrays only; who
+    stands there, and whose training has ended, is the cohort's business. Members whose training
+    has ended stay in the arrays, and train on unread, until `compact` drops them. No member's
+    values depend on which others are there.
     """
 
-    def __init__(
-        self,
-        blueprint: Blueprint,
-        members: Sequence[Member],
-        rows: Rows,
-        batch_size: int,
-        initial: InitialWeights,
-        dtype: str,
-        active: Sequence[tuple[int, str]],
-    ):
-        self.blueprint = blueprint
-        self.rows = rows
-        self.batch_size = batch_size
-        self.dtype = dtype
-        self.members = list(members)
-        self.alive = np.ones(len(self.members), bool)
-        self.step = 0
-        self.epoch = 0
-        self._names = tuple(active)
-        own = [self.members[k] for k in padded(range(len(self.members)))]
-        arrays = initial.stack(own)
-        slots = initial_slots(blueprint, arrays, own, dtype)
-        self.arrays = [tf.constant(a) for a in arrays]
-        self.slots = [[tf.constant(a) for a in group] for group in slots]
-        self._x = tf.constant(rows.x)
-        self._y = tf.constant(rows.y)
-        self._weights = tf.constant(rows.weights)
-        self._seconds_a_step: float | None = None
-        self._index()
-
-    def _index(self) -> None:
-        """Lay out what depends on which members are present."""
-        own = [self.members[k] for k in padded(range(len(self.members)))]
-        values = stack_numbers(own, self.blueprint, self.dtype)
-        shape = (len(own), 1, 1)
-        self.numbers = [
-            tf.constant(values.get(name, np.zeros(shape, self.dtype))) for name in self._names
-        ]
-        keys = [(m.seed, m.fold) for m in own]
-        self._streams = sorted(set(keys))
-        where = {key: i for i, key in enumerate(self._streams)}
-        self._stream = tf.constant([where[key] for key in keys], tf.int32)
-        self._folds = sorted({m.fold for m in self.members})
-        place = {fold: i for i, fold in enumerate(self._folds)}
-        self._fold = tf.constant([place[m.fold] for m in own], tf.int32)
-        layers = range(len(self.blueprint.layers))
-        self._seeds = tf.constant(
-            [
-                [derive(seed, "dropout", self.blueprint.layers[layer].index) for layer in layers]
-                for seed, _ in self._streams
-            ],
-            tf.int32,
-        )
-        self.program: Program = program(
-            ProgramKey(
-                self.blueprint,
-                self._names,
-                len(self._streams) > 1,
-                len(self._folds) > 1,
-                self.rows.weighted,
-                self.dtype,
-            )
-        )
-
     def train_epoch(self) -> None:
-        """One pass over every member's own rows, in calls of less than a second."""
-        orders = []
-        for seed, fold in self._streams:
-            own = self.rows.train[fold]
-            orders.append(own[batch_order(seed, self.epoch, len(own))])
-        order = np.stack(orders)
-        count, size = order.shape[1], self.batch_size
-        full = count // size
-        steps = order[:, : full * size].reshape(len(orders), full, size).transpose(1, 0, 2)
-        start = 0
-        while start < full:
-            stop = min(full, start + self._steps_a_call())
-            self._run(steps[start:stop])
-            start = stop
-        if count % size:
-            self._run(order[None, :, full * size :])
-        self.epoch += 1
-
-    def _steps_a_call(self) -> int:
-        if self._seconds_a_step is None:
-            return 1
-        return max(1, int(CALL_SECONDS / max(self._seconds_a_step, 1e-6)))
-
-    def _run(self, order: np.ndarray) -> None:
-        started = time.perf_counter()
-        self.arrays, self.slots = self.program.train(
-            self.arrays,
-            self.slots,
-            self.numbers,
-            self._stream,
-            self._x,
-            self._y,
-            self._weights,
-            tf.constant(order, tf.int32),
-            self._seeds,
-            tf.constant(self.step, tf.int32),
-        )
-        # The next call waits for this one anyway; reading here keeps the clock honest.
-        self.arrays[-1].numpy()
-        if self._seconds_a_step is not None or self.step > 0:
-            self._seconds_a_step = (time.perf_counter() - started) / len(order)
-        self.step += len(order)
+        """One pass of every member over the training rows of its fold."""
 
     def evaluate(self) -> dict[str, np.ndarray]:
-        """Every metric of every member now, in inference mode: name -> (members,)."""
-        names = self.blueprint.metric
-        penalty = self.program.penalty(self.arrays, self.numbers).numpy().astype(np.float64)
-        result = {}
-        for prefix, parts in (("", self.rows.train), ("val_", self.rows.validation)):
-            own = np.stack([parts[fold] for fold in self._folds])
-            means = self._means(own)
-            data_loss, metric = map(_rounded, means)
-            result[prefix + "loss"] = data_loss + penalty
-            result[prefix + "data_loss"] = data_loss
-            result[prefix + "penalty"] = penalty
-            result[prefix + names] = metric
-        return result
+        """Every metric now, in inference mode: name -> (members,).
 
-    def _means(self, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        widest = max(*self.blueprint.widths(), self.blueprint.outputs)
-        size = max(1, SLICE_NUMBERS // (widest * padded_size(len(self.members))))
-        data_loss = metric = 0.0
-        for start in range(0, own.shape[1], size):
-            sums = self.program.evaluate(
-                self.arrays,
-                self.numbers,
-                self._fold,
-                self._x,
-                self._y,
-                self._weights,
-                tf.constant(own[:, start : start + size], tf.int32),
-            )
-            data_loss = data_loss + sums[0].numpy()
-            metric = metric + sums[1].numpy()
-        return data_loss / own.shape[1], metric / own.shape[1]
-
-    def finish(self, ended: np.ndarray) -> None:
-        """Mark members (mask over the present ones) as ended."""
-        self.alive &= ~ended
-
-    def worth_compacting(self, epochs_left: int) -> bool:
-        """Whether dropping the dead saves more arithmetic than a new size costs to compile.
-
-        A function of sizes, not of the clock, so that two runs do the same.
+        `loss`, `data_loss`, `penalty` and the metrics, each with a `val_` twin.
         """
-        dead = int((~self.alive).sum())
-        saved = padded_size(len(self.members)) - padded_size(int(self.alive.sum()))
-        rows = len(self.rows.train[self._folds[0]])
-        flops = 6.0 * rows * self.blueprint.member_size() * saved * epochs_left
-        return saved > 0 and dead * 4 >= len(self.members) and flops > COMPACTION_FLOPS
-
-    def compact(self) -> None:
-        """Drop the members that have ended."""
-        keep = tf.constant(padded(np.flatnonzero(self.alive)), tf.int32)
-        self.arrays = [tf.gather(a, keep) for a in self.arrays]
-        self.slots = [[tf.gather(a, keep) for a in group] for group in self.slots]
-        self.members = [m for m, alive in zip(self.members, self.alive, strict=True) if alive]
-        self.alive = np.ones(len(self.members), bool)
-        self._index()
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Everything that changes in training, for `restore`."""
-        count = len(self.members)
-        arrays = {f"array/{i}": a.numpy()[:count] for i, a in enumerate(self.arrays)}
-        for i, group in enumerate(self.slots):
-            arrays |= {f"slot/{i}/{j}": a.numpy()[:count] for j, a in enumerate(group)}
-        return {"alive": self.alive, "step": np.array(self.step), **arrays}
-
-    def restore(self, state: Mapping[str, np.ndarray], epoch: int) -> None:
-        """Continue from a `state` of the same members, taken after `epoch` epochs."""
-        self.alive = state["alive"].copy()
-        self.step, self.epoch = int(state["step"]), epoch
-        index = padded(range(len(self.members)))
-        self.arrays = [tf.constant(state[f"array/{i}"][index]) for i in range(len(self.arrays))]
-        self.slots = [
-            [tf.constant(state[f"slot/{i}/{j}"][index]) for j in range(len(group))]
-            for i, group in enumerate(self.slots)
-        ]
 
     def weights(self, position: int) -> list[np.ndarray]:
-        """A member's arrays now, in the blueprint's order."""
-        return [array[position].numpy() for array in self.arrays]
+        """A member's arrays now; they may be views of what the next step changes."""
 
+    def compact(self, keep: Sequence[int], epochs_left: int) -> bool:
+        """Drop all but the positions `keep` if that pays; whether it did.
 
-def _rounded(values: np.ndarray) -> np.ndarray:
-    """To 8 significant digits: further ones vary with the order in which threads add."""
-    return np.array([float(f"{value:.8g}") for value in values])
+        What pays is a function of sizes, not of the clock, so that two runs do the same.
+        """
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that changes in training: arrays (members, ...), or scalars for all."""
+
+    def restore(self, state: Mapping[str, np.ndarray], epoch: int) -> None:
+        """Go on from a `state` of the same members, taken after `epoch` epochs."""

@@ -1,7 +1,7 @@
 """The stack's mathematics with a member axis: forward pass, losses, penalty.
 
 Shapes, everywhere in the room: activations (members, rows, units), kernels (members, in, out),
-vectors (members, 1, units), numbers that differ between members (members, 1, 1). Inputs and
+vectors (members, 1, units), hyperparameters that differ between members (members, 1, 1). Inputs and
 dropout uniforms may have a first axis of 1: then all members share them.
 """
 
@@ -20,13 +20,13 @@ from kerasreg.population.normalization import (
 )
 
 Parameters = dict[tuple[int, str], tf.Tensor]
-Numbers = dict[tuple[int, str], tf.Tensor]
+Values = dict[tuple[int, str], tf.Tensor]
 
 
 def forward(
     blueprint: Blueprint,
     parameters: Parameters,
-    numbers: Numbers,
+    values: Values,
     x: tf.Tensor,
     uniforms: dict[int, tf.Tensor] | None = None,
 ) -> tuple[tf.Tensor, Parameters]:
@@ -35,7 +35,7 @@ def forward(
     Args:
         blueprint: What the members share.
         parameters: By (layer, name).
-        numbers: By (layer, name): `rate`, `epsilon`, `momentum` and `1 - momentum`.
+        values: By (layer, name): `rate`, `epsilon`, `momentum` and `1 - momentum`.
         x: (1 or members, rows, features).
         uniforms: By dropout layer, draws in [0, 1) of shape (1 or members, rows, units): training
             mode. A unit is kept where its draw is at least the rate. None: inference mode.
@@ -59,22 +59,22 @@ def forward(
                 x = activate(spec.activation, x)
             case "dropout":
                 if training and layer in uniforms:
-                    x = drop(x, uniforms[layer], numbers[layer, "rate"])
+                    x = drop(x, uniforms[layer], values[layer, "rate"])
             case "batch":
                 mean, variance = own("moving_mean"), own("moving_variance")
                 if training:
-                    old, new = numbers[layer, "momentum"], numbers[layer, "1 - momentum"]
+                    old, new = values[layer, "momentum"], values[layer, "1 - momentum"]
                     moving_mean, moving_variance = mean, variance
                     mean, variance = batch_statistics(x)
                     statistics[layer, "moving_mean"] = moving_mean * old + mean * new
                     statistics[layer, "moving_variance"] = moving_variance * old + variance * new
-                epsilon = numbers[layer, "epsilon"]
+                epsilon = values[layer, "epsilon"]
                 x = affine_normalize(x, mean, variance, own("gamma"), own("beta"), epsilon)
             case "layer":
-                x = layer_normalize(x, own("gamma"), own("beta"), numbers[layer, "epsilon"])
+                x = layer_normalize(x, own("gamma"), own("beta"), values[layer, "epsilon"])
             case "group":
                 x = group_normalize(
-                    x, own("gamma"), own("beta"), numbers[layer, "epsilon"], spec.groups
+                    x, own("gamma"), own("beta"), values[layer, "epsilon"], spec.groups
                 )
             case "rescaling":
                 factor, offset = spec.rescaling
@@ -105,7 +105,7 @@ def row_losses(
 
     Args:
         loss: As in `Blueprint.loss`.
-        targets: (1 or members, rows): class numbers, 0 and 1, or values.
+        targets: (1 or members, rows): classes, 0 and 1, or values.
         logits: (members, rows, outputs).
         smoothing: Label smoothing (members, 1, 1), for training.
 
@@ -154,13 +154,13 @@ def row_metrics(loss: str, targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.abs(prediction - tf.cast(targets, logits.dtype))
 
 
-def penalty(blueprint: Blueprint, parameters: Parameters, numbers: Numbers) -> tf.Tensor | None:
+def penalty(blueprint: Blueprint, parameters: Parameters, values: Values) -> tf.Tensor | None:
     """Sum over kernels of l1 * sum|w| + l2 * sum w^2, shape (members,); None without any."""
     total = None
     for layer in range(len(blueprint.layers)):
         for name, size in (("l1", tf.abs), ("l2", tf.square)):
-            if (layer, name) in numbers:
-                strength = numbers[layer, name][:, 0, 0]
+            if (layer, name) in values:
+                strength = values[layer, name][:, 0, 0]
                 term = strength * tf.reduce_sum(size(parameters[layer, "kernel"]), [1, 2])
                 total = term if total is None else total + term
     return total

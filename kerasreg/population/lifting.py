@@ -1,4 +1,4 @@
-"""Lifting: a compiled Keras model as the blueprint, the numbers and the weights of a member.
+"""Lifting: a compiled Keras model as the blueprint, the values and the weights of a member.
 
 What can be lifted is one chain of layers whose mathematics the room knows. Everything else is
 refused by name, so that a caller can say why and train the model the plain way.
@@ -25,14 +25,14 @@ class Lifted:
     """A model taken apart.
 
     Attributes:
-        blueprint: Its structure; equal for models that differ in numbers or layer names only.
-        numbers: By (layer, name), as `program.number_names` lists them.
+        blueprint: Its structure; equal for models that differ in values or layer names only.
+        values: By (layer, name), as `values.value_names` lists them.
         weights: Its arrays, in the blueprint's order.
         dtype: `"float32"` or `"float64"`.
     """
 
     blueprint: Blueprint
-    numbers: dict[tuple[int, str], float]
+    values: dict[tuple[int, str], float]
     weights: list[np.ndarray]
     dtype: str
 
@@ -56,19 +56,19 @@ def lift(model: keras.Model) -> Lifted:
     for layer in layers_in_order(model):
         chain.add(layer)
     chain.close()
-    loss, loss_numbers, folded = read_loss(model, chain)
+    loss, loss_values, folded = read_loss(model, chain)
     if folded:
         chain.take_off_last_activation()
-    rule, decay_all, optimizer_numbers = read_optimizer(model)
+    rule, decay_all, optimizer_values = read_optimizer(model)
     blueprint = Blueprint(
         tuple(chain.specs), chain.features, chain.width, loss, rule, decay_all=decay_all
     )
-    numbers = {**chain.numbers, **loss_numbers, **optimizer_numbers}
+    values = {**chain.values, **loss_values, **optimizer_values}
     weights = [
         np.asarray(getattr(chain.sources[p.layer], p.name)).reshape(p.shape)
         for p in blueprint.parameters()
     ]
-    return Lifted(blueprint, numbers, weights, chain.dtype)
+    return Lifted(blueprint, values, weights, chain.dtype)
 
 
 def layers_in_order(model: keras.Model) -> list[keras.layers.Layer]:

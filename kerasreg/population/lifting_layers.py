@@ -1,4 +1,4 @@
-"""Lifting, the layers: one Keras layer as what a blueprint says of it, and its numbers."""
+"""Lifting, the layers: one Keras layer as what a blueprint says of it, and its values."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class Chain:
     """The specs and values of layers that follow one another.
 
     Names and indices of the specs come from positions, so that models whose layers are named
-    differently still share a structure. Masks follow the indices: a dropout's is the number of
+    differently still share a structure. Masks follow the indices: a dropout's is the count of
     dense layers before it, as in a `StackConfig`'s stack.
     """
 
     def __init__(self) -> None:
         self.specs: list[LayerSpec] = []
-        self.numbers: dict[tuple[int, str], float] = {}
+        self.values: dict[tuple[int, str], float] = {}
         self.sources: dict[int, keras.layers.Layer] = {}
         self.features = 0
         self.width = 0
@@ -160,7 +160,7 @@ class Chain:
         position = self._append("dense", layer, units=layer.units, use_bias=layer.use_bias)
         self.width = layer.units
         l1, l2 = self._strengths(layer)
-        self.numbers[position, "l1"], self.numbers[position, "l2"] = l1, l2
+        self.values[position, "l1"], self.values[position, "l2"] = l1, l2
         self._activation(layer, layer.activation)
 
     def _strengths(self, layer: keras.layers.Layer) -> tuple[float, float]:
@@ -211,7 +211,7 @@ class Chain:
         index = self._dense if self._dense not in self._sites else 1000 + len(self.specs)
         self._sites.add(index)
         position = self._append("dropout", index=index)
-        self.numbers[position, "rate"] = float(layer.rate)
+        self.values[position, "rate"] = float(layer.rate)
 
     def _normalization(
         self, layer: keras.layers.Layer, kind: str, axis: int | list[int], groups: int = 0
@@ -220,8 +220,8 @@ class Chain:
         if axis not in (-1, 1, [-1], [1]):
             refuse(layer, f"expected the last axis, got axis {axis}")
         position = self._append(kind, layer, center=layer.center, scale=layer.scale, groups=groups)
-        self.numbers[position, "epsilon"] = float(layer.epsilon)
-        self.numbers[position, "momentum"] = float(getattr(layer, "momentum", 0.0))
+        self.values[position, "epsilon"] = float(layer.epsilon)
+        self.values[position, "momentum"] = float(getattr(layer, "momentum", 0.0))
 
     def _read_BatchNormalization(self, layer: keras.layers.Layer) -> None:
         if getattr(layer, "renorm", False) or layer.synchronized:

@@ -1,4 +1,4 @@
-"""Lifting, the rest: a model's loss and optimiser as a blueprint's words and numbers."""
+"""Lifting, the rest: a model's loss and optimiser as a blueprint's words and values."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from kerasreg.population.lifting_layers import PROBABILITIES, Chain
 if TYPE_CHECKING:
     import keras
 
-Numbers = dict[tuple[int, str], float]
+Values = dict[tuple[int, str], float]
 
 
-def read_loss(model: keras.Model, chain: Chain) -> tuple[str, Numbers, bool]:
-    """The blueprint's name of the loss, its numbers, and whether a last activation is folded in.
+def read_loss(model: keras.Model, chain: Chain) -> tuple[str, Values, bool]:
+    """The blueprint's name of the loss, its values, and whether a last activation is folded in.
 
     Raises:
         UserError: A loss that a population does not have, or that does not fit the last layer.
@@ -23,7 +23,7 @@ def read_loss(model: keras.Model, chain: Chain) -> tuple[str, Numbers, bool]:
     if model._compile_loss is None or model._compile_loss._user_loss_weights is not None:
         raise UserError("loss: expected one loss without loss_weights.")
     loss, from_logits, smoothing = loss_kind(model.loss)
-    numbers = {(-1, "label_smoothing"): smoothing}
+    values = {(-1, "label_smoothing"): smoothing}
     last = chain.last_activation
     if loss == "softmax" and chain.width < 2:
         chain.refuse_last(f"a categorical loss needs at least 2 outputs, got {chain.width}")
@@ -32,14 +32,14 @@ def read_loss(model: keras.Model, chain: Chain) -> tuple[str, Numbers, bool]:
     if loss in ("softmax", "binary"):
         wanted = PROBABILITIES[loss == "binary"]
         if last == wanted:
-            return loss, numbers, True
+            return loss, values, True
         if last in PROBABILITIES:
             chain.refuse_last(f"the loss goes with {wanted}, got {last}")
         if not from_logits:
             chain.refuse_last(f"expected {wanted} at the end, or a loss with from_logits=True")
     elif last == "softmax":
         chain.refuse_last("a softmax needs a categorical cross-entropy")
-    return loss, numbers, False
+    return loss, values, False
 
 
 def loss_kind(given: Any, reduction: str = "sum_over_batch_size") -> tuple[str, bool, float]:
@@ -92,8 +92,8 @@ def loss_kind(given: Any, reduction: str = "sum_over_batch_size") -> tuple[str, 
     return classes[type(loss)], from_logits, float(config.get("label_smoothing", 0.0))
 
 
-def read_optimizer(model: keras.Model) -> tuple[str, bool, Numbers]:
-    """The blueprint's update rule, whether decay touches everything, and the rule's numbers.
+def read_optimizer(model: keras.Model) -> tuple[str, bool, Values]:
+    """The blueprint's update rule, whether decay touches everything, and the rule's values.
 
     Raises:
         UserError: An optimiser, or an option of it, that a population does not have.
@@ -135,7 +135,7 @@ def read_optimizer(model: keras.Model) -> tuple[str, bool, Numbers]:
     rule = rules[kind]
     if rule == "sgd" and optimizer.momentum:
         rule = "nesterov" if optimizer.nesterov else "momentum"
-    numbers = {
+    values = {
         "learning_rate": optimizer.learning_rate,
         "weight_decay": optimizer.weight_decay or 0.0,
         "momentum": getattr(optimizer, "momentum", 0.0),
@@ -148,7 +148,7 @@ def read_optimizer(model: keras.Model) -> tuple[str, bool, Numbers]:
     return (
         rule,
         _decays_all(model),
-        {(-1, name): float(value) for name, value in numbers.items()},
+        {(-1, name): float(value) for name, value in values.items()},
     )
 
 

@@ -1,16 +1,20 @@
-"""Members: a setting and a seed, as numbers and initial arrays of a blueprint."""
+"""Members: a setting and a seed, as values and initial arrays of a blueprint."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasreg.population.blueprint import NORMALIZATION_KINDS, Blueprint
-from kerasreg.population.program import OPTIONAL, number_names
+from kerasreg.population.program import OPTIONAL, value_names
 from kerasreg.seeds import derive
 from kerasreg.stacks import StackConfig
+
+if TYPE_CHECKING:
+    import keras
 
 # Keras' defaults, which a StackConfig does not change.
 ADAM = {"beta_1": 0.9, "beta_2": 0.999}
@@ -24,33 +28,37 @@ class Member:
     Attributes:
         config: Its `StackConfig`, or None if lifted from a model.
         seed: Batch order, masks and (for a config) initial kernels follow from it.
-        fold: Number of its fold.
+        fold: Index of its fold.
         group: Members of one group (a trial) stop together, by their mean objective.
-        numbers: By (layer, name), as `program.number_names` lists them.
-        weights: Initial arrays of a lifted member, in the blueprint's order.
+        values: Hyperparameters by (layer, name), as `program.value_names` lists them.
+        initial: Initial arrays in the blueprint's order; None to draw them.
+        source: The compiled model that it is lifted from, or None.
+        weights: The arrays that the last training kept; None for the initial ones.
     """
 
     config: StackConfig | None
     seed: int
     fold: int = 0
     group: int = 0
-    numbers: dict[tuple[int, str], float] = field(default_factory=dict)
+    values: dict[tuple[int, str], float] = field(default_factory=dict)
+    initial: list[np.ndarray] | None = None
+    source: keras.Model | None = None
     weights: list[np.ndarray] | None = None
 
 
-def numbers_of_config(config: StackConfig, blueprint: Blueprint) -> dict[tuple[int, str], float]:
-    """A config's numbers by (layer, name)."""
-    own: dict[tuple[int, str], float] = {}
+def values_of_config(config: StackConfig, blueprint: Blueprint) -> dict[tuple[int, str], float]:
+    """A config's values by (layer, name); those of the optimiser and the loss have layer -1."""
+    values: dict[tuple[int, str], float] = {}
     for layer, spec in enumerate(blueprint.layers):
         if spec.kind == "dense":
-            own[layer, "l1"] = config.kernel_l1[spec.index - 1]
-            own[layer, "l2"] = config.kernel_l2[spec.index - 1]
+            values[layer, "l1"] = config.kernel_l1[spec.index - 1]
+            values[layer, "l2"] = config.kernel_l2[spec.index - 1]
         elif spec.kind == "dropout":
             rate = config.dropout_rates[spec.index - 1] if spec.index else config.input_dropout
-            own[layer, "rate"] = rate
+            values[layer, "rate"] = rate
         elif spec.kind in NORMALIZATION_KINDS:
-            own[layer, "epsilon"] = config.norm_epsilon
-            own[layer, "momentum"] = config.norm_momentum
+            values[layer, "epsilon"] = config.norm_epsilon
+            values[layer, "momentum"] = config.norm_momentum
     optimizer = {
         "learning_rate": config.learning_rate,
         "weight_decay": config.weight_decay,
@@ -61,17 +69,17 @@ def numbers_of_config(config: StackConfig, blueprint: Blueprint) -> dict[tuple[i
         "epsilon": EPSILON,
         **ADAM,
     }
-    return own | {(-1, name): value for name, value in optimizer.items()}
+    return values | {(-1, name): value for name, value in optimizer.items()}
 
 
-def stack_numbers(
+def stack_values(
     members: Sequence[Member], blueprint: Blueprint, dtype: str
 ) -> dict[tuple[int, str], np.ndarray]:
-    """Arrays (members, 1, 1) by (layer, name); optional numbers that are all 0 are left out."""
+    """Arrays (members, 1, 1) by (layer, name); optional values that are 0 for all are left out."""
     arrays = {}
-    for layer, name in number_names(blueprint):
+    for layer, name in value_names(blueprint):
         source = name.removeprefix("1 - ")
-        values = np.array([m.numbers[layer, source] for m in members], np.float64)
+        values = np.array([m.values[layer, source] for m in members], np.float64)
         if source in OPTIONAL and not values.any():
             continue
         values = values if source == name else 1 - values
@@ -99,8 +107,8 @@ class InitialWeights:
             if parameter.name in ("gamma", "moving_variance"):
                 array[:] = 1
             for row, member in enumerate(members):
-                if member.weights is not None:
-                    array[row] = member.weights[index].reshape(parameter.shape)
+                if member.initial is not None:
+                    array[row] = member.initial[index].reshape(parameter.shape)
                 elif parameter.name == "kernel":
                     layer = self._blueprint.layers[parameter.layer].index
                     stddev = member.config.kernel_stddev(*parameter.shape)
@@ -133,7 +141,7 @@ def initial_slots(
             continue
         group = [np.zeros_like(array) for _ in SLOTS[blueprint.optimizer]]
         if blueprint.optimizer == "adagrad":
-            start = [m.numbers[-1, "initial_accumulator"] for m in members]
+            start = [m.values[-1, "initial_accumulator"] for m in members]
             group[0] += np.array(start, dtype).reshape(-1, 1, 1)
         slots.append(group)
     return slots

@@ -1,6 +1,6 @@
 """Keras' seven update rules with a member axis: one function of arrays each.
 
-Every number (learning rate, momentum, decay, ...) has shape (members, 1, 1), so members never
+Every value (learning rate, momentum, decay, ...) has shape (members, 1, 1), so members never
 meet. The formulas, epsilons and order of operations are those of `keras.optimizers` 3.15; decoupled
 decay comes before the step and uses the gradient taken before it, as there.
 """
@@ -19,8 +19,8 @@ SLOTS = {
     "adam": ("momentum", "velocity"),
 }
 
-#: Numbers that each rule reads, besides `learning_rate` and `weight_decay`.
-NUMBERS = {
+#: Values that each rule reads, besides `learning_rate` and `weight_decay`.
+VALUES = {
     "sgd": (),
     "momentum": ("momentum",),
     "nesterov": ("momentum",),
@@ -28,7 +28,7 @@ NUMBERS = {
     "rmsprop": ("rho", "1 - rho", "epsilon"),
     "adam": ("beta_1", "1 - beta_1", "beta_2", "1 - beta_2", "epsilon"),
 }
-# Complements are numbers of their own: 1 - float32(0.999) is off by 5e-5, 1 - 0.999 is not.
+# Complements are values too: 1 - float32(0.999) is off by 5e-5, 1 - 0.999 is not.
 
 
 def update(
@@ -36,7 +36,7 @@ def update(
     weight: tf.Tensor,
     gradient: tf.Tensor,
     slots: tuple[tf.Tensor, ...],
-    numbers: dict[str, tf.Tensor],
+    values: dict[str, tf.Tensor],
     count: tf.Tensor,
     decayed: bool,
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
@@ -46,39 +46,39 @@ def update(
         rule: One of `SLOTS`.
         weight, gradient: (members, in, out).
         slots: The rule's arrays.
-        numbers: (members, 1, 1) each.
-        count: Number of this step, from 1, a scalar of the weight's type.
+        values: (members, 1, 1) each.
+        count: Which step this is, from 1, a scalar of the weight's type.
         decayed: Whether decoupled weight decay applies.
 
     Returns:
         The new weight and the new slots.
     """
-    rate = numbers["learning_rate"]
-    if decayed and "weight_decay" in numbers:
-        weight = weight - weight * numbers["weight_decay"] * rate
+    rate = values["learning_rate"]
+    if decayed and "weight_decay" in values:
+        weight = weight - weight * values["weight_decay"] * rate
     match rule:
         case "sgd":
             return weight - rate * gradient, ()
         case "momentum":
-            velocity = slots[0] * numbers["momentum"] - gradient * rate
+            velocity = slots[0] * values["momentum"] - gradient * rate
             return weight + velocity, (velocity,)
         case "nesterov":
-            velocity = slots[0] * numbers["momentum"] - gradient * rate
-            return weight + velocity * numbers["momentum"] - gradient * rate, (velocity,)
+            velocity = slots[0] * values["momentum"] - gradient * rate
+            return weight + velocity * values["momentum"] - gradient * rate, (velocity,)
         case "adagrad":
             accumulator = slots[0] + gradient * gradient
-            step = rate * gradient / tf.sqrt(accumulator + numbers["epsilon"])
+            step = rate * gradient / tf.sqrt(accumulator + values["epsilon"])
             return weight - step, (accumulator,)
         case "rmsprop":
-            velocity = numbers["rho"] * slots[0] + numbers["1 - rho"] * gradient * gradient
-            step = rate * gradient / tf.sqrt(velocity + numbers["epsilon"])
+            velocity = values["rho"] * slots[0] + values["1 - rho"] * gradient * gradient
+            step = rate * gradient / tf.sqrt(velocity + values["epsilon"])
             return weight - step, (velocity,)
         case "adam":
-            beta_1, beta_2 = numbers["beta_1"], numbers["beta_2"]
+            beta_1, beta_2 = values["beta_1"], values["beta_2"]
             step_size = rate * tf.sqrt(1 - _power(beta_2, count)) / (1 - _power(beta_1, count))
-            momentum = slots[0] + (gradient - slots[0]) * numbers["1 - beta_1"]
-            velocity = slots[1] + (gradient * gradient - slots[1]) * numbers["1 - beta_2"]
-            step = momentum * step_size / (tf.sqrt(velocity) + numbers["epsilon"])
+            momentum = slots[0] + (gradient - slots[0]) * values["1 - beta_1"]
+            velocity = slots[1] + (gradient * gradient - slots[1]) * values["1 - beta_2"]
+            step = momentum * step_size / (tf.sqrt(velocity) + values["epsilon"])
             return weight - step, (momentum, velocity)
     raise AssertionError(rule)
 

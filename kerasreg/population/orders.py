@@ -13,7 +13,7 @@ def batch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
     Args:
         seed: The member's seed.
         epoch: Epoch, from 0.
-        rows: Number of training rows.
+        rows: How many training rows there are.
 
     Returns:
         A permutation of `range(rows)`, shape (rows,), int32. Batches are consecutive slices of it;

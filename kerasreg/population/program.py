@@ -1,6 +1,6 @@
 """The compiled program of a blueprint: many steps a call, and evaluation.
 
-One trace serves every number of members, rows and steps: all of them are dynamic. What the
+One trace serves any count of members, rows and steps: all of them are dynamic. What the
 trace depends on stands in `ProgramKey`, and programs are kept for the process.
 """
 
@@ -18,7 +18,7 @@ from kerasreg.population.forward import (
     row_losses,
     row_metrics,
 )
-from kerasreg.population.optimizers import NUMBERS, SLOTS, update
+from kerasreg.population.optimizers import SLOTS, VALUES, update
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class ProgramKey:
 
     Attributes:
         blueprint: The structure.
-        numbers: Names of the arrays of numbers, (layer, name) or (-1, name) of the optimiser;
-            a penalty or dropout that no member has is left out of the program.
+        names: Of the values that members may differ in: (layer, name), with layer -1 for those of
+            the optimiser and the loss; a penalty or dropout that no member has is left out of the
+            program.
         streams: Whether members see different batches or masks (more than one seed or fold).
         folds: Whether members are evaluated on different rows (more than one fold).
         weighted: Whether rows have weights.
@@ -36,7 +37,7 @@ class ProgramKey:
     """
 
     blueprint: Blueprint
-    numbers: tuple[tuple[int, str], ...]
+    names: tuple[tuple[int, str], ...]
     streams: bool
     folds: bool
     weighted: bool
@@ -62,12 +63,12 @@ class Program:
         self.dtype = tf.as_dtype(key.dtype)
         self.parameters = key.blueprint.parameters()
         self.slots = SLOTS[key.blueprint.optimizer]
-        self.dropouts = tuple(layer for layer, name in key.numbers if name == "rate")
+        self.dropouts = tuple(layer for layer, name in key.names if name == "rate")
         self._widths = key.blueprint.widths()
         arrays = [tf.TensorSpec([None, *p.shape], self.dtype) for p in self.parameters]
         self._trainable = [i for i, p in enumerate(self.parameters) if p.trainable]
         slots = [[arrays[i]] * len(self.slots) for i in self._trainable]
-        numbers = [tf.TensorSpec([None, 1, 1], self.dtype) for _ in key.numbers]
+        values = [tf.TensorSpec([None, 1, 1], self.dtype) for _ in key.names]
         index = tf.TensorSpec([None], tf.int32)
         inputs = tf.TensorSpec([None, key.blueprint.features], self.dtype)
         classes = key.blueprint.loss in ("softmax",)
@@ -80,7 +81,7 @@ class Program:
             input_signature=[
                 arrays,
                 slots,
-                numbers,
+                values,
                 index,
                 inputs,
                 targets,
@@ -95,7 +96,7 @@ class Program:
             autograph=False,
             input_signature=[
                 arrays,
-                numbers,
+                values,
                 index,
                 inputs,
                 targets,
@@ -103,9 +104,9 @@ class Program:
                 tf.TensorSpec([None, None], tf.int32),
             ],
         )
-        self.penalty = _function(self._penalty, autograph=False, input_signature=[arrays, numbers])
+        self.penalty = _function(self._penalty, autograph=False, input_signature=[arrays, values])
         self.predict = _function(
-            self._predict, autograph=False, input_signature=[arrays, numbers, inputs]
+            self._predict, autograph=False, input_signature=[arrays, values, inputs]
         )
         # Fused by XLA, an optimiser reads and writes each array once. Fusing the whole step pays
         # where element-wise work dominates. Draws are made outside: XLA's are slow on a CPU.
@@ -116,18 +117,18 @@ class Program:
             self._update_all = _function(self._update, autograph=False, jit_compile=True)
             self._fused_step = self.step
 
-    def _named(self, arrays: list[tf.Tensor]) -> dict:
+    def named(self, arrays: list[tf.Tensor]) -> dict:
         names = [(p.layer, p.name) for p in self.parameters]
         return dict(zip(names, arrays, strict=True))
 
-    def _numbers(self, arrays: list[tf.Tensor]) -> dict:
-        return dict(zip(self.key.numbers, arrays, strict=True))
+    def named_values(self, arrays: list[tf.Tensor]) -> dict:
+        return dict(zip(self.key.names, arrays, strict=True))
 
-    def _spread(self, x: tf.Tensor, stream: tf.Tensor) -> tf.Tensor:
+    def spread(self, x: tf.Tensor, stream: tf.Tensor) -> tf.Tensor:
         """(S, ...) -> (M, ...): each member its stream's slice; (1, ...) stays shared."""
         return tf.gather(x, stream) if self.key.streams else x
 
-    def _uniforms(self, seeds: tf.Tensor, step: tf.Tensor, rows: tf.Tensor) -> dict:
+    def uniforms(self, seeds: tf.Tensor, step: tf.Tensor, rows: tf.Tensor) -> dict:
         """By dropout layer, the draws of every stream: (S, rows, units)."""
         draws = {}
         for layer in self.dropouts:
@@ -149,48 +150,50 @@ class Program:
             draws[layer] = tf.cast(draws[layer], self.dtype)
         return draws
 
-    def gradients(self, arrays, numbers, x, y, weights, uniforms):
+    def gradients(self, arrays, values, x, y, weights, uniforms):
         """Gradients of the data loss by trainable parameter, and new moving statistics.
 
         The loss is averaged over rows and summed over members, so each member's gradient is what
         it would be alone.
         """
-        named, values = self._named(arrays), self._numbers(numbers)
+        named, by_name = self.named(arrays), self.named_values(values)
         trainable = [arrays[i] for i in self._trainable]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trainable)
-            logits, statistics = forward(self.blueprint, named, values, x, uniforms)
-            losses = row_losses(self.blueprint.loss, y, logits, values.get((-1, "label_smoothing")))
+            logits, statistics = forward(self.blueprint, named, by_name, x, uniforms)
+            losses = row_losses(
+                self.blueprint.loss, y, logits, by_name.get((-1, "label_smoothing"))
+            )
             if weights is not None:
                 losses = losses * tf.cast(weights, losses.dtype)
             total = tf.reduce_sum(tf.reduce_mean(losses, axis=1))
         return tape.gradient(total, trainable), statistics
 
-    def _update(self, arrays, gradients, slots, numbers, count):
+    def _update(self, arrays, gradients, slots, values, count):
         """New trainable arrays and slots; penalties enter the gradient in closed form."""
-        values = self._numbers(numbers)
-        own = {name: value for (layer, name), value in values.items() if layer == -1}
+        by_name = self.named_values(values)
+        rule = {name: value for (layer, name), value in by_name.items() if layer == -1}
         new_arrays, new_slots = [], []
         trainable = [p for p in self.parameters if p.trainable]
         for parameter, w, g, s in zip(trainable, arrays, gradients, slots, strict=True):
             if parameter.name == "kernel":
-                if (parameter.layer, "l2") in values:
-                    g = g + 2 * values[parameter.layer, "l2"] * w
-                if (parameter.layer, "l1") in values:
-                    g = g + values[parameter.layer, "l1"] * tf.sign(w)
-            w, s = update(self.blueprint.optimizer, w, g, tuple(s), own, count, parameter.decayed)
+                if (parameter.layer, "l2") in by_name:
+                    g = g + 2 * by_name[parameter.layer, "l2"] * w
+                if (parameter.layer, "l1") in by_name:
+                    g = g + by_name[parameter.layer, "l1"] * tf.sign(w)
+            w, s = update(self.blueprint.optimizer, w, g, tuple(s), rule, count, parameter.decayed)
             new_arrays.append(w)
             new_slots.append(list(s))
         return new_arrays, new_slots
 
-    def step(self, arrays, slots, numbers, x, y, weights, uniforms, count):
-        """One update of every member; `count` is its number from 1."""
-        gradients, statistics = self.gradients(arrays, numbers, x, y, weights, uniforms)
+    def step(self, arrays, slots, values, x, y, weights, uniforms, count):
+        """One update of every member, the `count`-th from 1."""
+        gradients, statistics = self.gradients(arrays, values, x, y, weights, uniforms)
         new, slots = self._update_all(
             [arrays[i] for i in self._trainable],
             gradients,
             slots,
-            numbers,
+            values,
             tf.cast(count, self.dtype),
         )
         new = iter(new)
@@ -199,28 +202,28 @@ class Program:
         ]
         return arrays, slots
 
-    def _train(self, arrays, slots, numbers, stream, x, y, weights, order, seeds, first):
+    def _train(self, arrays, slots, values, stream, x, y, weights, order, seeds, first):
         """Run T steps.
 
         Args:
-            arrays, slots, numbers: The members' state.
+            arrays, slots, values: The members' state.
             stream: (M,) each member's stream.
             x, y, weights: All rows; weights are read only if the key is weighted.
             order: (T, S, B) rows of each step.
             seeds: (S, layers) dropout seeds.
-            first: Number of the first step, from 0: draws depend on it.
+            first: Index of the first step: draws depend on it.
         """
         steps = tf.shape(order)[0]
         shapes = [p.shape for p in self.parameters]
 
         def body(k, arrays, slots):
-            rows = self._spread(order[k], stream)
+            rows = self.spread(order[k], stream)
             xb, yb = tf.gather(x, rows), tf.gather(y, rows)
             wb = tf.gather(weights, rows) if self.key.weighted else None
-            uniforms = self._uniforms(seeds, first + k, tf.shape(rows)[1])
-            uniforms = {layer: self._spread(u, stream) for layer, u in uniforms.items()}
+            uniforms = self.uniforms(seeds, first + k, tf.shape(rows)[1])
+            uniforms = {layer: self.spread(u, stream) for layer, u in uniforms.items()}
             arrays, slots = self._fused_step(
-                arrays, slots, numbers, xb, yb, wb, uniforms, first + k + 1
+                arrays, slots, values, xb, yb, wb, uniforms, first + k + 1
             )
             for array, shape in zip(arrays, shapes, strict=True):
                 array.set_shape([None, *shape])
@@ -234,7 +237,7 @@ class Program:
         )
         return arrays, slots
 
-    def _evaluate(self, arrays, numbers, fold, x, y, weights, rows):
+    def _evaluate(self, arrays, values, fold, x, y, weights, rows):
         """Sums over rows (folds, r) in inference mode: data loss and metric, (M,) each, float64.
 
         Rows' weights weigh the loss only, as in Keras.
@@ -242,8 +245,8 @@ class Program:
         if self.key.folds:
             rows = tf.gather(rows, fold)
         xb, yb = tf.gather(x, rows), tf.gather(y, rows)
-        named, values = self._named(arrays), self._numbers(numbers)
-        logits, _ = forward(self.blueprint, named, values, xb)
+        named, by_name = self.named(arrays), self.named_values(values)
+        logits, _ = forward(self.blueprint, named, by_name, xb)
         losses = row_losses(self.blueprint.loss, yb, logits)
         metrics = row_metrics(self.blueprint.loss, yb, logits)
         if self.key.weighted:
@@ -253,13 +256,13 @@ class Program:
             tf.reduce_sum(tf.cast(metrics, tf.float64), 1),
         )
 
-    def _penalty(self, arrays, numbers):
-        values = self._numbers(numbers)
-        total = penalty(self.blueprint, self._named(arrays), values)
+    def _penalty(self, arrays, values):
+        by_name = self.named_values(values)
+        total = penalty(self.blueprint, self.named(arrays), by_name)
         return tf.zeros([tf.shape(arrays[0])[0]], self.dtype) if total is None else total
 
-    def _predict(self, arrays, numbers, x):
-        return forward(self.blueprint, self._named(arrays), self._numbers(numbers), x[None])[0]
+    def _predict(self, arrays, values, x):
+        return forward(self.blueprint, self.named(arrays), self.named_values(values), x[None])[0]
 
 
 def _fuse_whole_step(blueprint: Blueprint) -> bool:
@@ -269,8 +272,8 @@ def _fuse_whole_step(blueprint: Blueprint) -> bool:
     return max(p.shape[0] * p.shape[1] for p in blueprint.parameters()) <= 2**14
 
 
-def number_names(blueprint: Blueprint) -> list[tuple[int, str]]:
-    """Names of every number that a blueprint's members may differ in."""
+def value_names(blueprint: Blueprint) -> list[tuple[int, str]]:
+    """Names of every value that a blueprint's members may differ in."""
     names = []
     for layer, spec in enumerate(blueprint.layers):
         if spec.kind == "dense":
@@ -281,11 +284,11 @@ def number_names(blueprint: Blueprint) -> list[tuple[int, str]]:
             names += [(layer, "epsilon"), (layer, "momentum"), (layer, "1 - momentum")]
         elif spec.kind in ("layer", "group"):
             names.append((layer, "epsilon"))
-    own = ("learning_rate", "weight_decay", "label_smoothing", *NUMBERS[blueprint.optimizer])
-    return names + [(-1, name) for name in own]
+    rule = ("learning_rate", "weight_decay", "label_smoothing", *VALUES[blueprint.optimizer])
+    return names + [(-1, name) for name in rule]
 
 
-#: Numbers that a program leaves out when they are 0 for every member.
+#: Values that a program leaves out when they are 0 for every member.
 OPTIONAL = ("l1", "l2", "rate", "weight_decay", "label_smoothing")
 
 

@@ -16,9 +16,9 @@ class MemberResult:
     Attributes:
         config: Its setting; None for a member lifted from a model.
         seed: Its seed.
-        fold: Number of its cross-validation fold, or None.
+        fold: Index of its cross-validation fold, or None.
         status: `"completed"` (patience included), `"stopped"` (culled before its time) or
-            `"diverged"` (a number was not finite).
+            `"diverged"` (something measured was not finite).
         epochs: Epochs trained.
         curves: One value a measured epoch (every one, unless `fit(every=...)`): `loss`,
             `data_loss`, `penalty` and `accuracy` or `mae`, each with a `val_` twin; training rows
@@ -39,20 +39,20 @@ class MemberResult:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What `Population.fit` tells after every epoch of a chunk.
+    """What `Population.fit` tells after every measured epoch of a cohort.
 
     Attributes:
         epoch, epochs: Epochs done (from 1) and planned.
-        chunk, chunks: Which chunk (from 1), and how many.
-        members: Numbers of the members that trained in it.
+        cohort, cohorts: Which cohort (from 1), and how many.
+        members: Indices of the members that trained in it.
         logs: By metric, one value for each of `members`.
         seconds: Since `fit` began.
     """
 
     epoch: int
     epochs: int
-    chunk: int
-    chunks: int
+    cohort: int
+    cohorts: int
     members: tuple[int, ...]
     logs: dict[str, np.ndarray]
     seconds: float

@@ -17,10 +17,10 @@ class Rows:
 
     Attributes:
         x: (rows, features).
-        y: (rows,) class numbers (int32) or values.
+        y: (rows,) classes (int32) or values.
         weights: (rows,); ones where no row weighs differently.
         weighted: Whether any weight differs from 1.
-        train, validation: By fold, row numbers into `x`, int32.
+        train, validation: By fold, indices of rows of `x`, int32.
     """
 
     x: np.ndarray
@@ -42,10 +42,10 @@ def gather_rows(
         blueprint: For the features and the classes expected.
         dtype: Of the inputs.
         folds: By fold, `((x, y, weights), (x, y, weights))` of training and validation rows;
-            weights may be None. Arrays that several folds share are stored once.
+            weights may be None or missing. Arrays that several folds share are stored once.
 
     Raises:
-        UserError: Shapes, lengths, labels or numbers that a stack cannot train on.
+        UserError: Shapes, lengths, labels or values that a stack cannot train on.
     """
     blocks: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     known: dict[tuple[int, ...], np.ndarray] = {}
@@ -53,6 +53,7 @@ def gather_rows(
 
     def place(part: tuple, name: str) -> np.ndarray:
         nonlocal total
+        part = (*part, None)[:3]
         key = tuple(map(id, part))
         if key not in known:
             block = _checked(blueprint, dtype, part, name)
@@ -71,7 +72,7 @@ def class_weights(y: np.ndarray, factors: Mapping[int, float]) -> np.ndarray:
     """Weights (rows,) of rows by their class, as Keras reads `class_weight`.
 
     Args:
-        y: (rows,) or (rows, 1) class numbers, or one-hot (rows, classes).
+        y: (rows,) or (rows, 1) classes from 0, or one-hot (rows, classes).
         factors: By class; classes that are missing weigh 1.
     """
     y = np.asarray(y)
@@ -80,6 +81,27 @@ def class_weights(y: np.ndarray, factors: Mapping[int, float]) -> np.ndarray:
     for label, factor in factors.items():
         weights[labels == label] = factor
     return weights
+
+
+def single_fold(
+    x: np.ndarray | None,
+    y: np.ndarray | None,
+    validation_data: tuple | None,
+    sample_weight: np.ndarray | None,
+    class_weight: Mapping[int, float] | None,
+) -> tuple[tuple, tuple]:
+    """The arguments of Keras' `fit` as one fold of `gather_rows`.
+
+    Raises:
+        UserError: Rows or validation rows are missing.
+    """
+    if x is None or y is None or validation_data is None:
+        raise UserError("fit: expected x, y and validation_data, or folds.")
+    weights = None if class_weight is None else class_weights(y, class_weight)
+    if sample_weight is not None:
+        given = np.asarray(sample_weight)
+        weights = given if weights is None else weights * given
+    return (x, y, weights), validation_data
 
 
 def _checked(blueprint: Blueprint, dtype: str, part: tuple, name: str):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 
 import numpy as np
 
 from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.optimizers import SLOTS
 
+#: Memory that a cohort may take, padding included; beyond this, larger ones were not faster either.
+COHORT_BYTES = 768 * 2**20
 # Steps by which a cohort may be longer than an equal share, so that less of it is padding: lengths
 # of arrays are at most 8 apart.
 _LONGER = 16
-# Share of the memory that a chunk may take however much is taken by cohorts that wait.
+# Share of the memory that a cohort may take however much is taken by cohorts that wait.
 _LEAST = 1 / 8
 
 
@@ -34,32 +36,29 @@ def padded(positions: Sequence[int]) -> list[int]:
     return positions + positions[-1:] * (padded_size(len(positions)) - len(positions))
 
 
-def largest_chunk(
-    blueprint: Blueprint, batch_size: int, dtype: str, memory: int, waiting: int = 0
-) -> int:
-    """Members that may train side by side, at least one.
+def largest_cohort(blueprint: Blueprint, batch_size: int, dtype: str, waiting: int = 0) -> int:
+    """Members that may train at the same time in `COHORT_BYTES`, at least one.
 
     Args:
-        blueprint, dtype: Theirs.
+        blueprint, dtype: Of the members.
         batch_size: Rows that a step really sees, not more than there are.
-        memory: Bytes that their arrays may take, what they are padded with included.
         waiting: Members whose state stays in memory while others train, those included; 0 where a
-            chunk is through before the next begins.
+            cohort is through before the next begins.
     """
-    state = _state_numbers(blueprint) * np.dtype(dtype).itemsize
-    whole = _training_numbers(blueprint, batch_size) * np.dtype(dtype).itemsize
-    count = memory // whole
+    state = state_bytes(blueprint, dtype)
+    training = training_bytes(blueprint, batch_size, dtype)
+    count = COHORT_BYTES // training
     if waiting:
-        beside = (memory - waiting * state) // (whole - state)
-        count = max(min(count, beside), int(memory * _LEAST) // whole)
+        left = (COHORT_BYTES - waiting * state) // (training - state)
+        count = max(min(count, left), int(COHORT_BYTES * _LEAST) // training)
     length = max(1, count)
     while padded_size(length) > max(1, count):
         length -= 1
     return length
 
 
-def split(groups: Sequence[list[int]], largest: int) -> list[list[int]]:
-    """Member numbers by cohort: whole groups, of nearly equal size (a small rest would be slow).
+def split(groups: Sequence[Sized], largest: int) -> list[list[Sized]]:
+    """Groups by cohort, of nearly as many members each (a small rest would be slow).
 
     Of as few cohorts as hold them, those whose arrays are shortest in all: 50 members, at most 32
     at once, are 30 and 20 in arrays of 32 and 20, not 25 and 25 in two of 32.
@@ -72,26 +71,32 @@ def split(groups: Sequence[list[int]], largest: int) -> list[list[int]]:
     fewest = min(map(len, ways))
     return min(
         (way for way in ways if len(way) == fewest),
-        key=lambda way: sum(padded_size(len(cohort)) for cohort in way),
+        key=lambda way: sum(padded_size(_size(cohort)) for cohort in way),
     )
 
 
-def _packed(groups: Sequence[list[int]], size: int) -> list[list[int]]:
-    cohorts: list[list[int]] = []
+def _packed(groups: Sequence[Sized], size: int) -> list[list[Sized]]:
+    cohorts: list[list[Sized]] = []
     for group in groups:
-        if not cohorts or len(cohorts[-1]) + len(group) > size:
+        if not cohorts or _size(cohorts[-1]) + len(group) > size:
             cohorts.append([])
-        cohorts[-1] += group
+        cohorts[-1].append(group)
     return cohorts
 
 
-def _state_numbers(blueprint: Blueprint) -> int:
-    """Numbers that a member keeps between two steps: arrays and the optimiser's."""
-    return (1 + len(SLOTS[blueprint.optimizer])) * blueprint.member_size()
+def _size(cohort: Sequence[Sized]) -> int:
+    return sum(map(len, cohort))
 
 
-def _training_numbers(blueprint: Blueprint, batch_size: int) -> int:
-    """Numbers that a member needs while it trains: arrays, gradients, slots, activations."""
+def state_bytes(blueprint: Blueprint, dtype: str) -> int:
+    """Memory that a member keeps between two steps: its arrays and the optimiser's."""
+    copies = 1 + len(SLOTS[blueprint.optimizer])
+    return copies * blueprint.member_size() * np.dtype(dtype).itemsize
+
+
+def training_bytes(blueprint: Blueprint, batch_size: int, dtype: str) -> int:
+    """Memory that a member needs while it trains: arrays, gradients, slots, activations."""
     width = sum(blueprint.widths()) + blueprint.outputs
     copies = 4 + 2 * len(SLOTS[blueprint.optimizer])
-    return copies * blueprint.member_size() + 4 * batch_size * width
+    floats = copies * blueprint.member_size() + 4 * batch_size * width
+    return floats * np.dtype(dtype).itemsize

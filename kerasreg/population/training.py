@@ -1,4 +1,4 @@
-"""How a population is trained: cohorts, patience, culling, what is kept and what is told."""
+"""How a population is trained: one cohort after the other, patience, culling, what is told."""
 
 from __future__ import annotations
 
@@ -6,258 +6,192 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerasreg.objectives import sign
 from kerasreg.population.checkpoint import Checkpoint
-from kerasreg.population.cohort import Cohort
+from kerasreg.population.cohort import Cohort, NewChunk
 from kerasreg.population.memory import REMEDY, OutOfMemory
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.results import EpochReport, MemberResult
-from kerasreg.population.resuming import restore_progress, save_progress
-from kerasreg.population.rows import Rows
+from kerasreg.population.resuming import load_progress, save_progress
+from kerasreg.population.runs import Group, Run, group_runs, runs_of
 from kerasreg.population.sizes import split
 from kerasreg.population.watching import Watched
 
-if TYPE_CHECKING:
-    import keras
-
-    from kerasreg.population.engine import Population
-
 
 class Training:
-    """One call of `Population.fit`."""
+    """The training of some members of a population.
+
+    Args:
+        runs: Whom to train.
+        plan: How.
+        new_chunk: Makes the arrays of some members and their program.
+        watched: Models that follow members, by index.
+        checkpoint: Where to go on from, and to write progress to.
+        on_epoch, on_results: See `Population.train`.
+    """
 
     def __init__(
         self,
-        population: Population,
-        rows: Rows,
+        runs: Sequence[Run],
         plan: TrainingPlan,
-        chosen: Sequence[int],
-        watch: Mapping[int, Sequence[keras.callbacks.Callback]],
+        new_chunk: NewChunk,
+        watched: Mapping[int, Watched],
         checkpoint: Checkpoint | None,
         on_epoch: Callable[[EpochReport], None] | None,
         on_results: Callable[[list[tuple[int, MemberResult]]], None] | None,
     ):
-        self.population = population
-        self.rows = rows
-        self.plan = plan
-        self.checkpoint = checkpoint
-        self.on_epoch = on_epoch
-        self.on_results = on_results
-        members = population.members
-        folded = len(rows.train) > 1
-        self.results = [MemberResult(m.config, m.seed, m.fold if folded else None) for m in members]
-        self.curves: list[dict[str, list[float]]] = [{} for _ in members]
-        self.trained = [0] * len(members)
-        self.chosen = list(chosen)
-        self.groups: dict[int, list[int]] = {}
-        for number in self.chosen:
-            self.groups.setdefault(members[number].group, []).append(number)
-        self.best = dict.fromkeys(self.groups, -math.inf)
-        self.best_epoch = dict.fromkeys(self.groups, 0)
-        self.last = dict.fromkeys(self.groups, -math.inf)
-        # What patience goes by: its best value, and when.
-        self.awaited = {group: (-math.inf, 0) for group in self.groups}
-        self.ended: set[int] = set()
-        self.kept: set[int] = set()
-        self.watched = {n: Watched(population, n, callbacks) for n, callbacks in watch.items()}
-        self.started = time.perf_counter()
+        self._runs, self._plan, self._new_chunk = runs, plan, new_chunk
+        self._watched, self._checkpoint = watched, checkpoint
+        self._on_epoch, self._on_results = on_epoch, on_results
+        self._groups = group_runs(runs)
+        self._cohorts: list[Cohort] = []
+        self._rung = 0
+        self._started = time.perf_counter()
 
-    def row_counts(self, number: int) -> tuple[int, int]:
-        """Training and validation rows of a member."""
-        fold = self.population.members[number].fold
-        return len(self.rows.train[fold]), len(self.rows.validation[fold])
-
-    def run(self, chunk_size: int, stop: Callable[[], bool] | None) -> list[MemberResult]:
-        """Train everything that was chosen, until `stop` says so; one result a member."""
-        self.rung, self.todo, self.cohorts = 0, [], {}
-        restore_progress(self)
-        known = {n for numbers in self.todo for n in numbers}
-        self.todo += split([g for g in self.groups.values() if g[0] not in known], chunk_size)
-        rungs = [*self.plan.halving, (self.plan.epochs, 1.0)]
+    def run(self, cohort_size: int, stop: Callable[[], bool] | None) -> list[MemberResult]:
+        """Train until all is done or `stop` says so; one result a run."""
+        if self._checkpoint:
+            self._rung, self._cohorts = load_progress(
+                self._checkpoint, self._groups, bool(self._plan.halving), self._cohort
+            )
+        known = {group for cohort in self._cohorts for group in cohort.groups}
+        fresh = [group for group in self._groups if group not in known]
+        self._cohorts += map(self._cohort, split(fresh, cohort_size))
+        rungs = [*self._plan.halving, (self._plan.epochs, 1.0)]
         try:
-            while self.rung < len(rungs):
-                epoch, share = rungs[self.rung]
+            while self._rung < len(rungs):
+                epoch, share = rungs[self._rung]
                 index = 0
-                while index < len(self.todo):
+                while index < len(self._cohorts):
                     self._advance(index, epoch)
-                    if epoch == self.plan.epochs:
-                        if self.checkpoint and len(self.todo[index]) > 1:
-                            # Whoever is told records them one by one and may be killed between:
-                            # the others are then told again, not trained again.
-                            save_progress(self)
-                        self.cohorts.pop(index)
-                        self._report(self.todo[index])
-                        if stop and index + 1 < len(self.todo) and stop():
-                            return self._chosen_results()
                     index += 1
+                    if epoch == self._plan.epochs:
+                        self._tell_results(self._cohorts[index - 1])
+                        if stop and index < len(self._cohorts) and stop():
+                            return [run.result for run in self._runs]
                 if share < 1:
                     self._cull(share)
-                self.rung += 1
+                self._rung += 1
         finally:
-            for watched in self.watched.values():
+            for watched in self._watched.values():
                 watched.end()
-        if self.checkpoint:
-            self.checkpoint.remove()
-        return self._chosen_results()
+        if self._checkpoint:
+            self._checkpoint.remove()
+        return [run.result for run in self._runs]
 
-    def _chosen_results(self) -> list[MemberResult]:
-        return [self.results[number] for number in self.chosen]
+    def _cohort(self, groups: Sequence[Group]) -> Cohort:
+        return Cohort(groups, self._plan, self._new_chunk)
 
     def _advance(self, index: int, epoch: int) -> None:
         """Train cohort `index` up to `epoch`; on too little memory, in two halves."""
-        try:
-            if index not in self.cohorts:
-                live = [n for n in self.todo[index] if n not in self.ended]
-                self.cohorts[index] = Cohort(self, live)
-            cohort = self.cohorts[index]
-            while cohort.epoch < epoch and cohort.parts:
-                self._epoch(cohort, index)
-                if self.checkpoint and self.checkpoint.due():
-                    save_progress(self)
-        except OutOfMemory:
-            self._halve(index)
-            self._advance(index, epoch)
+        while True:
+            try:
+                return self._train(index, epoch)
+            except OutOfMemory:
+                self._halve(index)
+
+    def _train(self, index: int, epoch: int) -> None:
+        cohort = self._cohorts[index]
+        cohort.begin()
+        while cohort.epoch < epoch and cohort.parts:
+            self._epoch(cohort, index)
+            if self._checkpoint and self._checkpoint.due():
+                self._save()
 
     def _halve(self, index: int) -> None:
-        """Replace cohort `index` by two that begin anew, of those who are still in training.
+        """Replace cohort `index` by two that begin anew with the groups still in training.
 
-        Who has ended (culled, out of patience, diverged) keeps what it has, and is told of with
-        the first half.
+        Groups that have ended (culled, out of patience, diverged) keep what they have, and are
+        told with the first half.
         """
-        numbers, members = self.todo[index], self.population.members
-        live = [n for n in numbers if n not in self.ended]
-        groups = list(dict.fromkeys(members[n].group for n in live))
-        cohort = self.cohorts.get(index)
+        cohort = self._cohorts[index]
+        live, members = cohort.live, len(runs_of(cohort.live))
         # Members that have ended may still be in the arrays: without them it may be enough.
-        present = sum(len(own) for _, own in cohort.parts) if cohort else len(live)
-        if len(groups) < 2 and len(live) == present:
+        if len(live) < 2 and members == cohort.present:
             raise OutOfMemory(f"Out of memory with a single trial: {REMEDY}.") from None
-        half = set(groups[: max(1, len(groups) // 2)])
-        first = [n for n in live if members[n].group in half]
-        second = [n for n in live if members[n].group not in half]
-        them = "them" if len(live) == present else f"the {len(live)} still in training"
-        sizes = f"{len(first)} and {len(second)}" if second else f"{len(first)}"
+        half = max(1, len(live) // 2)
+        first, second = live[:half], live[half:]
+        them = "them" if members == cohort.present else f"the {members} still in training"
+        sizes = " and ".join(str(len(runs_of(part))) for part in (first, second) if part)
         warnings.warn(
-            f"Out of memory with {present} members at once: starting {them} again as {sizes}.",
+            f"Out of memory with {cohort.present} members at once: starting {them} again "
+            f"as {sizes}.",
             stacklevel=2,
         )
-        self._forget(live)
-        self.cohorts.pop(index, None)
-        parts = [first + [n for n in numbers if n in self.ended], *([second] if second else [])]
-        self.cohorts = {
-            i + (len(parts) - 1) * (i > index): cohort for i, cohort in self.cohorts.items()
-        }
-        self.todo[index : index + 1] = parts
-
-    def _forget(self, numbers: Sequence[int]) -> None:
-        """As if these, none of which has ended, had not begun."""
-        for number in numbers:
-            self.curves[number] = {}
-            group = self.population.members[number].group
-            self.best[group] = self.last[group] = -math.inf
-            self.best_epoch[group] = 0
-            self.awaited[group] = (-math.inf, 0)
+        for group in live:
+            group.forget()
+        ended = [group for group in cohort.groups if group.ended]
+        parts = [first + ended, *([second] if second else [])]
+        self._cohorts[index : index + 1] = map(self._cohort, parts)
 
     def _epoch(self, cohort: Cohort, index: int) -> None:
-        logs = cohort.train_epochs()
-        for number, values in logs.items():
-            self.trained[number] = cohort.epoch
-            for name, value in values.items():
-                self.curves[number].setdefault(name, []).append(value)
-        ending: set[int] = set()
-        improved: list[int] = []
-        members = self.population.members
-        for group in dict.fromkeys(members[n].group for n in logs):
-            own = self.groups[group]
-            broken = [n for n in own if not all(map(math.isfinite, logs[n].values()))]
-            for number in broken:
-                self.results[number].status = "diverged"
-            if broken:
-                for number in set(own) - set(broken):
-                    self.results[number].status = "stopped"
-                ending.update(own)
-                self.last[group] = -math.inf
-                continue
-            mean = float(np.mean([logs[n][self.plan.objective] for n in own]))
-            score = sign(self.plan.objective) * mean
-            self.last[group] = score
-            if score > self.best[group]:
-                self.best[group], self.best_epoch[group] = score, cohort.epoch
-                improved += own
-            seen = [logs[n][self.plan.monitor] for n in own]
-            if self._out_of_patience(group, float(np.mean(seen)), cohort.epoch):
-                ending.update(own)
-        if self.plan.keep == "best":
-            self._keep(cohort, improved)
-        for number, watched in self.watched.items():
-            if number in logs:
-                watched.epoch(cohort, logs[number])
-        finished = set(logs) if cohort.epoch == self.plan.epochs else ending
-        if self.plan.keep == "last":
-            self._keep(cohort, sorted(finished))
-        self.ended |= finished
-        cohort.end(finished)
-        if self.on_epoch is not None:
-            self._tell(cohort, index, logs)
+        """Train a cohort up to its next measured epoch, and do what follows from the metrics."""
+        measured = cohort.train_epochs()
+        logs = {run: metrics for run, (metrics, _) in measured.items()}
+        for run, (metrics, seconds) in measured.items():
+            run.add(cohort.epoch, metrics, seconds)
+        ending = []
+        for group in cohort.live:
+            improved, ends = group.measure(cohort.epoch, logs, self._plan)
+            if improved and self._plan.keep == "best":
+                self._keep(cohort, group)
+            if ends or cohort.epoch == self._plan.epochs:
+                ending.append(group)
+        for run, metrics in logs.items():
+            if run.index in self._watched:
+                self._watched[run.index].epoch(cohort.epoch, cohort.weights(run), metrics)
+        self._end(cohort, ending)
+        if self._on_epoch is not None:
+            self._tell_epoch(cohort, index, logs)
 
-    def _out_of_patience(self, group: int, value: float, epoch: int) -> bool:
-        best, when = self.awaited[group]
-        value *= sign(self.plan.monitor)
-        if value > best:
-            self.awaited[group] = (value, epoch)
-            return False
-        return self.plan.patience is not None and epoch - when >= self.plan.patience
+    def _end(self, cohort: Cohort, groups: Sequence[Group]) -> None:
+        for group in groups:
+            if self._plan.keep == "last":
+                self._keep(cohort, group)
+            group.end()
+        cohort.drop_ended()
 
-    def _keep(self, cohort: Cohort, numbers: Sequence[int]) -> None:
-        for number in numbers:
-            chunk, position = cohort.where(number)
-            # A copy: the arrays are views of tensors that the next step frees.
-            weights = [array.copy() for array in chunk.weights(position)]
-            self.set_kept(number, weights)
-
-    def set_kept(self, number: int, weights: list[np.ndarray]) -> None:
-        """Keep these arrays of a member."""
-        self.population.set_weights(number, weights)
-        self.kept.add(number)
-
-    def _tell(self, cohort: Cohort, index: int, logs: dict[int, dict[str, float]]) -> None:
-        names = next(iter(logs.values()))
-        self.on_epoch(
-            EpochReport(
-                epoch=cohort.epoch,
-                epochs=self.plan.epochs,
-                chunk=index + 1,
-                chunks=len(self.todo),
-                members=tuple(logs),
-                logs={name: np.array([v[name] for v in logs.values()]) for name in names},
-                seconds=time.perf_counter() - self.started,
-            )
-        )
+    def _keep(self, cohort: Cohort, group: Group) -> None:
+        for run in group.runs:
+            run.member.weights = cohort.weights(run)
 
     def _cull(self, share: float) -> None:
         """Keep the best `share` of the groups still in training, by their best objective."""
-        live = [g for g, own in self.groups.items() if not self.ended & set(own)]
-        ranked = sorted(live, key=lambda group: (-self.best[group], group))
-        out = ranked[max(1, math.ceil(len(live) * share)) :]
-        numbers = {n for group in out for n in self.groups[group]}
-        for number in numbers:
-            self.results[number].status = "stopped"
-        for cohort in self.cohorts.values():
-            own = {n for n in numbers if n in set(cohort.numbers)}
-            if self.plan.keep == "last":
-                self._keep(cohort, sorted(own))
-            cohort.end(own)
-        self.ended |= numbers
+        live = [group for group in self._groups if not group.ended]
+        ranked = sorted(live, key=lambda group: -group.best)
+        culled = set(ranked[max(1, math.ceil(len(live) * share)) :])
+        for run in runs_of(list(culled)):
+            run.result.status = "stopped"
+        for cohort in self._cohorts:
+            self._end(cohort, [group for group in cohort.groups if group in culled])
 
-    def _report(self, numbers: Sequence[int]) -> None:
-        for number in numbers:
-            result, curves = self.results[number], self.curves[number]
-            result.curves = {name: np.array(values) for name, values in curves.items()}
-            result.epochs = self.trained[number]
-            result.best_epoch = self.best_epoch[self.population.members[number].group]
-        if self.on_results is not None:
-            self.on_results([(number, self.results[number]) for number in numbers])
+    def _tell_epoch(
+        self, cohort: Cohort, index: int, logs: Mapping[Run, Mapping[str, float]]
+    ) -> None:
+        names = next(iter(logs.values()))
+        self._on_epoch(
+            EpochReport(
+                epoch=cohort.epoch,
+                epochs=self._plan.epochs,
+                cohort=index + 1,
+                cohorts=len(self._cohorts),
+                members=tuple(run.index for run in logs),
+                logs={name: np.array([v[name] for v in logs.values()]) for name in names},
+                seconds=time.perf_counter() - self._started,
+            )
+        )
+
+    def _tell_results(self, cohort: Cohort) -> None:
+        if self._checkpoint and len(runs_of(cohort.groups)) > 1:
+            # The listener records results one by one and may be killed between two of them: the
+            # others are then told again, not trained again.
+            self._save()
+        cohort.told, cohort.parts = True, []
+        results = [pair for group in cohort.groups for pair in group.results()]
+        if self._on_results is not None:
+            self._on_results(results)
+
+    def _save(self) -> None:
+        save_progress(self._checkpoint, self._rung, self._cohorts)

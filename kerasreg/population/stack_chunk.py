@@ -1,0 +1,223 @@
+"""The chunk of stacks: members of one blueprint in one compiled program, epoch by epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from kerasreg.population.blueprint import Blueprint
+from kerasreg.population.members import InitialWeights, Member, initial_slots, stack_values
+from kerasreg.population.orders import batch_order
+from kerasreg.population.program import Program, ProgramKey, program
+from kerasreg.population.rows import Rows
+from kerasreg.population.sizes import padded, padded_size
+from kerasreg.seeds import derive
+
+#: A compiled call should not last longer, so that signals are answered.
+CALL_SECONDS = 0.4
+#: Largest activation of one evaluation slice, in floats.
+SLICE_FLOATS = 8_000_000
+#: Arithmetic worth one more compilation (fusing the optimiser for a new count of members).
+COMPACTION_FLOPS = 1e11
+
+
+class StackChunk:
+    """A `Chunk` of members of one blueprint and with equal counts of rows.
+
+    The arrays may hold copies of the last member behind it, so that they have one of few lengths
+    (`padded`); the copies are never read.
+
+    Args:
+        blueprint: What the members share.
+        members: In the order of the arrays.
+        rows: Training and validation rows of every fold.
+        batch_size: Rows a step.
+        initial: Draws the initial arrays.
+        dtype: Of the arrays.
+        active: Names of the values that the program takes, see `members.stack_values`.
+    """
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        members: Sequence[Member],
+        rows: Rows,
+        batch_size: int,
+        initial: InitialWeights,
+        dtype: str,
+        active: Sequence[tuple[int, str]],
+    ):
+        self.blueprint = blueprint
+        self.rows = rows
+        self.batch_size = batch_size
+        self.dtype = dtype
+        self.members = list(members)
+        self.step = 0
+        self.epoch = 0
+        self._names = tuple(active)
+        present = self._padded_members()
+        arrays = initial.stack(present)
+        slots = initial_slots(blueprint, arrays, present, dtype)
+        self.arrays = [tf.constant(a) for a in arrays]
+        self.slots = [[tf.constant(a) for a in group] for group in slots]
+        self._x = tf.constant(rows.x)
+        self._y = tf.constant(rows.y)
+        self._weights = tf.constant(rows.weights)
+        self._seconds_a_step: float | None = None
+        self._index()
+
+    def _padded_members(self) -> list[Member]:
+        return [self.members[k] for k in padded(range(len(self.members)))]
+
+    def _index(self) -> None:
+        """Lay out what depends on which members are present."""
+        present = self._padded_members()
+        stacked = stack_values(present, self.blueprint, self.dtype)
+        zeros = np.zeros((len(present), 1, 1), self.dtype)
+        self.values = [tf.constant(stacked.get(name, zeros)) for name in self._names]
+        keys = [(m.seed, m.fold) for m in present]
+        self._streams = sorted(set(keys))
+        where = {key: i for i, key in enumerate(self._streams)}
+        self.stream = tf.constant([where[key] for key in keys], tf.int32)
+        self._folds = sorted({m.fold for m in self.members})
+        place = {fold: i for i, fold in enumerate(self._folds)}
+        self._fold = tf.constant([place[m.fold] for m in present], tf.int32)
+        layers = range(len(self.blueprint.layers))
+        self.seeds = tf.constant(
+            [
+                [derive(seed, "dropout", self.blueprint.layers[layer].index) for layer in layers]
+                for seed, _ in self._streams
+            ],
+            tf.int32,
+        )
+        self.program: Program = program(
+            ProgramKey(
+                self.blueprint,
+                self._names,
+                len(self._streams) > 1,
+                len(self._folds) > 1,
+                self.rows.weighted,
+                self.dtype,
+            )
+        )
+
+    def train_epoch(self) -> None:
+        """See `Chunk.train_epoch`; in calls of less than a second."""
+        orders = []
+        for seed, fold in self._streams:
+            rows = self.rows.train[fold]
+            orders.append(rows[batch_order(seed, self.epoch, len(rows))])
+        order = np.stack(orders)
+        count, size = order.shape[1], self.batch_size
+        full = count // size
+        steps = order[:, : full * size].reshape(len(orders), full, size).transpose(1, 0, 2)
+        start = 0
+        while start < full:
+            stop = min(full, start + self._steps_a_call())
+            self._run(steps[start:stop])
+            start = stop
+        if count % size:
+            self._run(order[None, :, full * size :])
+        self.epoch += 1
+
+    def _steps_a_call(self) -> int:
+        if self._seconds_a_step is None:
+            return 1
+        return max(1, int(CALL_SECONDS / max(self._seconds_a_step, 1e-6)))
+
+    def _run(self, order: np.ndarray) -> None:
+        started = time.perf_counter()
+        self.arrays, self.slots = self.program.train(
+            self.arrays,
+            self.slots,
+            self.values,
+            self.stream,
+            self._x,
+            self._y,
+            self._weights,
+            tf.constant(order, tf.int32),
+            self.seeds,
+            tf.constant(self.step, tf.int32),
+        )
+        # The next call waits for this one anyway; reading here keeps the clock honest.
+        self.arrays[-1].numpy()
+        if self._seconds_a_step is not None or self.step > 0:
+            self._seconds_a_step = (time.perf_counter() - started) / len(order)
+        self.step += len(order)
+
+    def evaluate(self) -> dict[str, np.ndarray]:
+        """See `Chunk.evaluate`."""
+        penalty = self.program.penalty(self.arrays, self.values).numpy().astype(np.float64)
+        result = {}
+        for prefix, parts in (("", self.rows.train), ("val_", self.rows.validation)):
+            means = self._means(np.stack([parts[fold] for fold in self._folds]))
+            data_loss, metric = map(_rounded, means)
+            result[prefix + "loss"] = data_loss + penalty
+            result[prefix + "data_loss"] = data_loss
+            result[prefix + "penalty"] = penalty
+            result[prefix + self.blueprint.metric] = metric
+        return result
+
+    def _means(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Data loss and metric, (members,) each, as means over the rows (folds, r)."""
+        widest = max(*self.blueprint.widths(), self.blueprint.outputs)
+        size = max(1, SLICE_FLOATS // (widest * padded_size(len(self.members))))
+        data_loss = metric = 0.0
+        for start in range(0, rows.shape[1], size):
+            sums = self.program.evaluate(
+                self.arrays,
+                self.values,
+                self._fold,
+                self._x,
+                self._y,
+                self._weights,
+                tf.constant(rows[:, start : start + size], tf.int32),
+            )
+            data_loss = data_loss + sums[0].numpy()
+            metric = metric + sums[1].numpy()
+        return data_loss / rows.shape[1], metric / rows.shape[1]
+
+    def compact(self, keep: Sequence[int], epochs_left: int) -> bool:
+        """See `Chunk.compact`; it pays where it saves more arithmetic than one compilation."""
+        dropped = len(self.members) - len(keep)
+        saved = padded_size(len(self.members)) - padded_size(len(keep))
+        rows = len(self.rows.train[self._folds[0]])
+        flops = 6.0 * rows * self.blueprint.member_size() * saved * epochs_left
+        if saved <= 0 or dropped * 4 < len(self.members) or flops <= COMPACTION_FLOPS:
+            return False
+        kept = tf.constant(padded(keep), tf.int32)
+        self.arrays = [tf.gather(a, kept) for a in self.arrays]
+        self.slots = [[tf.gather(a, kept) for a in group] for group in self.slots]
+        self.members = [self.members[position] for position in keep]
+        self._index()
+        return True
+
+    def state(self) -> dict[str, np.ndarray]:
+        """See `Chunk.state`."""
+        count = len(self.members)
+        arrays = {f"array/{i}": a.numpy()[:count] for i, a in enumerate(self.arrays)}
+        for i, group in enumerate(self.slots):
+            arrays |= {f"slot/{i}/{j}": a.numpy()[:count] for j, a in enumerate(group)}
+        return {"step": np.array(self.step), **arrays}
+
+    def restore(self, state: Mapping[str, np.ndarray], epoch: int) -> None:
+        """See `Chunk.restore`."""
+        self.step, self.epoch = int(state["step"]), epoch
+        index = padded(range(len(self.members)))
+        self.arrays = [tf.constant(state[f"array/{i}"][index]) for i in range(len(self.arrays))]
+        self.slots = [
+            [tf.constant(state[f"slot/{i}/{j}"][index]) for j in range(len(group))]
+            for i, group in enumerate(self.slots)
+        ]
+
+    def weights(self, position: int) -> list[np.ndarray]:
+        """See `Chunk.weights`; in the blueprint's order."""
+        return [array[position].numpy() for array in self.arrays]
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """To 8 significant digits: further ones vary with the order in which threads add."""
+    return np.array([float(f"{value:.8g}") for value in values])
