@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from kerasreg.errors import UserError
 from kerasreg.population.blueprint import Blueprint, blueprint_of_config
-from kerasreg.population.members import Member, values_of_config
+from kerasreg.population.members import Member
+from kerasreg.population.values import values_of_config
 from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:

@@ -15,43 +15,56 @@ if TYPE_CHECKING:
     import keras
 
 
-def build_model(
-    member: Member, blueprint: Blueprint, input_shape: tuple[int, ...], task: str
-) -> keras.Model:
-    """A compiled model with a member's hyperparameters and fresh weights."""
-    if member.source is None:
-        return build_stack(member.config, input_shape, blueprint.outputs, task, member.seed)
-    import keras
+class MemberModels:
+    """Makes and fills the Keras models of one structure's members.
 
-    model = keras.models.clone_model(member.source)
-    model.compile_from_config(member.source.get_compile_config())
-    if not blueprint.decay_all:
-        # An optimiser's configuration forgets what it leaves out.
-        model.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return model
+    Args:
+        blueprint: The structure.
+        input_shape: Shape of a row.
+        task: As in `build_stack`.
+    """
 
+    def __init__(self, blueprint: Blueprint, input_shape: tuple[int, ...], task: str):
+        self._blueprint, self._input_shape, self._task = blueprint, input_shape, task
+        self._shell: keras.Model | None = None
 
-def with_fresh_optimizer(model: keras.Model) -> keras.Model:
-    """The same model; a built optimiser's slots would be saved, and warned of on loading."""
-    optimizer = model.optimizer
-    model.compile(type(optimizer).from_config(optimizer.get_config()))
-    return model
+    def build(self, member: Member) -> keras.Model:
+        """A compiled model with a member's hyperparameters and fresh weights."""
+        if member.source is None:
+            return build_stack(
+                member.config, self._input_shape, self._blueprint.outputs, self._task, member.seed
+            )
+        import keras
 
+        model = keras.models.clone_model(member.source)
+        model.compile_from_config(member.source.get_compile_config())
+        if not self._blueprint.decay_all:
+            # An optimiser's configuration forgets what it leaves out.
+            model.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        return model
 
-def write_weights(blueprint: Blueprint, weights: Sequence[np.ndarray], model: keras.Model) -> None:
-    """Copy a member's arrays into a Keras model of the same structure."""
-    for variable, array in zip(_variables(blueprint, model), weights, strict=True):
-        variable.assign(array.reshape(variable.shape))
+    def shell(self, member: Member) -> keras.Model:
+        """One model for the weights of all members, made from the first: building costs time."""
+        if self._shell is None:
+            self._shell = self.build(member)
+            optimizer = self._shell.optimizer
+            # A fresh optimiser: a built one's slots would be in the file, and warned of on loading.
+            self._shell.compile(type(optimizer).from_config(optimizer.get_config()))
+        return self._shell
 
+    def write(self, weights: Sequence[np.ndarray], model: keras.Model) -> None:
+        """Copy a member's arrays into a model."""
+        for variable, array in zip(_variables(self._blueprint, model), weights, strict=True):
+            variable.assign(array.reshape(variable.shape))
 
-def read_weights(blueprint: Blueprint, model: keras.Model) -> list[np.ndarray]:
-    """A Keras model's arrays in the blueprint's order: the inverse of `write_weights`."""
-    return [
-        variable.numpy().reshape(parameter.shape)
-        for variable, parameter in zip(
-            _variables(blueprint, model), blueprint.parameters(), strict=True
-        )
-    ]
+    def read(self, model: keras.Model) -> list[np.ndarray]:
+        """A model's arrays in the blueprint's order: the inverse of `write`."""
+        parameters = self._blueprint.parameters()
+        variables = _variables(self._blueprint, model)
+        return [
+            variable.numpy().reshape(parameter.shape)
+            for variable, parameter in zip(variables, parameters, strict=True)
+        ]
 
 
 def _variables(blueprint: Blueprint, model: keras.Model) -> list[keras.Variable]:

@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerasreg.population.blueprint import NORMALIZATION_KINDS, Blueprint
-from kerasreg.population.program import OPTIONAL, value_names
+from kerasreg.population.blueprint import Blueprint
 from kerasreg.seeds import derive
 from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
     import keras
-
-# Keras' defaults, which a StackConfig does not change.
-ADAM = {"beta_1": 0.9, "beta_2": 0.999}
-EPSILON = 1e-7
 
 
 @dataclass
@@ -30,7 +25,7 @@ class Member:
         seed: Batch order, masks and (for a config) initial kernels follow from it.
         fold: Index of its fold.
         group: Members of one group (a trial) stop together, by their mean objective.
-        values: Hyperparameters by (layer, name), as `program.value_names` lists them.
+        values: Hyperparameters by (layer, name), as `values.value_names` lists them.
         initial: Initial arrays in the blueprint's order; None to draw them.
         source: The compiled model that it is lifted from, or None.
         weights: The arrays that the last training kept; None for the initial ones.
@@ -44,47 +39,6 @@ class Member:
     initial: list[np.ndarray] | None = None
     source: keras.Model | None = None
     weights: list[np.ndarray] | None = None
-
-
-def values_of_config(config: StackConfig, blueprint: Blueprint) -> dict[tuple[int, str], float]:
-    """A config's values by (layer, name); those of the optimiser and the loss have layer -1."""
-    values: dict[tuple[int, str], float] = {}
-    for layer, spec in enumerate(blueprint.layers):
-        if spec.kind == "dense":
-            values[layer, "l1"] = config.kernel_l1[spec.index - 1]
-            values[layer, "l2"] = config.kernel_l2[spec.index - 1]
-        elif spec.kind == "dropout":
-            rate = config.dropout_rates[spec.index - 1] if spec.index else config.input_dropout
-            values[layer, "rate"] = rate
-        elif spec.kind in NORMALIZATION_KINDS:
-            values[layer, "epsilon"] = config.norm_epsilon
-            values[layer, "momentum"] = config.norm_momentum
-    optimizer = {
-        "learning_rate": config.learning_rate,
-        "weight_decay": config.weight_decay,
-        "label_smoothing": config.label_smoothing,
-        "momentum": config.momentum,
-        "rho": config.rho,
-        "initial_accumulator": config.initial_accumulator,
-        "epsilon": EPSILON,
-        **ADAM,
-    }
-    return values | {(-1, name): value for name, value in optimizer.items()}
-
-
-def stack_values(
-    members: Sequence[Member], blueprint: Blueprint, dtype: str
-) -> dict[tuple[int, str], np.ndarray]:
-    """Arrays (members, 1, 1) by (layer, name); optional values that are 0 for all are left out."""
-    arrays = {}
-    for layer, name in value_names(blueprint):
-        source = name.removeprefix("1 - ")
-        values = np.array([m.values[layer, source] for m in members], np.float64)
-        if source in OPTIONAL and not values.any():
-            continue
-        values = values if source == name else 1 - values
-        arrays[layer, name] = values.astype(dtype).reshape(-1, 1, 1)
-    return arrays
 
 
 class InitialWeights:

@@ -15,13 +15,8 @@ from kerasreg.errors import UserError
 from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.building import members_of_configs, members_of_models
 from kerasreg.population.checkpoint import Checkpoint, context_digest
-from kerasreg.population.keras_models import (
-    build_model,
-    read_weights,
-    with_fresh_optimizer,
-    write_weights,
-)
-from kerasreg.population.members import InitialWeights, Member, stack_values
+from kerasreg.population.keras_models import MemberModels
+from kerasreg.population.members import InitialWeights, Member
 from kerasreg.population.memory import named_out_of_memory
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.program import Program, ProgramKey, program
@@ -31,6 +26,7 @@ from kerasreg.population.runs import name_runs, new_runs
 from kerasreg.population.sizes import largest_cohort
 from kerasreg.population.stack_chunk import StackChunk
 from kerasreg.population.training import Training
+from kerasreg.population.values import active_names, stack_values
 from kerasreg.population.watching import Watched
 from kerasreg.stacks import StackConfig, check_geometry
 
@@ -118,12 +114,11 @@ class Population:
         task: str,
         dtype: str,
     ) -> None:
-        self.blueprint, self.members, self.input_shape = blueprint, members, input_shape
-        self.task, self.dtype = task, dtype
+        self.blueprint, self.members, self.dtype = blueprint, members, dtype
+        self._models = MemberModels(blueprint, input_shape, task)
         self._initial = InitialWeights(blueprint, dtype)
         # Decided for all members at once: a chunk's program must not depend on who is in it.
-        self._active = tuple(stack_values(members, blueprint, dtype))
-        self._shell: keras.Model | None = None
+        self._active = active_names([member.values for member in members], blueprint)
 
     def __len__(self) -> int:
         return len(self.members)
@@ -230,7 +225,7 @@ class Population:
             saved = Checkpoint(checkpoint, context_digest(self.blueprint, rows, plan, self.dtype))
             name_runs(runs, self.members)
         watched = {
-            index: Watched(partial(self.member, index), self._write, callbacks)
+            index: Watched(partial(self.member, index), self._models.write, callbacks)
             for index, callbacks in (watch or {}).items()
         }
         new_chunk = partial(self.new_chunk, rows=rows, batch_size=plan.batch_size)
@@ -262,39 +257,27 @@ class Population:
         """A member as an ordinary compiled Keras model with its weights and statistics."""
         if not 0 <= index < len(self.members):
             raise UserError(f"member: expected 0 to {len(self) - 1}, got {index!r}.")
-        model = self._build(index)
-        self._write(self.get_weights(index), model)
+        model = self._models.build(self.members[index])
+        self._models.write(self.get_weights(index), model)
         return model
 
     def save_weights(self, index: int, path: str | Path) -> None:
         """Write a member's weights as a `.weights.h5` file that loads into `member(index)`.
 
-        Building a model costs more than writing it, so one model serves all members: the file
-        holds neither dropout rates nor penalties. Of the optimiser it holds the learning rate.
+        One model serves all members: the file holds neither dropout rates nor penalties. Of the
+        optimiser it holds the learning rate.
         """
-        model = self._filled(index)
+        model = self._models.shell(self.members[index])
+        self._models.write(self.get_weights(index), model)
         model.optimizer.learning_rate = self.members[index].values[-1, "learning_rate"]
         model.save_weights(path)
 
     def load_weights(self, index: int, path: str | Path) -> None:
         """Start a member from a file of `save_weights`; its optimiser starts anew."""
-        model = self._filled(index)
-        model.load_weights(path)
         member = self.members[index]
-        member.initial, member.weights = read_weights(self.blueprint, model), None
-
-    def _filled(self, index: int) -> keras.Model:
-        """The model that serves all members, with the weights of one."""
-        if self._shell is None:
-            self._shell = with_fresh_optimizer(self._build(index))
-        self._write(self.get_weights(index), self._shell)
-        return self._shell
-
-    def _build(self, index: int) -> keras.Model:
-        return build_model(self.members[index], self.blueprint, self.input_shape, self.task)
-
-    def _write(self, weights: Sequence[np.ndarray], model: keras.Model) -> None:
-        write_weights(self.blueprint, weights, model)
+        model = self._models.shell(member)
+        model.load_weights(path)
+        member.initial, member.weights = self._models.read(model), None
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Logits (members, rows, outputs) in inference mode."""
@@ -312,7 +295,6 @@ class Population:
     def program_of(self, indices: Sequence[int]) -> tuple[Program, list[tf.Tensor]]:
         """A program for some members on shared rows, and their values as it takes them."""
         key = ProgramKey(self.blueprint, self._active, False, False, False, self.dtype)
-        members = [self.members[index] for index in indices]
-        stacked = stack_values(members, self.blueprint, self.dtype)
-        zeros = np.zeros((len(members), 1, 1), self.dtype)
-        return program(key), [tf.constant(stacked.get(name, zeros)) for name in self._active]
+        values = [self.members[index].values for index in indices]
+        stacked = stack_values(values, self._active, self.dtype)
+        return program(key), [tf.constant(array) for array in stacked]

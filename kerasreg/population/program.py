@@ -18,7 +18,7 @@ from kerasreg.population.forward import (
     row_losses,
     row_metrics,
 )
-from kerasreg.population.optimizers import SLOTS, VALUES, update
+from kerasreg.population.optimizers import SLOTS, update
 
 
 @dataclass(frozen=True)
@@ -270,26 +270,6 @@ def _fuse_whole_step(blueprint: Blueprint) -> bool:
     if any(spec.kind in NORMALIZATION_KINDS for spec in blueprint.layers):
         return True
     return max(p.shape[0] * p.shape[1] for p in blueprint.parameters()) <= 2**14
-
-
-def value_names(blueprint: Blueprint) -> list[tuple[int, str]]:
-    """Names of every value that a blueprint's members may differ in."""
-    names = []
-    for layer, spec in enumerate(blueprint.layers):
-        if spec.kind == "dense":
-            names += [(layer, "l1"), (layer, "l2")]
-        elif spec.kind == "dropout":
-            names.append((layer, "rate"))
-        elif spec.kind == "batch":
-            names += [(layer, "epsilon"), (layer, "momentum"), (layer, "1 - momentum")]
-        elif spec.kind in ("layer", "group"):
-            names.append((layer, "epsilon"))
-    rule = ("learning_rate", "weight_decay", "label_smoothing", *VALUES[blueprint.optimizer])
-    return names + [(-1, name) for name in rule]
-
-
-#: Values that a program leaves out when they are 0 for every member.
-OPTIONAL = ("l1", "l2", "rate", "weight_decay", "label_smoothing")
 
 
 @lru_cache(maxsize=64)

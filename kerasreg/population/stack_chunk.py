@@ -9,11 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from kerasreg.population.blueprint import Blueprint
-from kerasreg.population.members import InitialWeights, Member, initial_slots, stack_values
+from kerasreg.population.members import InitialWeights, Member, initial_slots
 from kerasreg.population.orders import batch_order
 from kerasreg.population.program import Program, ProgramKey, program
 from kerasreg.population.rows import Rows
 from kerasreg.population.sizes import padded, padded_size
+from kerasreg.population.values import stack_values
 from kerasreg.seeds import derive
 
 #: A compiled call should not last longer, so that signals are answered.
@@ -37,7 +38,7 @@ class StackChunk:
         batch_size: Rows a step.
         initial: Draws the initial arrays.
         dtype: Of the arrays.
-        active: Names of the values that the program takes, see `members.stack_values`.
+        active: Names of the values that the program takes, see `values.active_names`.
     """
 
     def __init__(
@@ -75,9 +76,8 @@ class StackChunk:
     def _index(self) -> None:
         """Lay out what depends on which members are present."""
         present = self._padded_members()
-        stacked = stack_values(present, self.blueprint, self.dtype)
-        zeros = np.zeros((len(present), 1, 1), self.dtype)
-        self.values = [tf.constant(stacked.get(name, zeros)) for name in self._names]
+        stacked = stack_values([m.values for m in present], self._names, self.dtype)
+        self.values = [tf.constant(array) for array in stacked]
         keys = [(m.seed, m.fold) for m in present]
         self._streams = sorted(set(keys))
         where = {key: i for i, key in enumerate(self._streams)}
