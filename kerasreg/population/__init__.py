@@ -1,4 +1,22 @@
-"""Populations: many settings of one stack, trained as one program with one more axis."""
+"""Populations: many settings of one structure, trained as one program with one more axis.
+
+How the words relate, for 2 trials of 2 seeds and 2 folds that do not fit into memory together:
+
+    population     all 8 members; one structure, so that one program serves them
+    ├── cohort     one trial: as many groups as memory holds at once; one cohort after the other
+    │   ├── group  its 4 members: judged by their mean, they stop together
+    │   └── chunk  those of them whose folds have equally many rows: one set of arrays
+    │              (members, ...), one call of the program for all; 1 chunk, or 2 of 2 members
+    └── cohort     the other trial, likewise
+
+A member is one setting with one seed, trained on one fold. A group says what belongs together, a
+chunk what is computed together: where folds differ in their rows, a group's members stand in
+several chunks, which their cohort trains epoch by epoch. Inside a chunk, members of equal seed and
+fold are one stream: they share batches and the uniforms behind their masks.
+
+`population` holds what others use; `training` is patience, halving and what is told; `cohort`
+trains one epoch after the other through the contract in `chunk`, which `stack_chunk` fulfils.
+"""
 
 from kerasreg.population.memory import OutOfMemory
 from kerasreg.population.orders import batch_order

@@ -11,10 +11,10 @@ import numpy as np
 class Chunk(Protocol):
     """Members with equal counts of rows, side by side in one set of arrays and one program.
 
-    A chunk is made before its members' first step. It knows positions in its arrays only; who
-    stands there, and whose training has ended, is the cohort's business. Members whose training
-    has ended stay in the arrays, and train on unread, until `compact` drops them. No member's
-    values depend on which others are there.
+    A chunk is made before its members' first step. It knows positions in its arrays only; the
+    cohort knows which member stands where and whether its training has ended. Members that have
+    ended stay in the arrays, and train on unread, until `compact` drops them. A member's results
+    do not depend on which others are in the arrays.
     """
 
     def train_epoch(self) -> None:

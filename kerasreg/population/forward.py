@@ -47,21 +47,21 @@ def forward(
     training = uniforms is not None
     for layer, spec in enumerate(blueprint.layers):
 
-        def own(name: str, layer: int = layer) -> Any:
+        def weight(name: str, layer: int = layer) -> Any:
             return parameters.get((layer, name))
 
         match spec.kind:
             case "dense":
-                x = tf.matmul(x, own("kernel"))
+                x = tf.matmul(x, weight("kernel"))
                 if spec.use_bias:
-                    x = x + own("bias")
+                    x = x + weight("bias")
             case "activation":
                 x = activate(spec.activation, x)
             case "dropout":
                 if training and layer in uniforms:
                     x = drop(x, uniforms[layer], values[layer, "rate"])
             case "batch":
-                mean, variance = own("moving_mean"), own("moving_variance")
+                mean, variance = weight("moving_mean"), weight("moving_variance")
                 if training:
                     old, new = values[layer, "momentum"], values[layer, "1 - momentum"]
                     moving_mean, moving_variance = mean, variance
@@ -69,12 +69,12 @@ def forward(
                     statistics[layer, "moving_mean"] = moving_mean * old + mean * new
                     statistics[layer, "moving_variance"] = moving_variance * old + variance * new
                 epsilon = values[layer, "epsilon"]
-                x = affine_normalize(x, mean, variance, own("gamma"), own("beta"), epsilon)
+                x = affine_normalize(x, mean, variance, weight("gamma"), weight("beta"), epsilon)
             case "layer":
-                x = layer_normalize(x, own("gamma"), own("beta"), values[layer, "epsilon"])
+                x = layer_normalize(x, weight("gamma"), weight("beta"), values[layer, "epsilon"])
             case "group":
                 x = group_normalize(
-                    x, own("gamma"), own("beta"), values[layer, "epsilon"], spec.groups
+                    x, weight("gamma"), weight("beta"), values[layer, "epsilon"], spec.groups
                 )
             case "rescaling":
                 factor, offset = spec.rescaling

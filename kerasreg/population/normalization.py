@@ -1,6 +1,7 @@
 """Normalisation with a member axis, by Keras' formulas.
 
-Shape: (members, rows, units) -> the same; gamma, beta and moving statistics (members, 1, units).
+Shape: (members, rows, units) -> the same; gamma and beta, where a layer has them, and moving
+statistics (members, 1, units); epsilon (members, 1, 1).
 Batch normalisation reduces over rows only, so members never meet.
 """
 
@@ -16,7 +17,14 @@ def batch_statistics(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return mean, variance
 
 
-def affine_normalize(x, mean, variance, gamma, beta, epsilon) -> tf.Tensor:
+def affine_normalize(
+    x: tf.Tensor,
+    mean: tf.Tensor,
+    variance: tf.Tensor,
+    gamma: tf.Tensor | None,
+    beta: tf.Tensor | None,
+    epsilon: tf.Tensor,
+) -> tf.Tensor:
     """gamma * (x - mean) / sqrt(variance + epsilon) + beta, as one multiply and one add."""
     scale = inverse_root(variance + epsilon)
     if gamma is not None:
@@ -27,14 +35,22 @@ def affine_normalize(x, mean, variance, gamma, beta, epsilon) -> tf.Tensor:
     return x * scale + shift
 
 
-def layer_normalize(x, gamma, beta, epsilon) -> tf.Tensor:
+def layer_normalize(
+    x: tf.Tensor, gamma: tf.Tensor | None, beta: tf.Tensor | None, epsilon: tf.Tensor
+) -> tf.Tensor:
     """Normalise each row over its units."""
     mean = tf.reduce_mean(x, axis=-1, keepdims=True)
     variance = tf.reduce_mean(tf.math.squared_difference(x, mean), -1, True)
     return _scale_and_shift((x - mean) * inverse_root(variance + epsilon), gamma, beta)
 
 
-def group_normalize(x, gamma, beta, epsilon, groups: int) -> tf.Tensor:
+def group_normalize(
+    x: tf.Tensor,
+    gamma: tf.Tensor | None,
+    beta: tf.Tensor | None,
+    epsilon: tf.Tensor,
+    groups: int,
+) -> tf.Tensor:
     """Normalise each row over each of `groups` groups of neighbouring units."""
     shape = tf.shape(x)
     units = x.shape[-1]
@@ -56,7 +72,7 @@ def inverse_root(x: tf.Tensor) -> tf.Tensor:
     return 1 / tf.sqrt(x)
 
 
-def _scale_and_shift(x, gamma, beta):
+def _scale_and_shift(x: tf.Tensor, gamma: tf.Tensor | None, beta: tf.Tensor | None) -> tf.Tensor:
     if gamma is not None:
         x = x * gamma
     return x if beta is None else x + beta

@@ -150,7 +150,15 @@ class Program:
             draws[layer] = tf.cast(draws[layer], self.dtype)
         return draws
 
-    def gradients(self, arrays, values, x, y, weights, uniforms):
+    def gradients(
+        self,
+        arrays: list[tf.Tensor],
+        values: list[tf.Tensor],
+        x: tf.Tensor,
+        y: tf.Tensor,
+        weights: tf.Tensor | None,
+        uniforms: dict[int, tf.Tensor],
+    ) -> tuple[list[tf.Tensor], dict[tuple[int, str], tf.Tensor]]:
         """Gradients of the data loss by trainable parameter, and new moving statistics.
 
         The loss is averaged over rows and summed over members, so each member's gradient is what
@@ -186,7 +194,17 @@ class Program:
             new_slots.append(list(s))
         return new_arrays, new_slots
 
-    def step(self, arrays, slots, values, x, y, weights, uniforms, count):
+    def step(
+        self,
+        arrays: list[tf.Tensor],
+        slots: list[list[tf.Tensor]],
+        values: list[tf.Tensor],
+        x: tf.Tensor,
+        y: tf.Tensor,
+        weights: tf.Tensor | None,
+        uniforms: dict[int, tf.Tensor],
+        count: tf.Tensor,
+    ) -> tuple[list[tf.Tensor], list[list[tf.Tensor]]]:
         """One update of every member, the `count`-th from 1."""
         gradients, statistics = self.gradients(arrays, values, x, y, weights, uniforms)
         new, slots = self._update_all(

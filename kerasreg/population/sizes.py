@@ -42,7 +42,7 @@ def largest_cohort(blueprint: Blueprint, batch_size: int, dtype: str, waiting: i
     Args:
         blueprint, dtype: Of the members.
         batch_size: Rows that a step really sees, not more than there are.
-        waiting: Members whose state stays in memory while others train, those included; 0 where a
+        waiting: How many members' state stays in memory until the last cohort is through; 0 where a
             cohort is through before the next begins.
     """
     state = state_bytes(blueprint, dtype)
