@@ -423,7 +423,7 @@ def test_from_models_refuses_mixed_structures_and_mixed_targets():
         Population.from_models([])
     with pytest.raises(UserError, match="models 0 and 1 differ"):
         Population.from_models([plain(L.Dense(4)), plain(L.Dense(5))])
-    with pytest.raises(UserError, match="unknown argument 'fold'"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'fold'"):
         Population.from_models([plain()], fold=[0])
     x, y = rows("categorical", "float32")
     with pytest.raises(UserError, match="one class a row"):
