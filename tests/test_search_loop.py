@@ -97,7 +97,7 @@ class TestResume:
         self, tmp_path, monkeypatch, space, at_once, recorded
     ):
         if at_once:
-            monkeypatch.setattr("kerasreg.population.engine.CHUNK_BYTES", at_once)
+            monkeypatch.setattr("kerasreg.population.sizes.COHORT_BYTES", at_once)
         notices = []
         options = {
             "space": Space(space),
