@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from kerasreg.errors import UserError
-from kerasreg.layers._copy import FixedMode, as_graph, copy_model
+from kerasreg.layers._copy import as_graph, copy_model
 
 BatchNormalization = keras.layers.BatchNormalization
 
@@ -66,20 +66,14 @@ def fold_batch_normalization(model: keras.Model) -> keras.Model:
 
 def _foldable_pairs(graph: keras.Model) -> dict[str, keras.Layer]:
     """Batch normalisations by the name of the Dense layer they can be folded into."""
-    consumers: dict[int, list] = {}
-    for operation in graph.operations:
-        if isinstance(operation, keras.layers.InputLayer):
-            continue
-        for node in operation._inbound_nodes:
-            for tensor in node.input_tensors:
-                consumers.setdefault(id(tensor), []).append(operation)
     pairs = {}
     for layer in graph.layers:
         if not isinstance(layer, keras.layers.Dense) or len(layer._inbound_nodes) != 1:
             continue
         if layer.activation is not keras.activations.linear:
             continue
-        users = consumers.get(id(layer.output), [])
+        consumers = (node.operation for node in layer._outbound_nodes)
+        users = [operation for operation in consumers if operation in graph.operations]
         if len(users) != 1 or not isinstance(users[0], BatchNormalization):
             continue
         norm = users[0]
@@ -137,24 +131,12 @@ def recalibrate_batch_normalization(
         raise UserError(
             f"batch_size: expected 1 to the count of rows, {len(x)}, got {batch_size!r}."
         )
-    norms: list[keras.Layer] = []
-
-    def configure(layer: keras.Layer) -> dict:
-        if not isinstance(layer, BatchNormalization):
-            return {}
-        norms.append(layer)
-        # Without momentum, Keras' own moving statistics are those of the last batch.
-        return {"momentum": 0.0, "trainable": True}
-
+    # Without momentum, Keras' own moving statistics are those of the last batch.
+    changes = {"momentum": 0.0, "trainable": True}
     probe, probes = copy_model(
-        as_graph(model),
-        configure=configure,
-        wrap=lambda layer, copy: (
-            FixedMode(copy, True, name=layer.name)
-            if isinstance(layer, BatchNormalization)
-            else copy
-        ),
+        as_graph(model), (BatchNormalization,), training=True, configure=lambda: changes
     )
+    norms = [layer for layer in probes if isinstance(layer, BatchNormalization)]
     if not norms:
         raise UserError(
             f"model: expected one with batch normalisation, got {model.name!r} without any."
@@ -162,27 +144,19 @@ def recalibrate_batch_normalization(
     factors = [_variance_factor(norm, batch_size, unbiased) for norm in norms]
 
     @tf.function
-    def statistics(batch: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    def statistics(batch: tf.Tensor) -> list[tf.Tensor]:
         probe(batch, training=False)
-        copies = [probes[id(norm)] for norm in norms]
-        return [
-            (ops.convert_to_tensor(copy.moving_mean), ops.convert_to_tensor(copy.moving_variance))
-            for copy in copies
-        ]
+        copies = [probes[norm] for norm in norms]
+        return [tf.stack([copy.moving_mean.value, copy.moving_variance.value]) for copy in copies]
 
     x = tf.convert_to_tensor(x, dtype=probe.inputs[0].dtype)
-    batches = len(x) // batch_size
-    sums = [[0.0, 0.0] for _ in norms]
-    for index in range(batches):
-        batch = x[index * batch_size : (index + 1) * batch_size]
-        for total, (mean, variance) in zip(sums, statistics(batch), strict=True):
-            total[0] = total[0] + mean.numpy().astype(np.float64)
-            total[1] = total[1] + variance.numpy().astype(np.float64)
-
+    starts = range(0, len(x) - batch_size + 1, batch_size)
+    batches = [statistics(x[start : start + batch_size]) for start in starts]
     result, copies = copy_model(model)
-    for norm, factor, (mean, variance) in zip(norms, factors, sums, strict=True):
-        copies[id(norm)].moving_mean.assign(mean / batches)
-        copies[id(norm)].moving_variance.assign(factor * variance / batches)
+    for norm, factor, *measured in zip(norms, factors, *batches, strict=True):
+        mean, variance = np.mean(measured, axis=0, dtype=np.float64)
+        copies[norm].moving_mean.assign(mean)
+        copies[norm].moving_variance.assign(factor * variance)
     return result
 
 

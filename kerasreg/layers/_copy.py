@@ -50,32 +50,34 @@ def as_graph(model: keras.Model) -> keras.Model:
 
 def copy_model(
     model: keras.Model,
-    configure: Callable[[keras.Layer], dict] = lambda layer: {},
-    wrap: Callable[[keras.Layer, keras.Layer], keras.Layer] = lambda layer, copy: copy,
-) -> tuple[keras.Model, dict[int, keras.Layer]]:
+    fixed: tuple[type, ...] = (),
+    training: bool = False,
+    configure: Callable[[], dict[str, Any]] = dict,
+) -> tuple[keras.Model, dict[keras.Layer, keras.Layer]]:
     """Copy a model, the models nested in it, and their weights.
 
     Args:
         model: A built Sequential or functional model, left as it is. The copy is compiled if the
             model is.
-        configure: Gives, for each layer, the configuration entries to replace.
-        wrap: Gives, for each layer and its copy, the layer to use in the copy's place.
+        fixed: Kinds of layers that the copy calls in one mode, whatever mode it is called in.
+        training: That mode.
+        configure: Gives, for each layer of these kinds, the configuration entries to replace.
 
     Returns:
-        The copied model, and each layer's copy (without its wrapping) by the id of the original.
+        The copied model, and each layer's copy by the original.
     """
-    copies: dict[int, keras.Layer] = {}
-    layers: list[keras.Layer] = []
+    copies: dict[keras.Layer, keras.Layer] = {}
 
     def clone(layer: keras.Layer) -> keras.Layer:
-        copy = type(layer).from_config({**layer.get_config(), **configure(layer)})
+        is_fixed = isinstance(layer, fixed)
+        changes = configure() if is_fixed else {}
+        copy = type(layer).from_config({**layer.get_config(), **changes})
         if not isinstance(layer, keras.Layer):  # an operation such as addition: nothing to copy
             return copy
-        layers.append(layer)
-        copies[id(layer)] = copy
-        return wrap(layer, copy)
+        copies[layer] = copy
+        return FixedMode(copy, training, name=layer.name) if is_fixed else copy
 
     result = keras.models.clone_model(model, clone_function=clone, recursive=True)
-    for layer in layers:
-        copies[id(layer)].set_weights(layer.get_weights())
+    for layer, copy in copies.items():
+        copy.set_weights(layer.get_weights())
     return result, copies

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from kerasreg.errors import UserError
-from kerasreg.layers._copy import FixedMode, as_graph, copy_model
+from kerasreg.layers._copy import as_graph, copy_model
 from kerasreg.layers._dropout import DROPOUT_LAYERS
 
 
@@ -60,12 +60,7 @@ def check_cost_decreases(
             f"got {learning_rate!r} and {steps!r}."
         )
     noise = (*DROPOUT_LAYERS, keras.layers.GaussianNoise)
-    copy, _ = copy_model(
-        as_graph(model),
-        wrap=lambda layer, copied: (
-            FixedMode(copied, False, name=layer.name) if isinstance(layer, noise) else copied
-        ),
-    )
+    copy, _ = copy_model(as_graph(model), noise, training=False)
     loss = getattr(model, "loss", None)
     if loss is None or isinstance(loss, list | dict):
         raise UserError(

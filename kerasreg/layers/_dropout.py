@@ -1,5 +1,6 @@
 """Dropout as it was first written, dropout that stays on, and predictions that average it."""
 
+import itertools
 from typing import Any
 
 import keras
@@ -8,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from kerasreg.errors import UserError
-from kerasreg.layers._copy import FixedMode, as_graph, copy_model
+from kerasreg.layers._copy import as_graph, copy_model
 from kerasreg.seeds import derive
 
 
@@ -129,22 +130,11 @@ def mc_dropout_predict(
     for name, value in (("samples", samples), ("batch_size", batch_size)):
         if value < 1:
             raise UserError(f"{name}: expected at least 1, got {value!r}.")
-    dropouts: list[keras.Layer] = []
-
-    def reseed(layer: keras.Layer) -> dict:
-        if not isinstance(layer, DROPOUT_LAYERS):
-            return {}
-        dropouts.append(layer)
-        return {"seed": derive(seed, "mc_dropout", len(dropouts))}
-
-    noisy, _ = copy_model(
-        as_graph(model),
-        configure=reseed,
-        wrap=lambda layer, copy: (
-            FixedMode(copy, True, name=layer.name) if isinstance(layer, DROPOUT_LAYERS) else copy
-        ),
+    seeds = (derive(seed, "mc_dropout", count) for count in itertools.count(1))
+    noisy, copies = copy_model(
+        as_graph(model), DROPOUT_LAYERS, training=True, configure=lambda: {"seed": next(seeds)}
     )
-    if not dropouts:
+    if not any(isinstance(layer, DROPOUT_LAYERS) for layer in copies):
         raise UserError(
             f"model: expected one with dropout layers, got {model.name!r} without any, whose "
             "samples would all be equal; use model.predict."
