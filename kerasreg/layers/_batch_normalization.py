@@ -1,5 +1,6 @@
 """Batch normalisation at inference: folded into a Dense layer, or with fresh statistics."""
 
+import functools
 import math
 from typing import Any
 
@@ -143,15 +144,16 @@ def recalibrate_batch_normalization(
         )
     factors = [_variance_factor(norm, batch_size, unbiased) for norm in norms]
 
-    @tf.function
     def statistics(batch: tf.Tensor) -> list[tf.Tensor]:
         probe(batch, training=False)
         copies = [probes[norm] for norm in norms]
         return [tf.stack([copy.moving_mean.value, copy.moving_variance.value]) for copy in copies]
 
+    # TensorFlow counts tracings by code and would warn of models in a row; a partial counts alone.
+    traced = tf.function(functools.partial(statistics), reduce_retracing=True)
     x = tf.convert_to_tensor(x, dtype=probe.inputs[0].dtype)
     starts = range(0, len(x) - batch_size + 1, batch_size)
-    batches = [statistics(x[start : start + batch_size]) for start in starts]
+    batches = [traced(x[start : start + batch_size]) for start in starts]
     result, copies = copy_model(model)
     for norm, factor, *measured in zip(norms, factors, *batches, strict=True):
         mean, variance = np.mean(measured, axis=0, dtype=np.float64)
