@@ -8,12 +8,16 @@ __version__ = "0.1.0"
 # `kerasreg --help` must not.
 _PUBLIC = {
     "ActivationMonitor": ("monitors", "ActivationMonitor"),
+    "BayesianOptimization": ("tuner", "BayesianOptimization"),
     "Choice": ("search", "Choice"),
     "Dataset": ("data", "Dataset"),
     "GradientMonitor": ("monitors", "GradientMonitor"),
+    "GridSearch": ("tuner", "GridSearch"),
+    "Hyperband": ("tuner", "Hyperband"),
     "PenaltyMonitor": ("monitors", "PenaltyMonitor"),
     "Population": ("population", "Population"),
     "PopulationTuner": ("tuner", "PopulationTuner"),
+    "RandomSearch": ("tuner", "RandomSearch"),
     "Range": ("search", "Range"),
     "Space": ("search", "Space"),
     "StackConfig": ("stacks", "StackConfig"),

@@ -234,6 +234,21 @@ def test_train_evaluation_of_a_dataset_with_activity_penalties(data):
     assert monitor.records["train_eval_data_loss"][-1] == pytest.approx(cross, rel=1e-5)
 
 
+def test_train_evaluation_of_metrics_with_one_value_or_several(data):
+    x, y = data[0][:40], np.eye(CLASSES, dtype="float32")[data[1][:40]]
+    model = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(CLASSES, "softmax")])
+    f1 = [keras.metrics.F1Score(name="each"), keras.metrics.F1Score("macro", name="macro")]
+    model.compile("sgd", "categorical_crossentropy", metrics=f1, run_eagerly=True)
+    with pytest.warns(UserWarning, match="TrainEvaluation cannot log the metric of each: it has 3"):
+        history = model.fit(
+            x, y, validation_data=(x, y), verbose=0, callbacks=[TrainEvaluation(x, y)]
+        ).history
+    expected = model.evaluate(x, y, verbose=0, return_dict=True)["macro"]
+    assert history["train_eval_macro"][0] == pytest.approx(float(expected))
+    assert history["gap_macro"][0] == pytest.approx(0)
+    assert "train_eval_each" not in history
+
+
 def test_callbacks_after_the_monitors_see_the_logs(data):
     stop = keras.callbacks.EarlyStopping("val_data_loss", mode="min", min_delta=1e9)
     history = fit(build(), data, [PenaltyMonitor(), stop], epochs=9).history

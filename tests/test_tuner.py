@@ -175,33 +175,25 @@ def test_a_diverged_trial_fails_and_the_search_goes_on(tuner):
     assert one.get_best_hyperparameters()[0].get("rate") == 0.1
 
 
-def test_a_failed_build_is_a_failed_trial_and_a_mistake_in_it_is_the_users(tuner):
+@pytest.mark.filterwarnings("ignore:A trial failed")
+def test_a_failed_build_is_a_failed_trial_with_its_message(tuner):
     asked = []
-    broken = range(0)
 
     def fragile(hp):
         config = stack(hp)
         asked.append(config)
-        if len(asked) in broken:
+        if len(asked) in (3, 4):
             raise keras_tuner.errors.FailedTrialError("too deep")
-        if broken and len(asked) == broken.stop:
-            raise ZeroDivisionError("a mistake")
         return config
 
-    one = tuner(fragile, max_trials=6)
-    asked.clear()
-    broken = range(2, 6)
-    with pytest.raises(ZeroDivisionError):
-        one.search(*TRAIN, **FIT)
-    assert statuses(one).count("FAILED") == 4
+    one = tuner(fragile, max_trials=4)
+    assert len(asked) == 1
+    one.search(*TRAIN, **FIT)
+    assert statuses(one) == ["COMPLETED", "FAILED", "FAILED", "COMPLETED"]
     assert one.oracle.trials["1"].message == "too deep"
-    # State was saved: opened again, what was under way runs.
-    broken = range(0)
-    two = tuner(fragile, max_trials=6)
-    two.search(*TRAIN, **FIT)
-    assert sorted(statuses(two)) == 2 * ["COMPLETED"] + 4 * ["FAILED"]
 
 
+@pytest.mark.filterwarnings("ignore:A trial failed")
 def test_an_oversized_model_is_a_failed_trial(tuner):
     for hypermodel in (stack, network):
         one = tuner(hypermodel, "val_loss", 1, max_model_size=20, overwrite=True)

@@ -27,6 +27,8 @@ class TrainEvaluation(Monitor):
     - `gap_METRIC = train_eval_METRIC - val_METRIC`, for each `val_METRIC` in the logs
       but the penalty. For `gap_data_loss`, put a `PenaltyMonitor` before this callback.
 
+    A metric of several values, one a class for example, is left out with a warning.
+
     It uses the model's `test_step`, its metrics and its loss, but not their state, and class
     weights given to `fit` are not known to it.
 
@@ -107,13 +109,17 @@ class TrainEvaluation(Monitor):
             rows.append(keras.tree.flatten(batch[0])[0].shape[0])
         if not rows:
             raise UserError("x: expected a data set with at least one batch, got an empty one.")
-        values = {name: float(value) for name, value in metrics.items() if np.ndim(value) == 0}
+        sizes = {name: np.size(value) for name, value in metrics.items()}
+        values = {n: float(np.reshape(v, ())) for n, v in metrics.items() if sizes[n] == 1}
+        if not self._kept:
+            missed = {n: f"it has {size} values" for n, size in sizes.items() if size != 1}
+            self._warn_missed("log the metric", missed)
         if "loss" in values:
             values["penalty"] = float(np.average(penalties, weights=rows))
             values["data_loss"] = values["loss"] - values["penalty"]
         record = {f"train_eval_{name}": value for name, value in values.items()}
         record |= {
-            f"gap_{name}": value - float(logs[f"val_{name}"])
+            f"gap_{name}": value - float(np.reshape(logs[f"val_{name}"], ()))
             for name, value in values.items()
             if name != "penalty" and f"val_{name}" in logs
         }

@@ -1,5 +1,6 @@
-"""keras-tuner's search with our engine: the drop-in class and what makes it compatible."""
+"""keras-tuner's searches with our engine: the drop-in classes and what makes them compatible."""
 
+from kerasreg.tuner.drop_in import BayesianOptimization, GridSearch, Hyperband, RandomSearch
 from kerasreg.tuner.population_tuner import PopulationTuner
 
-__all__ = ["PopulationTuner"]
+__all__ = ["BayesianOptimization", "GridSearch", "Hyperband", "PopulationTuner", "RandomSearch"]

@@ -53,7 +53,7 @@ def curve_names(model: keras.Model, loss: str, weighted: bool) -> dict[str, str]
     logits = last not in PROBABILITIES
     seen = set()
     for metric in keras.tree.flatten(compiled._user_metrics or []):
-        name, kind = _name_and_kind(metric)
+        name, kind = name_and_kind(metric)
         curve = known.get(kind)
         if type(metric) is DataLoss and _is_loss_of(metric, loss, logits):
             curve = "data_loss"
@@ -85,7 +85,7 @@ def stack_curve_names(metric: str) -> dict[str, str]:
     return {name: name for name in ("loss", "data_loss", "penalty", metric) if name}
 
 
-def _name_and_kind(metric: Any) -> tuple[str, str | None]:
+def name_and_kind(metric: Any) -> tuple[str, str | None]:
     """Name in the logs, and the name of Keras' metric: None for a metric defined elsewhere.
 
     A loss object has no metric's name: as a metric, Keras averages it over batches, not rows.

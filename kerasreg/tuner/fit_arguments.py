@@ -70,6 +70,20 @@ class FitArguments:
     epochs: int
 
 
+@dataclass(frozen=True)
+class SearchCall:
+    """One call of `search`.
+
+    Attributes:
+        args, kwargs: As they were given.
+        fit: What a population takes of them, or None where every trial is trained the plain way.
+    """
+
+    args: tuple
+    kwargs: dict[str, Any]
+    fit: FitArguments | None
+
+
 def bind_fit(args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `keras.Model.fit` by name.
 

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import json
-import os
 import time
+import traceback
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner
-import tensorflow as tf
 from keras_tuner import errors
 from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.engine.tuner import maybe_distribute
 from keras_tuner.src.engine import tuner_utils
 
 from kerasreg.errors import UserError
 from kerasreg.stacks import StackConfig, build_stack
-from kerasreg.tuner import project_folder
+from kerasreg.tuner.compile_arguments import override_compile_arguments
+from kerasreg.tuner.fit_arguments import bind_fit
 from kerasreg.tuner.joint_training import execution_seed
-from kerasreg.tuner.trial_results import DIVERGED, all_finite, executions_of
+from kerasreg.tuner.logged_names import check_objective, refuse_unlogged
+from kerasreg.tuner.project_tuner import ProjectTuner
+from kerasreg.tuner.trial_results import DIVERGED, all_finite
 
 
-class PlainTuner(keras_tuner.Tuner):
+class PlainTuner(ProjectTuner):
     """Trains trials one by one as keras-tuner does, with these differences.
 
     Hypermodels may return a `StackConfig`. A trial with a loss or metric that was ever not finite
-    has failed; failures do not end the search; an exception that is neither `FailedTrialError` nor
-    a lack of memory reaches the user. Curves are kept. The project's files are replaced as a whole,
-    exist before the first trial, and open again after a kill and under any `tuner_id`. Hyperband's
-    oracle works without keras-tuner's class `Hyperband`.
+    has failed, which never ends the search. An exception makes a failed trial, as in keras-tuner,
+    and a warning. An objective that `fit` does not log is refused before it trains. Curves are
+    kept. Hyperband's oracle works without keras-tuner's class `Hyperband`.
 
     Args:
         oracle, hypermodel, tuner_id, kwargs: As in `keras_tuner.Tuner`.
@@ -44,15 +48,14 @@ class PlainTuner(keras_tuner.Tuner):
         tuner_id: str | None,
         **kwargs: Any,
     ):
-        self.seed = seed
         # Of the executions of the trial under way; None for a model that the user builds.
         self._seeds: list[int | None] = []
-        #: Input shape, outputs and task of a `StackConfig`.
-        self._geometry: tuple[tuple[int, ...], int, str] | None = None
-        # keras-tuner looks for the file of the default id and then writes that of the given one.
-        self._file_name = f"{tuner_id or os.environ.get('KERASTUNER_TUNER_ID', 'tuner0')}.json"
-        project_folder.write_whole(oracle)
-        super().__init__(oracle=oracle, hypermodel=hypermodel, tuner_id=tuner_id, **kwargs)
+        # Arguments of the `fit` that the model under construction is for.
+        self._fit_given: Mapping[str, Any] | None = None
+        self._warned: set[str] = set()
+        super().__init__(oracle, hypermodel, seed, tuner_id, **kwargs)
+        # keras-tuner counts diverged trials too, and in the order in which trials end.
+        self.max_consecutive_failed_trials = oracle.max_consecutive_failed_trials
         oracle.max_consecutive_failed_trials = None
 
     def run_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> Any:
@@ -68,50 +71,117 @@ class PlainTuner(keras_tuner.Tuner):
 
     def _build_and_fit_model(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
         self._seeds.append(None)
-        return super()._build_and_fit_model(trial, *args, **kwargs)
+        if type(self.hypermodel).fit is keras_tuner.HyperModel.fit:
+            # keras-tuner's callbacks add nothing to the logs.
+            given = {**kwargs, "callbacks": kwargs.get("callbacks", [])[:-2]}
+            self._fit_given = bind_fit(args, given)
+        try:
+            return super()._build_and_fit_model(trial, *args, **kwargs)
+        finally:
+            self._fit_given = None
+
+    def _try_build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        model = super()._try_build(hp)
+        if self._fit_given is not None:
+            check_objective(self.oracle.objective, model, self._fit_given)
+        return model
 
     def _try_run_and_update_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> None:
-        """keras-tuner's, but the user's mistakes are not failed trials."""
+        """keras-tuner's, but a diverged trial is none to average, and failures are heard."""
         started = time.perf_counter()
         try:
             results = self.run_trial(trial, *fit_args, **fit_kwargs)
-        except errors.FailedTrialError as error:
-            trial.status, trial.message = TrialStatus.FAILED, str(error)
+            told = self.oracle.get_trial(trial.trial_id).metrics
+            if told.exists(self.oracle.objective.name):
+                warnings.warn(
+                    "run_trial() told the oracle itself, which keras-tuner deprecates. Please "
+                    "remove the call and return the metrics.",
+                    DeprecationWarning,
+                    stacklevel=2,
+                )
+                history = told.get_history(self.oracle.objective.name)
+                finite = all_finite([o.value for o in history])
+            else:
+                finite = self._keep_results(trial, results, time.perf_counter() - started)
+                if finite:
+                    self._tell(trial, results)
+        except (errors.FatalError, UserError):
+            raise
+        except Exception as error:
+            self._fail(trial, error)
             return
-        except tf.errors.ResourceExhaustedError as error:
-            trial.status, trial.message = TrialStatus.INVALID, str(error)
-            return
+        trial.status = TrialStatus.COMPLETED if finite else TrialStatus.INVALID
+        trial.message = None if finite else DIVERGED
+
+    def _keep_results(self, trial: Trial, results: Any, seconds: float) -> bool:
+        """Write the curves, if there are any; whether everything is finite."""
         histories = results if isinstance(results, list) else [results]
         finite = [all_finite(history) for history in histories]
-        seconds = (time.perf_counter() - started) / len(histories)
         if all(isinstance(history, keras.callbacks.History) for history in histories):
             status = ["completed" if whole else "diverged" for whole in finite]
             seeds = self._seeds if len(self._seeds) == len(status) else [None] * len(status)
-            runs = [(seed, word, seconds) for seed, word in zip(seeds, status, strict=True)]
+            share = seconds / max(len(histories), 1)
+            runs = [(seed, word, share) for seed, word in zip(seeds, status, strict=True)]
             self._keep(trial, histories, runs)
-        if not all(finite):
-            trial.status, trial.message = TrialStatus.INVALID, DIVERGED
-            return
-        self._tell(trial, results)
-        trial.status = TrialStatus.COMPLETED
+        return all(finite)
+
+    def _fail(self, trial: Trial, error: Exception) -> None:
+        """Mark a trial as failed by an exception: keras-tuner retries all but FailedTrialError."""
+        if isinstance(error, errors.FailedTrialError):
+            trial.status, trial.message = TrialStatus.FAILED, str(error)
+        else:
+            trial.status = TrialStatus.INVALID
+            trial.message = "".join(traceback.format_exception(error))
+        reason = traceback.format_exception_only(error)[-1].strip()
+        self._warn(f"A trial failed: {reason}", key=reason)
+
+    def _warn(self, message: str, key: str) -> None:
+        """Warn once a reason."""
+        if key not in self._warned:
+            self._warned.add(key)
+            warnings.warn(message, stacklevel=3)
+
+    def _check_failures(self, earlier: set[str]) -> None:
+        """Raise keras-tuner's error when too many trials in a row have failed by an exception.
+
+        Args:
+            earlier: Ids of trials that had ended before the search began.
+        """
+        failures = 0
+        for key in self.oracle.start_order:
+            trial = self.oracle.trials[key]
+            failed = trial.status == TrialStatus.FAILED and trial.message != DIVERGED
+            failures = failures + 1 if failed and key not in earlier else 0
+            if failures == self.max_consecutive_failed_trials:
+                raise RuntimeError(
+                    f"Number of consecutive failures exceeded the limit of {failures} "
+                    f"(max_consecutive_failed_trials). What has finished is kept. The last one:\n"
+                    f"{trial.message}"
+                )
 
     def _built(self, hp: keras_tuner.HyperParameters) -> keras.Model | StackConfig:
         """What the hypermodel returns, its compile arguments overridden as the tuner was told."""
-        built = super()._build_hypermodel(hp)
-        if not isinstance(built, keras.Model | StackConfig):
-            raise errors.FatalTypeError(
-                f"Expected the hypermodel to return a compiled Keras model or a StackConfig, "
-                f"received {built!r}."
-            )
+        with maybe_distribute(self.distribution_strategy):
+            try:
+                built = self.hypermodel.build(hp)
+            except UserError as error:
+                raise errors.FailedTrialError(str(error)) from error
+            if not isinstance(built, keras.Model | StackConfig):
+                raise errors.FatalTypeError(
+                    f"Expected the model-building function, or HyperModel.build(), to return a "
+                    f"compiled Keras model or a StackConfig, got {built!r}."
+                )
+            self._override_compile_args(built)
         return built
 
     def _override_compile_args(self, model: keras.Model | StackConfig) -> None:
-        if not isinstance(model, StackConfig):
-            super()._override_compile_args(model)
-        elif self.optimizer or self.loss or self.metrics:
+        if not (self.optimizer or self.loss or self.metrics):
+            return
+        if isinstance(model, StackConfig):
             raise UserError(
                 "optimizer, loss, metrics: a StackConfig says how it is trained; set its fields."
             )
+        override_compile_arguments(model, self.optimizer, self.loss, self.metrics)
 
     def _build_hypermodel(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """A Keras model of these hyperparameters, as Hyperband wants it to start."""
@@ -137,62 +207,11 @@ class PlainTuner(keras_tuner.Tuner):
     def _tell(self, trial: Trial, results: Any) -> None:
         objective = self.oracle.objective
         tuner_utils.validate_trial_results(results, objective, "Tuner.run_trial()")
+        for history in results if isinstance(results, list) else [results]:
+            if isinstance(history, keras.callbacks.History):
+                refuse_unlogged(objective, history.history)
         self.oracle.update_trial(
             trial.trial_id,
             tuner_utils.convert_to_metrics_dict(results, objective),
             step=tuner_utils.get_best_step(results, objective),
         )
-
-    def _end(self, trial: Trial, status: str, message: str | None) -> None:
-        trial.status, trial.message = status, message
-        self.on_trial_end(trial)
-
-    def _keep(self, trial: Trial, histories: list, runs: list[tuple]) -> None:
-        path = Path(self.get_trial_dir(trial.trial_id)) / "executions.json"
-        project_folder.write_json(path, executions_of(histories, runs))
-
-    def executions(self, trial_id: str) -> list[dict[str, Any]]:
-        """What each execution of a trial was: `seed`, `status`, `seconds` and `history`.
-
-        The history is that of `model.fit`, one value an epoch, None where it was not finite. A
-        model that the user built and that was trained the plain way has no seed; that of a
-        `StackConfig` is of its initial weights and masks, and Keras then draws the batch order.
-        """
-        path = Path(self.get_trial_dir(trial_id)) / "executions.json"
-        return json.loads(path.read_text()) if path.exists() else []
-
-    # The project folder.
-
-    def get_state(self) -> dict[str, Any]:
-        """What a project that is opened again has to know."""
-        return {"seed": self.seed, "geometry": self._geometry}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Take up what `get_state` gave; a project of a keras-tuner class has none of it."""
-        self.seed = state.get("seed", self.seed)
-        if state.get("geometry"):
-            shape, outputs, task = state["geometry"]
-            self._geometry = (tuple(shape), outputs, task)
-
-    def save(self) -> None:
-        """Write the project's state."""
-        if "KERASTUNER_ORACLE_IP" in os.environ:
-            super().save()
-            return
-        self.oracle.save()
-        project_folder.write_json(self._get_tuner_fname(), self.get_state())
-
-    def reload(self) -> None:
-        """Read the project's state; trials that were under way are run again.
-
-        Raises:
-            UserError: A file is damaged.
-        """
-        try:
-            super().reload()
-        except (ValueError, TypeError, KeyError, RuntimeError, tf.errors.OpError) as error:
-            raise project_folder.damaged(self.project_dir, error) from error
-        project_folder.mend(self.oracle)
-
-    def _get_tuner_fname(self) -> str:
-        return os.path.join(str(self.project_dir), self._file_name)

@@ -69,9 +69,11 @@ def mend(oracle: keras_tuner.Oracle) -> None:
     oracle.trials = {key: oracle.trials[key] for key in oracle.start_order if key in oracle.trials}
 
 
-def damaged(folder: str, error: Exception) -> UserError:
-    """The one line for a project that does not open."""
-    return UserError(
-        f"{folder}: expected a whole keras-tuner project, found a damaged file ({error}). "
-        f"Pass overwrite=True to start again, or another project_name."
-    )
+class ProjectError(UserError, RuntimeError):
+    """A project that does not open; keras-tuner raises a RuntimeError there."""
+
+    def __init__(self, folder: str, found: str) -> None:
+        super().__init__(
+            f"{folder}: expected a whole project of the same kind of search, got {found}; "
+            f"pass `overwrite=True` to start again, or another project_name."
+        )

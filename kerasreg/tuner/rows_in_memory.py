@@ -40,14 +40,15 @@ def read_arrays(name: str, x: Any, y: Any, weights: Any = None) -> Columns:
     """
     if x is None or y is None:
         raise CannotTrainTogether(f"{name} without arrays of inputs and targets")
-    for value in (x, y):
+    targets = "y" if name == "x" else f"targets in {name}"
+    for what, value in ((name, x), (targets, y)):
         if isinstance(value, dict | list | tuple) or not hasattr(value, "__array__"):
-            raise CannotTrainTogether(f"{name} of type {type(value).__name__}")
+            raise CannotTrainTogether(f"{what} of type {type(value).__name__}")
     x, y = np.asarray(x), np.asarray(y)
     weights = None if weights is None else np.asarray(weights)
-    for array in (x, y):
+    for what, array in ((name, x), (targets, y)):
         if array.dtype.kind not in "iubf":
-            raise CannotTrainTogether(f"{name} of {array.dtype} values")
+            raise CannotTrainTogether(f"{what} of {array.dtype} values")
     fitting = weights is None or weights.shape == x.shape[:1]
     if x.ndim < 2 or y.ndim > 2 or len(x) != len(y) or not fitting:
         shapes = [array.shape for array in (x, y, weights) if array is not None]

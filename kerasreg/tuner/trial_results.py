@@ -9,13 +9,13 @@ from typing import Any
 
 import keras
 import keras_tuner
+import numpy as np
 from keras_tuner.engine.trial import Trial
 from keras_tuner.src.engine import tuner_utils
 
 from kerasreg.monitors import EventWriter
 from kerasreg.population import MemberResult
 from kerasreg.tuner.curve_names import user_curves
-from kerasreg.tuner.fit_arguments import FitArguments
 
 DIVERGED = "Diverged: a loss or metric was not finite."
 
@@ -40,11 +40,13 @@ def best_execution(
 
 def all_finite(results: Any) -> bool:
     """Whether everything that training gave is finite."""
+    values = results
     if isinstance(results, keras.callbacks.History):
-        return all(math.isfinite(v) for values in results.history.values() for v in values)
-    if isinstance(results, Mapping):
-        return all(math.isfinite(value) for value in results.values())
-    return not isinstance(results, int | float) or math.isfinite(results)
+        values = list(results.history.values())
+    elif isinstance(results, Mapping):
+        values = list(results.values())
+    values = keras.tree.flatten(values)
+    return all(np.isfinite(value).all() for value in values if not isinstance(value, str | None))
 
 
 def executions_of(
@@ -58,12 +60,20 @@ def executions_of(
             "status": status,
             "seconds": seconds,
             "history": {
-                name: [float(v) if math.isfinite(v) else None for v in values]
+                name: [_plain(value) for value in values]
                 for name, values in history.history.items()
             },
         }
         for history, (seed, status, seconds) in zip(histories, runs, strict=True)
     ]
+
+
+def _plain(value: Any) -> float | list | None:
+    """A logged value for JSON: None where it is not finite, a list for a metric of many values."""
+    if np.size(value) > 1:
+        return [_plain(part) for part in value]
+    value = float(np.reshape(value, ()))
+    return value if math.isfinite(value) else None
 
 
 def write_events(
@@ -108,30 +118,4 @@ def write_events(
             step=0 if score is None else list(curves[objective.name]).index(score),
             status="failure" if score is None else "success",
             seconds=seconds,
-        )
-
-
-def announce(sizes: Sequence[int], arguments: FitArguments, executions: int) -> None:
-    """Print how many structures the trials of a round have, and what gain to expect.
-
-    Args:
-        sizes: Trials of each structure.
-        arguments: Of `fit`.
-        executions: Of each trial.
-    """
-    trials, structures = sum(sizes), len(sizes)
-    steps = arguments.epochs * math.ceil(len(arguments.rows.train.x) / arguments.rows.batch_size)
-    # Seconds measured on two cores; the ratio is what matters.
-    alone = trials * executions * (1.5 + 0.06 * arguments.epochs + 0.001 * steps)
-    together = structures * 2.0 + trials * executions * (0.05 + 0.00004 * steps)
-    word = "structure" if structures == 1 else "structures"
-    populations = "one population" if structures == 1 else f"{structures} populations"
-    print(
-        f"{trials} trials of {structures} {word}, trained as {populations}: "
-        f"roughly {max(alone / together, 1):.0f} times faster than one after the other."
-    )
-    if structures > 1 and trials < 4 * structures:
-        print(
-            "Few trials share a structure. To gain more, fix widths, layers and optimisers: rates, "
-            "strengths and learning rates may differ within a population."
         )

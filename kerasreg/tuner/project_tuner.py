@@ -1,0 +1,100 @@
+"""keras-tuner's `Tuner` with a project folder that survives kills and keeps every curve."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+import tensorflow as tf
+from keras_tuner.engine.trial import Trial
+
+from kerasreg.tuner import project_folder
+from kerasreg.tuner.trial_results import executions_of
+
+
+class ProjectTuner(keras_tuner.Tuner):
+    """Files are replaced as a whole, and open again after a kill and under any `tuner_id`.
+
+    Args:
+        oracle, hypermodel, tuner_id, kwargs: As in `keras_tuner.Tuner`.
+        seed: Kept with the project.
+    """
+
+    def __init__(
+        self,
+        oracle: keras_tuner.Oracle,
+        hypermodel: Any,
+        seed: int,
+        tuner_id: str | None,
+        **kwargs: Any,
+    ):
+        self.seed = seed
+        #: Input shape, outputs and task of a `StackConfig`.
+        self._geometry: tuple[tuple[int, ...], int, str] | None = None
+        # keras-tuner looks for the file of the default id and then writes that of the given one.
+        self._file_name = f"{tuner_id or os.environ.get('KERASTUNER_TUNER_ID', 'tuner0')}.json"
+        project_folder.write_whole(oracle)
+        super().__init__(oracle=oracle, hypermodel=hypermodel, tuner_id=tuner_id, **kwargs)
+
+    def _keep(self, trial: Trial, histories: list, runs: list[tuple]) -> None:
+        path = Path(self.get_trial_dir(trial.trial_id)) / "executions.json"
+        project_folder.write_json(path, executions_of(histories, runs))
+
+    def executions(self, trial_id: str) -> list[dict[str, Any]]:
+        """What each execution of a trial was: `seed`, `status`, `seconds` and `history`.
+
+        The history is that of `model.fit`, one value an epoch, None where it was not finite. A
+        model that the user built and that was trained the plain way has no seed; that of a
+        `StackConfig` is of its initial weights and masks, and Keras then draws the batch order.
+        """
+        path = Path(self.get_trial_dir(trial_id)) / "executions.json"
+        return json.loads(path.read_text()) if path.exists() else []
+
+    def get_state(self) -> dict[str, Any]:
+        """What a project that is opened again has to know."""
+        oracle = type(self.oracle).__name__
+        return {"seed": self.seed, "geometry": self._geometry, "oracle": oracle}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take up what `get_state` gave; a project of a keras-tuner class has none of it.
+
+        Raises:
+            UserError: The project is another oracle's.
+        """
+        oracle = type(self.oracle).__name__
+        if state.get("oracle", oracle) != oracle:
+            found = f"one of {state['oracle']} for {oracle}"
+            raise project_folder.ProjectError(self.project_dir, found)
+        self.seed = state.get("seed", self.seed)
+        if state.get("geometry"):
+            shape, outputs, task = state["geometry"]
+            self._geometry = (tuple(shape), outputs, task)
+
+    def save(self) -> None:
+        """Write the project's state."""
+        if "KERASTUNER_ORACLE_IP" in os.environ:
+            super().save()
+            return
+        self.oracle.save()
+        project_folder.write_json(self._get_tuner_fname(), self.get_state())
+
+    def reload(self) -> None:
+        """Read the project's state; trials that were under way are run again.
+
+        Raises:
+            UserError: A file is damaged, or of another oracle.
+        """
+        try:
+            super().reload()
+        except project_folder.ProjectError:
+            raise
+        except (ValueError, TypeError, KeyError, RuntimeError, tf.errors.OpError) as error:
+            found = f"a damaged file ({error})"
+            raise project_folder.ProjectError(self.project_dir, found) from error
+        project_folder.mend(self.oracle)
+
+    def _get_tuner_fname(self) -> str:
+        return os.path.join(str(self.project_dir), self._file_name)

@@ -1,0 +1,175 @@
+"""How a tuner draws, trains and reports one round of trials."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import keras_tuner
+from keras_tuner import errors
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from kerasreg.errors import UserError
+from kerasreg.population import MemberResult, Population
+from kerasreg.stacks import StackConfig
+from kerasreg.tuner import project_folder
+from kerasreg.tuner.display import announce, note_start, quiet, show_start
+from kerasreg.tuner.fit_arguments import FitArguments, SearchCall, bind_fit
+from kerasreg.tuner.joint_training import Job, Prepared, execution_folder, job_of, train_together
+from kerasreg.tuner.logged_names import check_objective
+from kerasreg.tuner.plain_tuner import PlainTuner
+from kerasreg.tuner.round import Round, learns
+from kerasreg.tuner.rows_in_memory import CannotTrainTogether
+from kerasreg.tuner.trial_results import DIVERGED, as_history, best_execution, write_events
+
+
+class RoundTuner(PlainTuner):
+    """Trains what shares a structure together, and the rest of a round one by one.
+
+    Args:
+        oracle, hypermodel, seed, tuner_id, kwargs: As in `PlainTuner`.
+        round_size: Most trials of a round; None for 8 where the oracle learns from results, else
+            64.
+    """
+
+    def __init__(
+        self,
+        oracle: keras_tuner.Oracle,
+        hypermodel: Any,
+        seed: int,
+        tuner_id: str | None,
+        round_size: int | None,
+        **kwargs: Any,
+    ):
+        self._learns = learns(oracle)
+        self.round_size = round_size or (8 if self._learns else 64)
+        super().__init__(oracle, hypermodel, seed, tuner_id, **kwargs)
+
+    def _run_round(self, call: SearchCall) -> bool:
+        """Draw and train one round; False if there was nothing to draw."""
+        drawn = self._draw(call)
+        self._train_round(drawn, call)
+        return drawn.drawn > 0
+
+    def _draw(self, call: SearchCall) -> Round:
+        """Draw trials and build their models, until the round is full or the oracle waits."""
+        drawn = Round()
+        while not drawn.is_full(self.round_size, self._learns):
+            if drawn.failures and drawn.failures == self.max_consecutive_failed_trials:
+                break
+            self.pre_create_trial()
+            with quiet(self.oracle):
+                trial = self.oracle.create_trial(f"{self.tuner_id}-{drawn.drawn}")
+            if trial.status == TrialStatus.STOPPED:
+                break
+            if trial.status == TrialStatus.IDLE:
+                if drawn.drawn:
+                    break
+                continue
+            drawn.drawn += 1
+            note_start(self.oracle, trial)
+            self.on_trial_begin(trial)
+            if call.fit is None:
+                drawn.alone.append(trial)
+            else:
+                self._prepare(trial, call, drawn)
+        return drawn
+
+    def _prepare(self, trial: Trial, call: SearchCall, drawn: Round) -> None:
+        """Build a trial's models and put it where it is trained; a trial that fails has ended."""
+        try:
+            built = [self._built(trial.hyperparameters) for _ in range(self.executions_per_trial)]
+        except (errors.FatalError, UserError):
+            raise
+        except Exception as error:
+            self._end_failed(trial, error, drawn)
+            return
+        # What the build asked for is in the next proposals, as if the trial had ended.
+        self.oracle.update_space(trial.hyperparameters)
+        objective = self.oracle.objective
+        try:
+            job = job_of(built, trial, objective, call.fit, self._geometry, self.max_model_size)
+        except errors.FailedTrialError as error:
+            self._end_failed(trial, error, drawn)
+        except CannotTrainTogether as reason:
+            if not isinstance(built[0], StackConfig):
+                check_objective(objective, built[0], bind_fit(call.args, call.kwargs))
+            self._warn_plain(str(reason))
+            drawn.alone.append(trial)
+        else:
+            drawn.failures = 0
+            drawn.jobs.setdefault(job, []).append(Prepared(trial, built))
+
+    def _end_failed(self, trial: Trial, error: Exception, drawn: Round) -> None:
+        drawn.failures += 1
+        self._fail(trial, error)
+        with quiet(self.oracle):
+            self.on_trial_end(trial)
+
+    def _train_round(self, drawn: Round, call: SearchCall) -> None:
+        if drawn.jobs and self.oracle.verbose:
+            sizes = [len(prepared) for prepared in drawn.jobs.values()]
+            announce(sizes, call.fit, self.executions_per_trial)
+        for job, prepared in drawn.jobs.items():
+            self._train(job, prepared, call.fit)
+        for trial in drawn.alone:
+            show_start(self.oracle, trial)
+            self._try_run_and_update_trial(trial, *call.args, **call.kwargs)
+            self.on_trial_end(trial)
+
+    def _train(self, job: Job, prepared: list[Prepared], arguments: FitArguments) -> None:
+        started = time.perf_counter()
+        train_together(
+            job,
+            prepared,
+            arguments,
+            self._geometry,
+            self.seed,
+            self._get_checkpoint_fname,
+            lambda *through: self._report(job, arguments, *through),
+        )
+        if self.oracle.verbose:
+            best = [t for t in self.oracle.get_best_trials(1) if t.score is not None]
+            score = f"; best {self.oracle.objective.name} {best[0].score:.4f}" if best else ""
+            print(f"{len(prepared)} trials in {time.perf_counter() - started:.1f} s{score}")
+
+    def _report(
+        self,
+        job: Job,
+        arguments: FitArguments,
+        item: Prepared,
+        population: Population,
+        members: list[tuple[int, MemberResult]],
+    ) -> None:
+        """Tell the oracle one trial's result, as keras-tuner would, and keep its files."""
+        trial, objective = item.trial, self.oracle.objective
+        histories = [as_history(result, dict(job.names)) for _, result in members]
+        runs = [(result.seed, result.status, result.seconds) for _, result in members]
+        self._keep(trial, histories, runs)
+        for board in arguments.callbacks.boards:
+            for run, (history, about) in enumerate(zip(histories, runs, strict=True)):
+                folder = execution_folder(board.log_dir, trial, run)
+                write_events(folder, history.history, trial, objective, *about[1:])
+        if any(result.status == "diverged" for _, result in members):
+            self._end(trial, TrialStatus.FAILED, DIVERGED)
+            return
+        if not job.stack:
+            config = item.built[0].get_build_config()
+            project_folder.write_json(self._get_build_config_fname(trial.trial_id), config)
+        index = members[best_execution(histories, objective)][0]
+        population.save_weights(index, self._get_checkpoint_fname(trial.trial_id))
+        self._tell(trial, histories)
+        self._end(trial, TrialStatus.COMPLETED, None)
+
+    def _end(self, trial: Trial, status: str, message: str | None) -> None:
+        trial.status, trial.message = status, message
+        with quiet(self.oracle):
+            self.on_trial_end(trial)
+
+    def _warn_plain(self, reason: str) -> None:
+        # Keras appends a number to a layer's name for every model that is built.
+        self._warn(
+            f"Trained the plain way, one trial after the other, because of {reason}.",
+            key=re.sub(r"_[0-9]+'", "'", reason),
+        )
