@@ -1,7 +1,9 @@
 """Data: named sets and files, split, preprocessed and ready for stacks."""
 
 from kerasreg.data._dataset import Dataset, Fold, Split
-from kerasreg.data._load import from_arrays, from_frame, load, locate
+from kerasreg.data._from_arrays import from_arrays
+from kerasreg.data._from_frame import from_frame
+from kerasreg.data._load import load, locate
 from kerasreg.data._named import NAMES
 from kerasreg.data._splitting import subset_rows
 

@@ -1,6 +1,7 @@
 """From raw rows and labels to a Dataset: who trains, who validates, who stays locked away."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ def assemble(
     split_seed: int,
     fractions: tuple[float, float, float],
     notes: tuple[str, ...] = (),
+    warnings: tuple[str, ...] = (),
+    inspect: Callable[[Any, np.ndarray, str], tuple[str, ...]] | None = None,
+    table: dict[str, Any] | None = None,
 ) -> Dataset:
     """Split the rows and fit the preprocessing on the training rows.
 
@@ -36,7 +40,8 @@ def assemble(
         labels: Targets of `raw` and, after them, of `raw_test`.
         fit: `fit(raw, rows)` returns the preprocessing fitted on those rows.
         raw_test: Rows of the test part that the data comes with, or None to split one off.
-        name, target_name, fingerprint, notes: As in `Dataset`.
+        name, target_name, fingerprint, notes, warnings, table: As in `Dataset`.
+        inspect: `inspect(raw, y, task)` of the training rows returns more warnings.
         train_size, split_seed, fractions: As in `load`.
 
     Raises:
@@ -64,9 +69,12 @@ def assemble(
     # Beside the guarded test rows, only rows that may be learned from are kept at all.
     kept = np.concatenate([train, validation])
     raw = raw[kept]
+    if inspect is not None:
+        found = inspect(raw[np.arange(len(train))], labels.y[train], labels.task)
+        warnings = (*warnings, *found)
     return Dataset(
         name=name,
-        labels=Labels(labels.task, y[kept], labels.class_names),
+        labels=replace(labels, y=y[kept]),
         raw=raw,
         train_size=len(train),
         test=tests,
@@ -80,6 +88,9 @@ def assemble(
             "own_test_part": raw_test is not None,
         },
         notes=notes,
+        warnings=warnings,
+        table=table,
+        class_counts=None if labels.class_names is None else np.bincount(labels.y).tolist(),
     )
 
 

@@ -1,37 +1,56 @@
 """CSV files: text of bounded size, its separator and quotes found, every row of one length."""
 
-import codecs
 import csv
 import io
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from kerasreg.data._files import open_regular
+from kerasreg.data._encoding import as_utf8
+from kerasreg.data._files import MOST_CELLS, MOST_COLUMNS, open_regular
+from kerasreg.data._header import data_like_header, lines_above
+from kerasreg.data._names import unique_names
+from kerasreg.data._numbers import certain_decimal, plain
 from kerasreg.errors import UserError
 
-# Bounds that keep reading below 2 GB of memory: bytes of the file, and cells (a parsed number
-# takes 8 bytes, a character of the file at most 4).
+# Keeps reading below 2 GB of memory: a character of the file takes at most 4 bytes.
 MOST_BYTES = 256 * 2**20
-MOST_CELLS = 50_000_000
-# Each column becomes an input of the exported model; Keras needs minutes for thousands of them.
-MOST_COLUMNS = 2_000
 SEPARATORS = (",", ";", "\t", "|")
-# Besides pandas' own list (empty, NA, NaN, null, None, ...): the mark of many public data sets.
-MISSING_MARK = "?"
 _HEAD_BYTES = 1 << 18
 
 
-def read_csv(path: Path, *, header: bool) -> pd.DataFrame:
+@dataclass(frozen=True)
+class CsvTable:
+    """A CSV file as pandas reads it, and how it was written.
+
+    Attributes:
+        frame: Columns of numbers, truth values and text; names with blanks cut.
+        decimal: The file's decimal sign.
+        first_row: Row of the file, counted from 1, that is the first of `frame`.
+        dialect: Encoding, separator and decimal sign, for the record.
+        notes, warnings: Sentences on what was skipped or may be wrong.
+    """
+
+    frame: pd.DataFrame
+    decimal: str
+    first_row: int
+    dialect: dict[str, str]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def read_csv(path: Path, *, header: bool, encoding: str | None = None) -> CsvTable:
     """Read a CSV; separator (comma, semicolon, tab, bar) and quotes are found from its head.
 
     Args:
-        path: The file, UTF-8.
+        path: The file.
         header: Whether the first row names the columns; else they are named "0", "1", ...
+        encoding: Of the text; None to recognise UTF-8, UTF-16 and cp1252.
 
     Returns:
-        The table, columns named by text, duplicates told apart as pandas does ("a", "a.1").
+        The table; duplicate names are told apart as pandas does ("a", "a.1").
 
     Raises:
         UserError: Missing, empty, binary, ragged or too large file, or one without rows.
@@ -40,9 +59,17 @@ def read_csv(path: Path, *, header: bool) -> pd.DataFrame:
         content = file.read(MOST_BYTES)
     if not content.strip(b"\xef\xbb\xbf \t\r\n"):
         raise UserError(f"{path} is empty; expected a CSV file with rows")
-    _check_text(content, path)
-    separator, quote = _sniff(content[:_HEAD_BYTES])
-    columns = _check_rows(content, path, separator, quote, header)
+    content, found = as_utf8(content, path, encoding)
+    notes = [] if found in ("utf-8", "utf-8-sig") else [f"the file is read as {found} text"]
+    above = lines_above(content[:_HEAD_BYTES].decode("utf-8", errors="ignore"), SEPARATORS)
+    content = content[above.size :]
+    notes += above.notes
+    if not content.strip():
+        raise UserError(f"{path} has nothing but comments; expected a CSV file with rows")
+    head = _head(content)
+    separator, quote = _sniff(head, above.separator)
+    columns, first = _check_rows(content, path, separator, quote, header)
+    decimal = _decimal(head, separator, quote)
     try:
         frame = pd.read_csv(
             io.BytesIO(content),
@@ -50,56 +77,58 @@ def read_csv(path: Path, *, header: bool) -> pd.DataFrame:
             quotechar=quote,
             header=0 if header else None,
             index_col=False,
-            encoding="utf-8-sig",
+            encoding="utf-8",
             skipinitialspace=True,
-            na_values=[MISSING_MARK],
+            # A word such as NA may be a label; what means missing is decided column by column.
+            keep_default_na=False,
+            na_values=[""],
             low_memory=False,
-            decimal=_decimal(content[:_HEAD_BYTES], separator),
+            decimal=decimal,
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not a CSV table ({reason}); check quotes and rows") from None
     if len(frame) == 0 or frame.shape[1] != columns:
         raise UserError(f"{path}: no rows below the header, or rows of other lengths")
-    frame.columns = [str(name) for name in frame.columns]
-    return frame
+    frame.columns = unique_names([plain(name) for name in first] if header else range(columns))
+    warning = data_like_header(first, frame, decimal) if header else ""
+    return CsvTable(
+        frame,
+        decimal,
+        above.lines + 1 + header,
+        {"encoding": found, "separator": separator, "decimal": decimal},
+        tuple(notes),
+        (warning,) if warning else (),
+    )
 
 
-def _check_text(content: bytes, path: Path) -> None:
-    position = content.find(b"\0")
-    if position >= 0:
-        raise UserError(
-            f"{path} is binary (a zero byte at {position:,}); expected CSV text in UTF-8"
-        )
-    # In pieces: decoded whole, one emoji would make every character of a large file 4 bytes.
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for start in range(0, len(content), 1 << 20):
-            decoder.decode(content[start : start + (1 << 20)])
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is binary or not UTF-8 text; save it as UTF-8 CSV") from None
+def _head(content: bytes) -> str:
+    """Whole lines from the beginning of the file."""
+    lines = content[:_HEAD_BYTES].decode("utf-8", errors="ignore").splitlines(keepends=True)
+    if len(lines) > 1 and len(content) > _HEAD_BYTES:
+        lines.pop()  # cut in the middle
+    return "".join(lines[:1000])
 
 
-def _sniff(head: bytes) -> tuple[str, str]:
+def _sniff(text: str, separator: str | None) -> tuple[str, str]:
     """Return (separator, quote): the pair under which pandas finds the most columns in the head.
 
     A separator that leaves rows of different lengths is out. Where none makes columns, the one
     most frequent in the first row is it, so that the row that breaks the table can be named.
     """
-    lines = head.decode("utf-8-sig", errors="ignore").splitlines(keepends=True)
-    if len(lines) > 1 and len(head) == _HEAD_BYTES:
-        lines.pop()  # cut in the middle
-    text = "".join(lines[:200])
+    lines = text.splitlines(keepends=True)[:200]
+    text = "".join(lines)
     quote = '"'
     if '"' not in text and re.search(r"(?m)(?:^|[,;\t|])\s?'[^'\n]*'\s?(?:$|[,;\t|])", text):
         quote = "'"
+    if separator:
+        return separator, quote
     found = {}
-    for separator in SEPARATORS:
+    for candidate in SEPARATORS:
         try:
             part = pd.read_csv(
                 io.StringIO(text),
-                sep=separator,
+                sep=candidate,
                 quotechar=quote,
                 header=None,
                 dtype=str,
@@ -108,52 +137,61 @@ def _sniff(head: bytes) -> tuple[str, str]:
         except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError):
             continue
         if part.shape[1] > 1:
-            found[separator] = part.shape[1]
+            found[candidate] = part.shape[1]
     if not found:
-        found = {separator: lines[0].count(separator) for separator in SEPARATORS}
+        found = {candidate: lines[0].count(candidate) for candidate in SEPARATORS}
     return max(found, key=found.get), quote
 
 
-def _decimal(head: bytes, separator: str) -> str:
-    """A decimal comma, where the separator leaves it free and fields look like 3,14."""
-    if separator == ",":
-        return "."
-    text = head.decode("utf-8-sig", errors="ignore")
-    mark = re.escape(separator)
-    commas = re.findall(rf"(?m)(?:^|{mark})\s*[+-]?\d+,\d+\s*(?={mark}|$)", text)
-    points = re.findall(rf"(?m)(?:^|{mark})\s*[+-]?\d+\.\d+\s*(?={mark}|$)", text)
-    return "," if len(commas) > len(points) else "."
+def _decimal(head: str, separator: str, quote: str) -> str:
+    """The sign that cells show beyond doubt; else a comma where cells look like 1,234."""
+    reader = csv.reader(io.StringIO(head), delimiter=separator, quotechar=quote)
+    cells = [cell for row in reader for cell in row]
+    certain = certain_decimal(cells)
+    if certain or separator == ",":
+        return certain or "."
+    commas, points = (
+        sum(re.fullmatch(rf"\s*[+-]?\d+{sign}\d+\s*", cell) is not None for cell in cells)
+        for sign in (",", r"\.")
+    )
+    return "," if commas > points else "."
 
 
-def _check_rows(content: bytes, path: Path, separator: str, quote: str, header: bool) -> int:
-    """Return the number of columns if every row has it; pandas would pad short rows silently."""
-    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+def _check_rows(
+    content: bytes, path: Path, separator: str, quote: str, header: bool
+) -> tuple[int, list[str]]:
+    """Return the columns and the first row if every row has as many; pandas would pad short ones.
+
+    Raises:
+        UserError: A row of another length, no rows, too many cells.
+    """
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
     reader = csv.reader(text, delimiter=separator, quotechar=quote, skipinitialspace=True)
-    columns = rows = 0
+    rows, first = 0, []
     try:
         for fields in reader:
             if not fields:
                 continue
             if rows == 0:
-                columns = len(fields)
-                if columns > MOST_COLUMNS:
+                first = fields
+                if len(first) > MOST_COLUMNS:
                     raise UserError(
-                        f"{path} has {columns:,} columns, more than the {MOST_COLUMNS:,} that are "
-                        "read from a table; save the numbers as .npz"
+                        f"{path} has {len(first):,} columns, more than the {MOST_COLUMNS:,} that "
+                        "are read from a table; save the numbers as .npz"
                     )
-            elif len(fields) != columns:
+            elif len(fields) != len(first):
                 raise UserError(
                     f"{path}: line {reader.line_num} has {len(fields)} fields, the first row has "
-                    f"{columns}; make every row as long"
+                    f"{len(first)}; make every row as long"
                 )
             rows += 1
     except csv.Error as error:
         raise UserError(f"{path}: line {reader.line_num}: {error}; check the quotes") from None
     if rows <= header:
         raise UserError(f"{path} has a header but no rows; for a file without one use --no-header")
-    if rows * columns > MOST_CELLS:
+    if rows * len(first) > MOST_CELLS:
         raise UserError(
-            f"{path} has {rows * columns:,} cells, more than the {MOST_CELLS:,} that are read; "
+            f"{path} has {rows * len(first):,} cells, more than the {MOST_CELLS:,} that are read; "
             "keep a subset of the rows"
         )
-    return columns
+    return len(first), first

@@ -84,6 +84,7 @@ class Dataset:
         target_offset: Mean of the training target, 0.0 for classification.
         fingerprint: SHA-256 (hex) of the raw rows, targets and names that were loaded.
         notes: Sentences on what was done to the data that a user may not expect.
+        warnings: Sentences on what may be wrong with the data.
         source: The arguments of `load` that made it, but for defaults; None for data given as
             arrays or as a table. A study records them, to load the data again.
     """
@@ -101,6 +102,9 @@ class Dataset:
         fingerprint: str,
         split: dict,
         notes: tuple[str, ...] = (),
+        warnings: tuple[str, ...] = (),
+        table: dict | None = None,
+        class_counts: list[int] | None = None,
     ):
         # `raw` and `labels` hold the training rows, then the validation rows; never test rows.
         self.name = name
@@ -120,6 +124,10 @@ class Dataset:
         self._preprocessing = preprocessing
         self._split = split
         self.notes = (*notes, *preprocessing.notes())
+        self.warnings = warnings
+        self._task_reason = labels.reason
+        self._table = table
+        self._class_counts = class_counts
         self.source: dict | None = None
 
     @property
@@ -203,8 +211,10 @@ class Dataset:
         return {
             "name": self.name,
             "task": self.task,
+            "task_reason": self._task_reason,
             "target": self.target_name,
             "class_names": None if self.class_names is None else list(self.class_names),
+            "class_counts": self._class_counts,
             "rows": {
                 "train": self._train_size,
                 "validation": len(self._y) - self._train_size,
@@ -217,6 +227,8 @@ class Dataset:
             "preprocessing": self._preprocessing.describe(),
             "fingerprint": self.fingerprint,
             "notes": list(self.notes),
+            "warnings": list(self.warnings),
+            "table": self._table,
         }
 
     def export(self, model: "keras.Model") -> "keras.Model":

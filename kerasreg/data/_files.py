@@ -7,6 +7,11 @@ from typing import BinaryIO
 from kerasreg import files
 from kerasreg.errors import UserError
 
+# Cells of a table: keeps reading below 2 GB of memory, a parsed number takes 8 bytes.
+MOST_CELLS = 50_000_000
+# Each column becomes an input of the exported model; Keras needs minutes for thousands of them.
+MOST_COLUMNS = 2_000
+
 
 def open_regular(path: Path, most_bytes: int) -> BinaryIO:
     """Open a regular file for reading in binary.

@@ -1,5 +1,6 @@
 """From target values to what a stack trains on: the task, class ids, or numbers."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,11 +21,18 @@ class Labels:
         task: `"classification"` or `"regression"`.
         y: Class ids, int32 in `0..C-1`, or float64 numbers; shape (rows,).
         class_names: Name of each class id; None for regression.
+        reason: Why it is this task.
     """
 
     task: str
     y: np.ndarray
     class_names: tuple[str, ...] | None
+    reason: str = "asked for"
+
+    def add_to(self, fingerprint: "hashlib._Hash") -> None:
+        """Let a digest depend on the targets."""
+        fingerprint.update(self.y.data)
+        fingerprint.update(repr((self.task, self.class_names)).encode())
 
 
 def read_labels(values: np.ndarray, *, task: str | None, name: str) -> Labels:
@@ -59,17 +67,20 @@ def read_labels(values: np.ndarray, *, task: str | None, name: str) -> Labels:
     whole = values.dtype.kind in "biu" or (
         values.dtype.kind == "f" and bool(np.all(classes == np.floor(classes)))
     )
+    reason = "asked for by --task"
     if task is None:
         text = values.dtype.kind in "Ub"
         few = whole and len(classes) <= MOST_INFERRED_CLASSES
         task = "classification" if text or few else "regression"
+        kind = "texts" if text else "whole numbers" if whole else "numbers"
+        reason = f"{len(classes):,} different {kind}"
     if task == "regression":
         if values.dtype.kind == "U":
             raise UserError(
                 f"{name}: regression needs numbers, got text such as {_name(classes[0])!r}; "
                 "use task classification"
             )
-        return Labels(task, values.astype(np.float64), None)
+        return Labels(task, values.astype(np.float64), None, reason)
     if values.dtype.kind == "f" and not whole:
         fraction = classes[classes != np.floor(classes)][0]
         raise UserError(
@@ -81,7 +92,8 @@ def read_labels(values: np.ndarray, *, task: str | None, name: str) -> Labels:
             f"{name} has {len(classes)} different values, more than {MOST_CLASSES} classes; "
             "is it an identifier, or a quantity for task regression?"
         )
-    return Labels(task, ids.reshape(-1).astype(np.int32), tuple(_name(label) for label in classes))
+    names = tuple(_name(label) for label in classes)
+    return Labels(task, ids.reshape(-1).astype(np.int32), names, reason)
 
 
 def _plain(values: np.ndarray, name: str) -> np.ndarray:
@@ -112,6 +124,8 @@ def _plain(values: np.ndarray, name: str) -> np.ndarray:
             values = np.char.decode(values, "utf-8")
         except UnicodeDecodeError:
             raise UserError(f"{name}: labels in bytes must be UTF-8 text") from None
+    if values.dtype.kind == "U":
+        values = np.char.strip(values)
     if values.dtype.kind not in "biufU":
         raise UserError(f"{name}: expected text, numbers or booleans, got dtype {values.dtype}")
     return values

@@ -1,24 +1,17 @@
-"""`load`, `from_arrays` and `from_frame`: the doors through which data comes in."""
+"""`load`: named sets and files."""
 
 import difflib
-import hashlib
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from kerasreg.data._arrays import ArrayPreprocessing, check_array
-from kerasreg.data._assemble import assemble
-from kerasreg.data._columns import TablePreprocessing
 from kerasreg.data._csv import read_csv
 from kerasreg.data._dataset import Dataset
-from kerasreg.data._labels import Labels, read_labels
+from kerasreg.data._from_arrays import from_arrays
+from kerasreg.data._from_frame import Written, from_frame
 from kerasreg.data._named import NAMES, read_named
 from kerasreg.data._npz import read_npz
-from kerasreg.data._parquet import read_parquet, unique_names
+from kerasreg.data._parquet import read_parquet
 from kerasreg.data._splitting import FRACTIONS
-from kerasreg.data._table import read_table, take_target
 from kerasreg.errors import UserError
 
 FILE_TYPES = (".csv", ".parquet", ".npz")
@@ -29,6 +22,10 @@ def load(
     *,
     target: str | int | None = None,
     header: bool = True,
+    encoding: str | None = None,
+    drop: Sequence[str | int] = (),
+    keep: Sequence[str | int] = (),
+    kinds: Mapping[str, str] | None = None,
     task: str | None = None,
     train_size: int | None = None,
     split_seed: int = 0,
@@ -40,6 +37,8 @@ def load(
         name_or_path: One of `kerasreg.data.NAMES`, or a `.csv`, `.parquet` or `.npz` file.
         target: Column to predict, for tables: its name or its index (negative from the end).
         header: Whether a CSV's first row names the columns; else they are named by index.
+        encoding: Of a CSV's text; None to recognise UTF-8, UTF-16 and cp1252.
+        drop, keep, kinds: Of tables, as in `from_frame`.
         task: `"classification"`, `"regression"` or None to infer it from the target.
         train_size: Keep this many training rows, stratified; other parts keep their size.
         split_seed: Seed of the split and of the subset.
@@ -55,8 +54,16 @@ def load(
         "split_seed": split_seed,
         "fractions": fractions,
     }
-    dataset = _read(name_or_path, target, header, options)
-    given = {"target": target, "header": header, **options}
+    table_options = {
+        "target": target,
+        "header": header,
+        "encoding": encoding,
+        "drop": list(drop),
+        "keep": list(keep),
+        "kinds": dict(kinds or {}),
+    }
+    dataset = _read(name_or_path, table_options, options)
+    given = {**table_options, **options}
     dataset.source = {
         "name_or_path": locate(name_or_path),
         **{name: value for name, value in given.items() if value != _DEFAULTS[name]},
@@ -64,7 +71,7 @@ def load(
     return dataset
 
 
-_DEFAULTS = load.__kwdefaults__
+_DEFAULTS = {**load.__kwdefaults__, "drop": [], "keep": [], "kinds": {}}
 
 
 def locate(source: str | Path) -> str:
@@ -74,14 +81,12 @@ def locate(source: str | Path) -> str:
     return str(path.absolute()) if is_file else str(source)
 
 
-def _read(
-    name_or_path: str | Path, target: str | int | None, header: bool, options: dict
-) -> Dataset:
+def _read(name_or_path: str | Path, table: dict, options: dict) -> Dataset:
     name = str(name_or_path)
     path = Path(name_or_path)
     suffix = path.suffix.lower()
     if isinstance(name_or_path, str) and name in NAMES:
-        _refuse_table_options(name, target, header)
+        _refuse(table, name, "comes with its columns and its target")
         named = read_named(name)
         return from_arrays(
             named.x,
@@ -96,195 +101,30 @@ def _read(
             **(options | {"task": options["task"] or named.task}),
         )
     if suffix == ".npz":
-        _refuse_table_options(name, target, header)
+        _refuse(table, name, "holds arrays and their target")
         return from_arrays(**read_npz(path), name=path.name, **options)
     if suffix == ".parquet":
-        if not header:
-            raise UserError(f"header: {name} names its columns; --no-header is for CSV files")
-        frame = read_parquet(path)
+        _refuse({key: table[key] for key in ("header", "encoding")}, name, "names its columns")
+        frame, written = read_parquet(path), Written()
     elif suffix == ".csv":
-        frame = read_csv(path, header=header)
+        csv = read_csv(path, header=table["header"], encoding=table["encoding"])
+        frame = csv.frame
+        written = Written(csv.decimal, csv.first_row, csv.dialect, csv.notes, csv.warnings)
     else:
         raise _unknown(name, suffix)
+    columns = {key: table[key] for key in ("target", "drop", "keep", "kinds")}
     try:
-        return from_frame(frame, target, name=path.name, **options)
+        return from_frame(frame, **columns, name=path.name, written=written, **options)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
 
-def from_frame(
-    frame: pd.DataFrame,
-    target: str | int | None,
-    *,
-    name: str = "table",
-    task: str | None = None,
-    train_size: int | None = None,
-    split_seed: int = 0,
-    fractions: tuple[float, float, float] = FRACTIONS,
-) -> Dataset:
-    """Make a Dataset of a pandas table.
-
-    Numbers and booleans: missing values become the training median, with a feature that says so,
-    and columns are standardised. Text: one feature a category, missing being one of them. Rows
-    without a target are left out.
-
-    Args:
-        frame: The table; columns of numbers, booleans, text or categories.
-        target: Column to predict: its name or its index (negative from the end).
-        name: What the data is called in reports.
-        task, train_size, split_seed, fractions: As in `load`.
-
-    Raises:
-        UserError: As `load`.
-    """
-    frame = frame.set_axis(unique_names(list(frame.columns)), axis=1)
-    column = take_target(frame, target)
-    values = frame[column]
-    present = values.notna().to_numpy()
-    notes = []
-    if not present.all():
-        notes.append(f"{int((~present).sum()):,} rows without a target are left out")
-        frame, values = frame[present], values[present]
-    if len(values) == 0:
-        raise UserError(f"target {column!r} is missing in every row")
-    labels = read_labels(_target_values(values), task=task, name=f"target {column!r}")
-    table, remarks = read_table(frame.drop(columns=column))
-    fingerprint = hashlib.sha256(f"{table.fingerprint()}{column!r}".encode())
-    _add_labels(fingerprint, labels)
-    return assemble(
-        table,
-        labels,
-        TablePreprocessing.fit,
-        name=name,
-        target_name=column,
-        fingerprint=fingerprint.hexdigest(),
-        train_size=train_size,
-        split_seed=split_seed,
-        fractions=fractions,
-        notes=(*notes, *remarks),
-    )
-
-
-def from_arrays(
-    x,
-    y,
-    *,
-    x_test=None,
-    y_test=None,
-    name: str = "arrays",
-    task: str | None = None,
-    train_size: int | None = None,
-    split_seed: int = 0,
-    fractions: tuple[float, float, float] = FRACTIONS,
-    scaling: str = "auto",
-    feature_names: tuple[str, ...] | None = None,
-    class_names: tuple[str, ...] | None = None,
-    target_name: str = "y",
-) -> Dataset:
-    """Make a Dataset of arrays.
-
-    Args:
-        x: Numbers, shape (rows, features) or (rows, height, width, ...); more axes are flattened.
-        y: Labels (numbers, text or booleans) or quantities, shape (rows,) or (rows, 1).
-        x_test, y_test: Test rows in the same layout; without them a test part is split off.
-        name: What the data is called in reports.
-        task, train_size, split_seed, fractions: As in `load`.
-        scaling: `"standard"`: each feature by the mean and standard deviation of the training
-            rows. `"unit"`: all values by 1/255 (uint8) or 1/largest training magnitude. `"none"`.
-            `"auto"`: unit for uint8 and for more than two axes (images), else standard.
-        feature_names: One a flattened feature.
-        class_names: One a class, in the order of the sorted labels; else the labels themselves.
-        target_name: What is predicted.
-
-    Raises:
-        UserError: NaN, infinite, object or text `x`; lengths or shapes that do not match; targets
-            that are constant, fractional labels, or have too few rows of a class; bad options.
-    """
-    x, y = check_array(x, "x"), _column(y, "y")
-    _check_lengths(x, y, "x", "y")
-    if (x_test is None) != (y_test is None):
-        raise UserError("x_test and y_test: give both or neither")
-    if x_test is not None:
-        x_test, y_test = check_array(x_test, "x_test"), _column(y_test, "y_test")
-        _check_lengths(x_test, y_test, "x_test", "y_test")
-        if x_test.shape[1:] != x.shape[1:]:
-            raise UserError(
-                f"x_test: expected rows of shape {x.shape[1:]} as in x, got {x_test.shape[1:]}"
-            )
-        if (y.dtype.kind in "US") != (y_test.dtype.kind in "US"):
-            raise UserError(f"y_test: expected labels as in y, {y.dtype}, got {y_test.dtype}")
-        y = np.concatenate([y, y_test])
-    labels = read_labels(y, task=task, name="y")
-    if class_names is not None and labels.class_names is not None:
-        if len(class_names) != len(labels.class_names):
-            raise UserError(
-                f"class_names: expected {len(labels.class_names)} names, got {len(class_names)}"
-            )
-        labels = Labels(labels.task, labels.y, tuple(str(label) for label in class_names))
-    fingerprint = hashlib.sha256()
-    for array in (x, x_test):
-        if array is not None:
-            fingerprint.update(f"{array.dtype.str}{array.shape}".encode())
-            fingerprint.update(np.ascontiguousarray(array).data)
-    _add_labels(fingerprint, labels)
-    return assemble(
-        x,
-        labels,
-        partial(ArrayPreprocessing.fit, scaling=scaling, feature_names=feature_names),
-        raw_test=x_test,
-        name=name,
-        target_name=target_name,
-        fingerprint=fingerprint.hexdigest(),
-        train_size=train_size,
-        split_seed=split_seed,
-        fractions=fractions,
-    )
-
-
-def _target_values(values: pd.Series) -> np.ndarray:
-    """A table's target as NumPy knows it: numbers, booleans, or objects for `read_labels`."""
-    dtype = values.dtype
-    if isinstance(dtype, pd.StringDtype | pd.CategoricalDtype) or dtype.kind == "O":
-        return np.array(list(values), dtype=object)
-    if pd.api.types.is_bool_dtype(dtype):
-        return values.to_numpy(dtype=bool)
-    if pd.api.types.is_integer_dtype(dtype):
-        return values.to_numpy()
-    if pd.api.types.is_float_dtype(dtype):
-        return values.to_numpy(dtype=np.float64)
-    return values.to_numpy()
-
-
-def _column(y, name: str) -> np.ndarray:
-    """Targets as one axis; `read_labels` judges their values."""
-    try:
-        y = np.asarray(y)
-    except ValueError:
-        raise UserError(f"{name}: expected one value a row, got rows of other lengths") from None
-    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-
-
-def _check_lengths(x: np.ndarray, y: np.ndarray, x_name: str, y_name: str) -> None:
-    rows = len(y) if y.ndim else 0
-    if len(x) != rows:
-        raise UserError(
-            f"{x_name} has {len(x)} rows and {y_name} has {rows}; expected one target a row"
-        )
-    if y.ndim != 1:
-        hint = f"; for one-hot rows use {y_name}.argmax(axis=1)" if y.ndim == 2 else ""
-        raise UserError(f"{y_name}: expected one value a row, got shape {y.shape}{hint}")
-
-
-def _add_labels(fingerprint, labels: Labels) -> None:
-    fingerprint.update(labels.y.data)
-    fingerprint.update(repr((labels.task, labels.class_names)).encode())
-
-
-def _refuse_table_options(name: str, target, header: bool) -> None:
-    if target is not None:
-        raise UserError(f"target: {name} comes with its target; --target is for tables")
-    if not header:
-        raise UserError(f"header: {name} is no CSV; --no-header is for CSV files")
+def _refuse(options: dict, name: str, why: str) -> None:
+    """Refuse options for tables that the data has no use for."""
+    for option, value in options.items():
+        if value != _DEFAULTS[option]:
+            flag = {"header": "no-header", "kinds": "as"}.get(option, option)
+            raise UserError(f"{option}: {name} {why}; leave out --{flag}, which is for tables")
 
 
 def _unknown(name: str, suffix: str) -> UserError:

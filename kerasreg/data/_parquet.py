@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from kerasreg.data._csv import MOST_CELLS, MOST_COLUMNS
-from kerasreg.data._files import open_regular
+from kerasreg.data._files import MOST_CELLS, MOST_COLUMNS, open_regular
+from kerasreg.data._names import unique_names
 from kerasreg.errors import UserError
 
 MOST_BYTES = 512 * 2**20
@@ -55,19 +55,3 @@ def read_parquet(path: Path) -> pd.DataFrame:
     frame = pa.ipc.open_stream(child.stdout).read_all().to_pandas()
     frame.columns = unique_names(list(frame.columns))
     return frame
-
-
-def unique_names(names: list) -> list[str]:
-    """Name unnamed columns and tell duplicates apart, as pandas does when it reads CSV."""
-    result: list[str] = []
-    taken = {str(name) for name in names}
-    seen: set[str] = set()
-    for index, name in enumerate(names):
-        text = candidate = str(name) or f"Unnamed: {index}"
-        copies = 0
-        while candidate in seen or (copies and candidate in taken):
-            copies += 1
-            candidate = f"{text}.{copies}"
-        seen.add(candidate)
-        result.append(candidate)
-    return result

@@ -87,8 +87,10 @@ def cast_of(pa, field):
         return pa.float64()
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pa.large_string()
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return pa.timestamp("us", tz=getattr(kind, "tz", None))
     refuse(
-        f"column {field.name!r} holds {kind}; expected numbers, booleans or text: "
+        f"column {field.name!r} holds {kind}; expected numbers, booleans, text or dates: "
         "convert or drop it"
     )
 

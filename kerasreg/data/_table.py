@@ -1,6 +1,5 @@
 """A table as arrays: numeric columns as float32 with NaN, text columns as codes of their values."""
 
-import difflib
 import hashlib
 from dataclasses import dataclass
 
@@ -55,34 +54,6 @@ class Table:
             for start in range(0, len(values), 10_000):
                 digest.update(repr(list(values[start : start + 10_000])).encode())
         return digest.hexdigest()
-
-
-def take_target(frame: pd.DataFrame, target: str | int | None) -> str:
-    """Return the name of the target column.
-
-    Args:
-        frame: The table.
-        target: A name, or an index (as a number or as text), negative from the end.
-
-    Raises:
-        UserError: When it is not given or not there, with the nearest names.
-    """
-    names = list(frame.columns)
-    if target is None:
-        raise UserError(f"target: name the column to predict (--target); there are {_some(names)}")
-    if str(target) in names and not isinstance(target, int):
-        return str(target)
-    try:
-        index = int(target)
-    except ValueError:
-        near = difflib.get_close_matches(str(target), names, n=3, cutoff=0.4)
-        hint = f"nearest are {_some(near)}" if near else f"there are {_some(names)}"
-        raise UserError(f"target: no column {str(target)!r}; {hint}") from None
-    if not -len(names) <= index < len(names):
-        raise UserError(
-            f"target: no column {index}; there are {len(names)}, counted from 0 or from -1 back"
-        )
-    return names[index]
 
 
 def read_table(frame: pd.DataFrame) -> tuple[Table, tuple[str, ...]]:
@@ -181,8 +152,3 @@ def _coded(column: pd.Series, name: str) -> tuple[np.ndarray, pd.Index]:
 
 def _stack(columns: list[np.ndarray], rows: int, dtype) -> np.ndarray:
     return np.stack(columns, axis=1) if columns else np.empty((rows, 0), dtype=dtype)
-
-
-def _some(names: list, most: int = 10) -> str:
-    text = ", ".join(repr(str(name))[:60] for name in names[:most])
-    return text + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,140 @@
+"""`from_frame`: the door through which tables come in, from files and from Python."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from kerasreg.data._assemble import assemble
+from kerasreg.data._columns import TablePreprocessing
+from kerasreg.data._dataset import Dataset
+from kerasreg.data._interpret import interpret
+from kerasreg.data._labels import read_labels
+from kerasreg.data._leaks import possible_leaks
+from kerasreg.data._names import unique_names
+from kerasreg.data._numbers import plain
+from kerasreg.data._splitting import FRACTIONS
+from kerasreg.data._table import read_table
+from kerasreg.data._target import column_named
+from kerasreg.errors import UserError
+
+
+@dataclass(frozen=True)
+class Written:
+    """How the file was written that a table comes from.
+
+    Attributes:
+        decimal: Its decimal sign.
+        first_row: The row that a user sees there as the table's first.
+        dialect: What is recorded of it.
+        notes, warnings: Sentences on what was skipped or may be wrong.
+    """
+
+    decimal: str = "."
+    first_row: int = 0
+    dialect: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def from_frame(
+    frame: pd.DataFrame,
+    target: str | int | None,
+    *,
+    drop: Sequence[str | int] = (),
+    keep: Sequence[str | int] = (),
+    kinds: Mapping[str, str] | None = None,
+    name: str = "table",
+    task: str | None = None,
+    train_size: int | None = None,
+    split_seed: int = 0,
+    fractions: tuple[float, float, float] = FRACTIONS,
+    written: Written | None = None,
+) -> Dataset:
+    """Make a Dataset of a pandas table.
+
+    A text column most of whose cells are numbers (1,234.50, $5, 7.5 %) or dates is read so; blanks
+    around names and texts are cut. Row numbers and identifiers are left out. `Dataset.notes` says
+    what was done.
+
+    Numbers and booleans: missing values become the training median, with a feature that says so,
+    and columns are standardised. Dates: year, month, weekday, hour and days since the first, as
+    numbers. Text: one feature a category, missing being one of them. Rows without a target are left
+    out.
+
+    Args:
+        frame: The table; columns of numbers, booleans, text, categories or timestamps.
+        target: Column to predict: its name or its index (negative from the end).
+        drop: Columns to leave out, by name or index.
+        keep: Columns to use although they look like row numbers or identifiers.
+        kinds: Column -> `"number"`, `"category"` or `"date"`, where it is not what it looks like.
+        name: What the data is called in reports.
+        task, train_size, split_seed, fractions: As in `load`.
+        written: How the file was written that the table comes from.
+
+    Raises:
+        UserError: As `load`.
+    """
+    written = written or Written()
+    frame = frame.set_axis(unique_names([plain(str(name)) for name in frame.columns]), axis=1)
+    column = column_named(list(frame.columns), target)
+    found = interpret(
+        frame,
+        column,
+        drop=drop,
+        keep=keep,
+        kinds=kinds,
+        decimal=written.decimal,
+        first_row=written.first_row,
+    )
+    present = found.target.notna().to_numpy()
+    notes = [*written.notes]
+    if not present.all():
+        notes.append(_without_target(frame[column], present))
+    if not present.any():
+        raise UserError(f"target {column!r} is missing in every row")
+    values, features = found.target[present], found.frame[present]
+    labels = read_labels(_target_values(values), task=task, name=f"target {column!r}")
+    table, remarks = read_table(features)
+    fingerprint = hashlib.sha256(f"{table.fingerprint()}{column!r}".encode())
+    labels.add_to(fingerprint)
+    return assemble(
+        table,
+        labels,
+        TablePreprocessing.fit,
+        name=name,
+        target_name=column,
+        fingerprint=fingerprint.hexdigest(),
+        train_size=train_size,
+        split_seed=split_seed,
+        fractions=fractions,
+        notes=(*notes, *found.notes, *remarks),
+        warnings=(*written.warnings, *found.warnings),
+        inspect=possible_leaks,
+        table={"file": written.dialect, "columns": list(found.columns)},
+    )
+
+
+def _without_target(column: pd.Series, present: np.ndarray) -> str:
+    """Say how many rows have no target, and what stands there instead."""
+    texts = column[~present].dropna().astype(str).map(plain)
+    shown = ", ".join(repr(text[:20]) for text in texts[texts != ""].unique()[:5])
+    rows = int((~present).sum())
+    many = f"{rows:,} row{'s' * (rows != 1)} without a target"
+    return f"{many}{f' ({shown})' if shown else ''} {'are' if rows != 1 else 'is'} left out"
+
+
+def _target_values(values: pd.Series) -> np.ndarray:
+    """A table's target as NumPy knows it: numbers, booleans, or objects for `read_labels`."""
+    dtype = values.dtype
+    if isinstance(dtype, pd.StringDtype | pd.CategoricalDtype) or dtype.kind == "O":
+        return np.array(list(values), dtype=object)
+    if pd.api.types.is_bool_dtype(dtype):
+        return values.to_numpy(dtype=bool)
+    if pd.api.types.is_integer_dtype(dtype):
+        return values.to_numpy()
+    if pd.api.types.is_float_dtype(dtype):
+        return values.to_numpy(dtype=np.float64)
+    return values.to_numpy()

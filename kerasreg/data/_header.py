@@ -1,0 +1,89 @@
+"""What stands above a CSV's rows: comments, Excel's `sep=`, titles, and a header that is data."""
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from kerasreg.data._numbers import number_of, plain
+
+_COMMENT = re.compile(r"\s*(?:#|//|%)")
+_SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
+_MOST_LINES = 100
+
+
+@dataclass(frozen=True)
+class Above:
+    """Lines above the table.
+
+    Attributes:
+        size: Their bytes in UTF-8.
+        lines: How many they are.
+        separator: What a line `sep=;` says; None without one.
+        notes: Sentences on what was skipped.
+    """
+
+    size: int
+    lines: int
+    separator: str | None
+    notes: tuple[str, ...]
+
+
+def lines_above(head: str, separators: Sequence[str]) -> Above:
+    """Find the lines above the header that are not part of the table."""
+    lines = head.splitlines(keepends=True)[:_MOST_LINES]
+    separator, count = None, 0
+    for line in lines:
+        text = line.strip("\ufeff\r\n \t") or line.strip("\ufeff\r\n")
+        stated = _SEPARATOR.fullmatch(text.strip('"')) if count == 0 else None
+        if stated and stated[1] in separators:
+            separator = stated[1]
+        elif text and not _COMMENT.match(text):
+            break
+        count += 1
+    rest = lines[count:]
+    count += 0 if separator else _titles(rest, separators)
+    skipped = [line.strip('\ufeff\r\n \t"') for line in lines[:count]]
+    shown = ", ".join(repr(line[:40]) for line in skipped if line)
+    notes = ()
+    if shown:
+        many = f"{count} lines" if count > 1 else "1 line"
+        notes = (f"{many} above the header {'are' if count > 1 else 'is'} skipped ({shown[:150]})",)
+    return Above(len("".join(lines[:count]).encode()), count, separator, notes)
+
+
+def _titles(lines: Sequence[str], separators: Sequence[str]) -> int:
+    """How many lines of fewer fields stand above rows that all have one length of two or more."""
+    best = 0
+    for separator in separators:
+        lengths = [len(row) for row in csv.reader(lines, delimiter=separator)]
+        if len(lengths) != len(lines) or len(lengths) < 4:
+            continue  # a quoted line break: not a title but a cell
+        width = lengths[-2]
+        start = next((i for i, n in enumerate(lengths) if n == width), 0)
+        body = [n for n in lengths[start:-1] if n]
+        above = [n for n in lengths[:start] if n]
+        if width > 1 and above and max(above) == 1 and len(body) > 2 and set(body) == {width}:
+            best = max(best, start)
+    return best
+
+
+def data_like_header(first: Sequence[str], frame: pd.DataFrame, decimal: str) -> str:
+    """Say that the header looks like a row of data, if at least half of its cells do.
+
+    A cell does when it is a number within the range of its column or, as text, one of its values.
+    """
+    alike = 0
+    for cell, name in zip(first, frame.columns, strict=True):
+        column, text = frame[name], plain(cell)
+        if column.dtype.kind in "iuf":
+            number = number_of(text, decimal)
+            alike += number is not None and column.min() <= number <= column.max()
+        elif text:
+            alike += bool((column.astype("str").str.strip() == text).any())
+    if alike * 2 < len(first) or not alike:
+        return ""
+    shown = ", ".join(plain(cell)[:20] for cell in first[:6]) + (", ..." if len(first) > 6 else "")
+    return f"the first row ({shown}) looks like data, not like names; if it is, use --no-header"

@@ -1,0 +1,256 @@
+"""What the cells of a column mean: numbers, categories or dates; and what is said about it."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from kerasreg.data._dates import ISO, date_parts, find_format, parse_dates
+from kerasreg.data._numbers import match_number, writing_of
+from kerasreg.data._reading import Reading, as_dates, different_texts, is_text, missing
+from kerasreg.errors import UserError
+
+# A text column is numbers (or dates) when at least this share of what is not missing is.
+SHARE = 0.8
+# Below SHARE it is said that a column is left as text from this share of numbers on.
+SHARE_SAID = 0.2
+# A word such as NA is a value, not a missing cell, from these shares and counts on.
+WORD_SHARE, WORD_COUNT = 0.05, 5
+_SAMPLE = 5_000
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """A column's reading with what a user should know of it.
+
+    Attributes:
+        reading: None for a type that no network reads.
+        notes: Sentences on how the cells are read.
+        warnings: Sentences on what may be wrong.
+    """
+
+    reading: Reading | None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def infer(column: pd.Series, name: str, decimal: str, kind: str | None, first_row: int) -> Inferred:
+    """Find how a column is to be read.
+
+    Args:
+        column: Raw cells.
+        name: What the column is called.
+        decimal: Decimal sign of the file, for what could be read both ways.
+        kind: What the user says that it is; None to find out.
+        first_row: Row number that the user sees at the first cell (2 below a header).
+    """
+    if column.dtype.kind == "M":
+        return _timestamps(column, name, kind)
+    if not _readable(column):
+        return Inferred(None)
+    if not is_text(column) and kind != "date":
+        return Inferred(Reading(name, kind or "number"))
+    codes, texts = different_texts(column)
+    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+    cells = _Cells(name, codes, texts, counts, first_row)
+    found = None
+    if kind in ("number", None) and cells.present:
+        found = _numbers(cells, decimal, kind)
+    if kind in ("date", None) and cells.present and not found:
+        found = _dates(cells, decimal, kind)
+    if found is None and kind not in ("category", None):
+        raise UserError(
+            f"--as {name}={kind}: expected at least one {kind} among the texts, got "
+            f"{_some([repr(text[:40]) for text in texts])}; leave it out or say category"
+        )
+    return found or _category(cells, decimal, kind)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Different texts of a column, for each cell the index of its text, and their counts."""
+
+    name: str
+    codes: np.ndarray
+    texts: list[str]
+    counts: np.ndarray
+    first_row: int
+
+    @cached_property
+    def present(self) -> int:
+        """How many cells are not missing."""
+        return int(self.counts[[not missing(text) for text in self.texts]].sum())
+
+    def share(self, good: list[bool]) -> float:
+        """Which share of the cells that are not missing is good."""
+        fits = [fit and not missing(text) for fit, text in zip(good, self.texts, strict=True)]
+        return float(self.counts[fits].sum()) / max(1, self.present)
+
+    def marks(self) -> Counter:
+        """Marks for missing -> how many cells have it; empty cells are not counted."""
+        found: Counter = Counter()
+        for text, count in zip(self.texts, self.counts, strict=True):
+            if text and missing(text):
+                found[text] += int(count)
+        return found
+
+    def odd(self, good: list[bool], what: str) -> tuple[str, ...]:
+        """Name texts that are neither missing nor what the column holds, with their rows."""
+        odd = {i for i, text in enumerate(self.texts) if not good[i] and not missing(text)}
+        rows = np.flatnonzero(np.isin(self.codes, list(odd)))
+        if not len(rows):
+            return ()
+        named = sorted(odd, key=lambda i: -self.counts[i])
+        return (
+            f"{self.name}: {_some([repr(self.texts[i][:40]) for i in named])} "
+            f"{'is' if len(named) == 1 else 'are'} no {what} and read as missing (row"
+            f"{'s' * (len(rows) > 1)} {_some([str(r + self.first_row) for r in rows])}); "
+            f"--as {self.name}=category keeps the texts",
+        )
+
+    def said_marks(self) -> str:
+        marks = self.marks()
+        if not marks:
+            return ""
+        named = _some([repr(mark) for mark, _ in marks.most_common()])
+        return f"{sum(marks.values()):,} of {len(self.codes):,} cells ({named}) are missing"
+
+
+def _numbers(cells: _Cells, decimal: str, kind: str | None) -> Inferred | None:
+    sample = slice(0, _SAMPLE)
+    fits = {
+        sign: [match_number(text, sign) is not None for text in cells.texts[sample]]
+        for sign in ".,"
+    }
+    counts = cells.counts[sample]
+    sums = {sign: int(counts[np.array(fits[sign], dtype=bool)].sum()) for sign in fits}
+    other = "," if decimal == "." else "."
+    chosen = other if sums[other] > sums[decimal] else decimal
+    if kind is None and sums[chosen] < SHARE_SAID * counts.sum() / 2:
+        return None
+    good = [match_number(text, chosen) is not None for text in cells.texts]
+    if not any(good) or (kind is None and cells.share(good) < SHARE):
+        return None
+    numbers = [text for text, fit in zip(cells.texts, good, strict=True) if fit]
+    told = [*writing_of(numbers[:_SAMPLE], chosen)]
+    ambiguous = sums["."] == sums[","] and any(
+        match_number(text, ".")["mark"] != match_number(text, ",")["mark"]
+        for text in numbers[:_SAMPLE]
+    )
+    said = f"numbers written with {', '.join(told)}" if told else ""
+    notes = "; ".join(part for part in (said, cells.said_marks()) if part)
+    doubt = ()
+    if ambiguous:
+        example = next(
+            text
+            for text in numbers
+            if match_number(text, ".")["mark"] != match_number(text, ",")["mark"]
+        )
+        doubt = (
+            f"{cells.name}: {example!r} could be thousands or a decimal; read with the decimal "
+            f"sign of the file, {chosen!r}",
+        )
+    return Inferred(
+        Reading(cells.name, "number", decimal=chosen),
+        (f"{cells.name}: {notes}",) if notes else (),
+        (*doubt, *cells.odd(good, "number")),
+    )
+
+
+def _dates(cells: _Cells, decimal: str, kind: str | None) -> Inferred | None:
+    texts = [text for text in cells.texts if not missing(text)]
+    found = find_format(texts[:_SAMPLE], day_first=decimal == ",")
+    if found is None:
+        return None
+    format, doubtful = found
+    dates = parse_dates(pd.Series(cells.texts, dtype="str"), format)
+    good = dates.notna().tolist()
+    if not any(good) or (kind is None and cells.share(good) < SHARE):
+        return None
+    reading = _date_reading(cells.name, dates, format)
+    shown = "ISO dates" if format == ISO else f"dates written as {format}"
+    parts = "; ".join(part for part in (shown, cells.said_marks()) if part)
+    doubt = ()
+    if doubtful:
+        order = "day first" if format.startswith("%d") else "month first"
+        doubt = (f"{cells.name}: no date shows which of day and month is first; read {order}",)
+    notes = (f"{cells.name}: {parts}, become {', '.join(reading.parts)}",)
+    return Inferred(reading, notes, (*doubt, *cells.odd(good, "date")))
+
+
+def _timestamps(column: pd.Series, name: str, kind: str | None) -> Inferred:
+    if kind in ("number", "category"):
+        return Inferred(Reading(name, kind))
+    reading = _date_reading(name, as_dates(column, ""), "")
+    return Inferred(reading, (f"{name}: dates, become {', '.join(reading.parts)}",))
+
+
+def _date_reading(name: str, dates: pd.Series, format: str) -> Reading:
+    origin = dates.min().normalize()
+    parts = date_parts(dates, origin)
+    varying = tuple(part for part, values in parts.items() if values.nunique() > 1)
+    return Reading(
+        name,
+        "date",
+        format=format,
+        origin=origin.date().isoformat(),
+        parts=varying or ("elapsed days",),
+    )
+
+
+def _category(cells: _Cells, decimal: str, kind: str | None) -> Inferred:
+    rows = len(cells.codes)
+    values = tuple(
+        dict.fromkeys(
+            text.lower()
+            for text, count in cells.marks().items()
+            if count >= max(WORD_COUNT, WORD_SHARE * rows) and _is_word(text)
+        )
+    )
+    # A column of nothing but NA has no values beside it.
+    values = values if len(values) > 1 or cells.present else ()
+    left = {mark: n for mark, n in cells.marks().items() if mark.lower() not in values}
+    notes = []
+    if values:
+        named = _some([repr(t) for t in cells.texts if t.lower() in values])
+        notes.append(f"{cells.name}: {named} is frequent and read as a value, not as missing")
+    if left:
+        named = _some([repr(mark) for mark in left])
+        notes.append(
+            f"{cells.name}: {sum(left.values()):,} of {rows:,} cells ({named}) are missing"
+        )
+    warnings = []
+    good = [match_number(text, decimal) is not None for text in cells.texts]
+    share = cells.share(good)
+    if kind is None and share >= SHARE_SAID and not all(good):
+        warnings.append(
+            f"{cells.name}: {share:.0%} of the texts are numbers, fewer than {SHARE:.0%}, so it "
+            f"is read as categories; --as {cells.name}=number reads the others as missing"
+        )
+    return Inferred(Reading(cells.name, "category", values=values), tuple(notes), tuple(warnings))
+
+
+def _is_word(text: str) -> bool:
+    """Whether a mark for missing may be a label: a word, or a sign as in + and -."""
+    return text in ("-", "*") or (text[0] not in "#?." and any(c.isalpha() for c in text))
+
+
+def _readable(column: pd.Series) -> bool:
+    """Whether cells are numbers, truth values or text; what is not is refused with its name."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        dtype = dtype.categories.dtype
+    if dtype.kind == "O" and not isinstance(dtype, pd.StringDtype):
+        plain_types = str | bool | np.bool_ | int | float | np.number
+        return all(isinstance(value, plain_types) for value in column if value is not None)
+    return isinstance(dtype, pd.StringDtype) or (
+        pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
+    )
+
+
+def _some(texts: list[str], most: int = 5) -> str:
+    return ", ".join(texts[:most]) + (
+        f" and {len(texts) - most:,} more" if len(texts) > most else ""
+    )

@@ -1,0 +1,176 @@
+"""A raw table as columns with a meaning: the target, features, and what is left out, with why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kerasreg.data._infer import Inferred, infer
+from kerasreg.data._reading import KINDS, Reading, is_text
+from kerasreg.data._target import column_named
+from kerasreg.errors import UserError
+
+# Fewer rows than this say nothing about identifiers.
+LEAST_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Interpreted:
+    """The features and the target of a table, clean.
+
+    Attributes:
+        frame: Features: float64 and text columns.
+        target: Numbers, truth values or text; NaN or None for missing.
+        readings: How each raw column that is a feature is read.
+        columns: One description a raw column: name, role, kind, why, missing, different.
+        notes, warnings: Sentences, as in `Inferred`.
+    """
+
+    frame: pd.DataFrame
+    target: pd.Series
+    readings: tuple[Reading, ...]
+    columns: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def interpret(
+    frame: pd.DataFrame,
+    target: str,
+    *,
+    drop: Sequence[str | int] = (),
+    keep: Sequence[str | int] = (),
+    kinds: Mapping[str, str] | None = None,
+    decimal: str = ".",
+    first_row: int = 0,
+) -> Interpreted:
+    """Find what the columns of a table mean.
+
+    Args:
+        frame: Raw columns.
+        target: Name of the column to predict.
+        drop: Columns to leave out, by name or index.
+        keep: Columns to use although they look like row numbers or identifiers.
+        kinds: Column -> `"number"`, `"category"` or `"date"`.
+        decimal: Decimal sign of the file.
+        first_row: Row number that the user sees at the first row.
+
+    Raises:
+        UserError: A column that is not there, an unknown kind, no column left.
+    """
+    names = list(frame.columns)
+    dropped = {column_named(names, one, "drop") for one in drop}
+    kept = {column_named(names, one, "keep") for one in keep}
+    said = {column_named(names, one, "as"): kind for one, kind in (kinds or {}).items()}
+    for name, kind in said.items():
+        if kind not in KINDS:
+            raise UserError(f"--as {name}: expected one of {', '.join(KINDS)}, got {kind!r}")
+    both = dropped & (kept | said.keys() | {target})
+    if both:
+        raise UserError(f"--drop {min(both)}: expected to leave it out or to use it, got both")
+    found = {
+        name: infer(frame[name], name, decimal, said.get(name), first_row)
+        for name in names
+        if name not in dropped
+    }
+    if found[target].reading and found[target].reading.kind == "date":
+        found[target] = infer(frame[target], target, decimal, "category", first_row)
+    clean = {name: _clean(frame[name], one, names) for name, one in found.items()}
+    features = [name for name in found if name != target]
+    why = {
+        name: _no_feature(frame[name], found[name], clean[name])
+        for name in features
+        if name not in kept and name not in said
+    }
+    left = {name: reason for name, reason in why.items() if reason}
+    notes, warnings = [], []
+    if len(left) == len(features):
+        # Nothing else to learn from: better a doubtful column than none.
+        warnings += [
+            f"{name} looks like {reason}; it is used, as the only one"
+            for name, reason in left.items()
+        ]
+        left = {}
+    left |= dict.fromkeys(dropped, "left out by --drop")
+    columns = []
+    for name in names:
+        one = found.get(name)
+        role = "target" if name == target else "left out" if name in left else "feature"
+        entry = {"name": name, "role": role}
+        if name in left:
+            entry["why"] = left[name]
+            hint = "" if name in dropped else f"; --keep {name} uses it"
+            notes.append(f"{name} is left out: {left[name]}{hint}")
+        elif one:
+            notes += one.notes
+            warnings += one.warnings
+        if one and one.reading:
+            entry |= one.reading.to_dict() | summary(clean[name], one.reading)
+        columns.append(entry)
+    used = [name for name in names if name not in left and name != target]
+    # A target that is no text stays what it is: whole numbers and truth values are classes.
+    raw_target = not is_text(frame[target]) and target not in said
+    return Interpreted(
+        pd.DataFrame(
+            {part: cells for name in used for part, cells in clean[name].items()}, index=frame.index
+        ),
+        frame[target] if raw_target else clean[target][target],
+        tuple(found[name].reading for name in used if found[name].reading),
+        tuple(columns),
+        tuple(notes),
+        tuple(warnings),
+    )
+
+
+def _clean(column: pd.Series, one: Inferred, names: list[str]) -> dict[str, pd.Series]:
+    if one.reading is None:
+        return {column.name: column}  # refused by name, where tables are made
+    cells = one.reading.clean(column)
+    taken = [name for name in cells if name != column.name and name in names]
+    if taken:
+        raise UserError(
+            f"column {column.name!r} holds dates and would become {taken[0]!r}, which is there "
+            f"already; rename one or use --drop"
+        )
+    return cells
+
+
+def _no_feature(column: pd.Series, one: Inferred, cells: dict[str, pd.Series]) -> str:
+    """Why a column is no feature, or nothing."""
+    if len(column) < LEAST_ROWS or one.reading is None or one.reading.kind == "date":
+        return ""
+    values = cells[column.name]
+    present = values[values.notna()]
+    if one.reading.kind == "category":
+        different = present.nunique() == len(present) > len(column) / 2
+        return "an identifier (its texts are all different)" if different else ""
+    numbers = present.to_numpy(dtype=np.float64)
+    if len(numbers) < len(column) or column.dtype.kind == "b" or not np.isfinite(numbers).all():
+        return ""
+    steps = np.diff(np.sort(numbers))
+    whole = numbers[0] == np.floor(numbers[0])
+    if whole and np.all(steps == 1):
+        return "a row number (whole numbers in steps of one)"
+    unnamed = str(column.name).startswith("Unnamed: ")
+    if unnamed and np.all(numbers == np.floor(numbers)) and np.all(steps > 0):
+        return "a row number (different whole numbers without a name)"
+    return ""
+
+
+def summary(cells: Mapping[str, pd.Series], reading: Reading) -> dict[str, Any]:
+    """Missing cells, different values and range or most frequent values of a clean column."""
+    values = next(iter(cells.values())) if reading.kind != "date" else cells[reading.names()[-1]]
+    present = values.dropna()
+    result: dict[str, Any] = {
+        "missing": int(values.isna().sum()),
+        "different": int(present.nunique()),
+    }
+    if reading.kind == "category":
+        result["frequent"] = {
+            str(value)[:40]: int(count) for value, count in present.value_counts().head(3).items()
+        }
+    elif len(present) and np.isfinite(present).all():
+        result["range"] = [float(present.min()), float(present.max())]
+    return result
