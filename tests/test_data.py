@@ -481,7 +481,7 @@ def test_mistakes_in_arrays_end_in_one_line(arguments, message):
         ({"outcome": None}, "outcome", "missing in every row"),
         ({"age": np.inf}, "outcome", "column 'age': row 0 is inf"),
         ({"age": 1e300}, "outcome", "beyond float32"),
-        ({"age": pd.Timestamp("2020")}, "outcome", "column 'age' holds datetime64"),
+        ({"age": pd.Timedelta(1)}, "outcome", "column 'age' holds timedelta64"),
         ({"age": 1j}, "outcome", "complex"),
         (
             dict.fromkeys(("age", "city", "member", "visits")),

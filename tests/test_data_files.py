@@ -84,10 +84,12 @@ def test_columns_by_index_without_a_header(tmp_path, target):
     assert len(data.refit) + data.test_size == ROWS
 
 
-def test_a_column_named_like_an_index_wins(tmp_path):
+def test_a_name_and_an_index_that_disagree_are_refused(tmp_path):
     path = write(tmp_path / "t.csv", table().replace("size", "-1", 1))
-    assert load(path, target="-1").target_name == "-1"
+    line = one_line(load, path, target="-1")
+    assert "name of column 0 and the index of column 'kind'; say -3 for the first, 2" in line
     assert load(path, target=-1).target_name == "kind"
+    assert load(path, target="-3").target_name == "-1"
 
 
 def test_byte_order_mark_blank_lines_and_missing_marks(tmp_path):
@@ -111,8 +113,8 @@ def test_one_column_besides_nothing_is_refused(tmp_path):
         (b"a,b\n1,2\n3,4,5\n", "line 3 has 3 fields"),
         (b"a,b\n1,2\n\x00\x01,3\n", "binary"),
         (b"\x89PNG\r\n\x1a\n\xff\xfe", "binary or not UTF-8"),
-        ("a,kind\n1,é\n".encode("latin-1"), "not UTF-8"),
-        ("a,kind\n1,2\n".encode("utf-16"), "binary"),
+        ("a,kind\n1,\x01é\n".encode("latin-1"), "not UTF-8"),
+        ("a,kind\n1,2\n".encode("utf-16") + b"\xd8", "not text in utf-16"),
         (b'a,b\n1,"2\n3,4\n', "inside string"),
         (b"a,kind\n" + b"1,x\n" * 9 + b"1," + b"x" * 200_000 + b"\n", "field larger"),
         (b",".join(b"c%d" % i for i in range(2_001)) + b"\n", "2,001 columns"),
@@ -368,9 +370,9 @@ def test_bad_parquet(tmp_path):
     for content in (b"PAR1", b"PAR1" + b"\xff" * 40 + b"PAR1", good[:-9], good[9:]):
         assert "damaged" in one_line(load, write(path, content), target="y")
     assert "empty" in one_line(load, write(path, b""), target="y")
-    when = pa.array(np.arange(ROWS), pa.timestamp("s"))
+    when = pa.array(np.arange(ROWS), pa.time32("s"))
     line = one_line(load, parquet(path, when=when, y=y), target="y")
-    assert "column 'when' holds timestamp" in line
+    assert "column 'when' holds time32" in line
     nested = pa.array([[1]] * ROWS)
     assert "column 'n' holds list" in one_line(load, parquet(path, n=nested, y=y), target="y")
     assert "no rows" in one_line(load, parquet(path, a=X[:0, 0], y=y[:0]), target="y")

@@ -145,8 +145,11 @@ def _sniff(text: str, separator: str | None) -> tuple[str, str]:
 
 def _decimal(head: str, separator: str, quote: str) -> str:
     """The sign that cells show beyond doubt; else a comma where cells look like 1,234."""
-    reader = csv.reader(io.StringIO(head), delimiter=separator, quotechar=quote)
-    cells = [cell for row in reader for cell in row]
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator, quotechar=quote)
+    try:
+        cells = [cell for row in reader for cell in row]
+    except csv.Error:
+        return "."  # `_check_rows` has named the line if the file is bad
     certain = certain_decimal(cells)
     if certain or separator == ",":
         return certain or "."

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -112,7 +113,7 @@ def from_frame(
         fractions=fractions,
         notes=(*notes, *found.notes, *remarks),
         warnings=(*written.warnings, *found.warnings),
-        inspect=possible_leaks,
+        inspect=partial(possible_leaks, parts=found.parts),
         table={"file": written.dialect, "columns": list(found.columns)},
     )
 

@@ -55,17 +55,25 @@ def lines_above(head: str, separators: Sequence[str]) -> Above:
 
 
 def _titles(lines: Sequence[str], separators: Sequence[str]) -> int:
-    """How many lines of fewer fields stand above rows that all have one length of two or more."""
+    """How many lines without a separator stand above rows that all have one length of two or more.
+
+    None where some separator makes rows of one length of all the lines.
+    """
     best = 0
     for separator in separators:
-        lengths = [len(row) for row in csv.reader(lines, delimiter=separator)]
-        if len(lengths) != len(lines) or len(lengths) < 4:
-            continue  # a quoted line break: not a title but a cell
-        width = lengths[-2]
-        start = next((i for i, n in enumerate(lengths) if n == width), 0)
-        body = [n for n in lengths[start:-1] if n]
-        above = [n for n in lengths[:start] if n]
-        if width > 1 and above and max(above) == 1 and len(body) > 2 and set(body) == {width}:
+        try:
+            lengths = [len(row) for row in csv.reader(lines[:-1], delimiter=separator)]
+        except csv.Error:
+            return 0
+        filled = [length for length in lengths if length]
+        if len(lengths) < 4 or len(lengths) != len(lines) - 1:
+            continue  # too short, or cells with line breaks
+        width = lengths[-1]
+        start = lengths.index(width)
+        if width > 1 and len(set(filled)) == 1:
+            return 0
+        rows = [length for length in lengths[start:] if length]
+        if width > 1 and len(rows) > 2 and set(rows) == {width} and max(lengths[:start]) == 1:
             best = max(best, start)
     return best
 

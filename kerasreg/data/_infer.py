@@ -1,5 +1,6 @@
 """What the cells of a column mean: numbers, categories or dates; and what is said about it."""
 
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -107,7 +108,7 @@ class _Cells:
             f"{self.name}: {_some([repr(self.texts[i][:40]) for i in named])} "
             f"{'is' if len(named) == 1 else 'are'} no {what} and read as missing (row"
             f"{'s' * (len(rows) > 1)} {_some([str(r + self.first_row) for r in rows])}); "
-            f"--as {self.name}=category keeps the texts",
+            f"--as {shlex.quote(self.name + '=category')} keeps the texts",
         )
 
     def said_marks(self) -> str:
@@ -227,7 +228,8 @@ def _category(cells: _Cells, decimal: str, kind: str | None) -> Inferred:
     if kind is None and share >= SHARE_SAID and not all(good):
         warnings.append(
             f"{cells.name}: {share:.0%} of the texts are numbers, fewer than {SHARE:.0%}, so it "
-            f"is read as categories; --as {cells.name}=number reads the others as missing"
+            f"is read as categories; --as {shlex.quote(cells.name + '=number')} reads the others "
+            "as missing"
         )
     return Inferred(Reading(cells.name, "category", values=values), tuple(notes), tuple(warnings))
 

@@ -1,5 +1,6 @@
 """A raw table as columns with a meaning: the target, features, and what is left out, with why."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,12 @@ class Interpreted:
     columns: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """Part of a date -> the column that it is part of."""
+        dates = [reading for reading in self.readings if reading.kind == "date"]
+        return {name: reading.name for reading in dates for name in reading.names()}
 
 
 def interpret(
@@ -86,7 +93,7 @@ def interpret(
     }
     left = {name: reason for name, reason in why.items() if reason}
     notes, warnings = [], []
-    if len(left) == len(features):
+    if all(_constant(clean[name]) for name in features if name not in left):
         # Nothing else to learn from: better a doubtful column than none.
         warnings += [
             f"{name} looks like {reason}; it is used, as the only one"
@@ -101,7 +108,7 @@ def interpret(
         entry = {"name": name, "role": role}
         if name in left:
             entry["why"] = left[name]
-            hint = "" if name in dropped else f"; --keep {name} uses it"
+            hint = "" if name in dropped else f"; --keep {shlex.quote(name)} uses it"
             notes.append(f"{name} is left out: {left[name]}{hint}")
         elif one:
             notes += one.notes
@@ -135,6 +142,10 @@ def _clean(column: pd.Series, one: Inferred, names: list[str]) -> dict[str, pd.S
             f"already; rename one or use --drop"
         )
     return cells
+
+
+def _constant(cells: dict[str, pd.Series]) -> bool:
+    return all(values.nunique(dropna=False) < 2 for values in cells.values())
 
 
 def _no_feature(column: pd.Series, one: Inferred, cells: dict[str, pd.Series]) -> str:

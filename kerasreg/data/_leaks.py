@@ -1,6 +1,8 @@
 """Columns that predict the target almost perfectly alone: too good to be known beforehand."""
 
+import shlex
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -12,16 +14,19 @@ ALMOST_PERFECT = 0.99
 _MOST_CELLS, _LEAST_ROWS, _FOLDS = 200_000, 30, 3
 
 
-def possible_leaks(table: Table, y: np.ndarray, task: str) -> tuple[str, ...]:
+def possible_leaks(
+    table: Table, y: np.ndarray, task: str, parts: Mapping[str, str]
+) -> tuple[str, ...]:
     """Name the columns from which a decision tree predicts the target almost perfectly.
 
     Args:
         table: Training rows.
         y: Their targets.
         task: `"classification"` or `"regression"`.
+        parts: Column of the table -> column of the file that it is part of, where they differ.
 
     Returns:
-        A sentence a column, at most five.
+        A sentence a column of the file, at most five. None where there is one column only.
     """
     from sklearn.metrics import balanced_accuracy_score, r2_score
     from sklearn.model_selection import cross_val_predict
@@ -29,6 +34,8 @@ def possible_leaks(table: Table, y: np.ndarray, task: str) -> tuple[str, ...]:
 
     columns = {name: table.numeric[:, i] for i, name in enumerate(table.numeric_names)}
     columns |= {name: table.codes[:, i] for i, name in enumerate(table.text_names)}
+    if len({parts.get(name, name) for name in columns}) < 2:
+        return ()
     classes = task == "classification"
     rows = np.random.default_rng(0).permutation(len(y))
     rows = rows[: max(300, _MOST_CELLS // max(1, len(columns)))]
@@ -45,8 +52,9 @@ def possible_leaks(table: Table, y: np.ndarray, task: str) -> tuple[str, ...]:
             warnings.simplefilter("ignore")  # a fold without a class
             predicted = cross_val_predict(tree, part, y[rows], cv=_FOLDS)
         if score(y[rows], predicted) >= ALMOST_PERFECT:
-            found.append(
-                f"{name} alone predicts the target almost perfectly: a possible leak; is it known "
-                f"before the target is? --drop {name} leaves it out"
-            )
-    return tuple(found[:5])
+            found.append(parts.get(name, name))
+    return tuple(
+        f"{name} alone predicts the target almost perfectly: a possible leak; is it known before "
+        f"the target is? --drop {shlex.quote(name)} leaves it out"
+        for name in list(dict.fromkeys(found))[:5]
+    )

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-# Blanks that separate thousands: no-break, figure, thin and narrow.
-_BLANKS = str.maketrans(dict.fromkeys("\t\u00a0\u2007\u2009\u202f", " ") | {"\u2212": "-"})
+# Blanks that separate thousands (no-break, figure, thin, narrow), and the minus sign.
+_SIGNS = str.maketrans(dict.fromkeys("\u00a0\u2007\u2009\u202f", " ") | {"\u2212": "-"})
 _CURRENCY = (
     r"(?:US\$|R\$|C\$|A\$|[$€£¥₹₽₩₺₪฿]|USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|SEK|NOK|DKK|PLN|"
     r"kr\.?|zł|Rs\.?)"
@@ -32,13 +32,13 @@ _CERTAIN = {
 
 
 def plain(text: str) -> str:
-    """The text with its blanks cut on both sides, one kind of blank and one kind of minus."""
-    return text.translate(_BLANKS).strip()
+    """The text without blanks and byte order marks on both sides."""
+    return text.strip().strip("\ufeff\u200b").strip()
 
 
 def match_number(text: str, decimal: str) -> re.Match | None:
-    """Match a plain text that is one number under a decimal sign, `"."` or `","`."""
-    match = _PATTERNS[decimal].fullmatch(text)
+    """Match a text that is one number under a decimal sign, `"."` or `","`."""
+    match = _PATTERNS[decimal].fullmatch(text.translate(_SIGNS).strip())
     if match is None or (match["open"] is None) != (match["close"] is None):
         return None
     signs = sum(match[group] is not None for group in ("open", "sign", "inner", "behind"))
@@ -47,7 +47,7 @@ def match_number(text: str, decimal: str) -> re.Match | None:
 
 def number_of(text: str, decimal: str) -> float | None:
     """The number that a text is, `7.5 %` being 7.5; None if it is none."""
-    match = match_number(plain(text), decimal)
+    match = match_number(text, decimal)
     if match is None:
         return None
     whole = match["whole"].replace(match["mark"], "") if match["mark"] else match["whole"]
@@ -61,7 +61,7 @@ def writing_of(texts: Iterable[str], decimal: str) -> list[str]:
     words: dict[str, None] = {}
     marks = {",": "commas", ".": "points", " ": "blanks", "'": "apostrophes", "’": "apostrophes"}
     for text in texts:
-        match = match_number(plain(text), decimal)
+        match = match_number(text, decimal)
         if match is None:
             continue
         if match["mark"]:
@@ -81,7 +81,7 @@ def certain_decimal(texts: Iterable[str]) -> str | None:
     """The decimal sign that more texts show beyond doubt; None without such texts."""
     counts = {".": 0, ",": 0}
     for text in texts:
-        text = plain(text)
+        text = text.translate(_SIGNS).strip()
         for decimal, pattern in _CERTAIN.items():
             if pattern.fullmatch(text) and match_number(text, decimal):
                 counts[decimal] += 1
