@@ -6,6 +6,7 @@ from kerasreg.data._from_frame import from_frame
 from kerasreg.data._load import load, locate
 from kerasreg.data._named import NAMES
 from kerasreg.data._splitting import subset_rows
+from kerasreg.data._story import story
 
 __all__ = [
     "NAMES",
@@ -16,5 +17,6 @@ __all__ = [
     "from_frame",
     "load",
     "locate",
+    "story",
     "subset_rows",
 ]
