@@ -42,7 +42,8 @@ class _Interrupted(KeyboardInterrupt):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status."""
     try:
-        parsed = build_parser({"search": _search, "train": _train, "report": _report}).parse_args(
+        verbs = {"search": _search, "train": _train, "report": _report, "data": _data}
+        parsed = build_parser(verbs).parse_args(
             joined(sys.argv[1:] if arguments is None else arguments)
         )
         return parsed.run(parsed)
@@ -98,7 +99,8 @@ def _run(verb: str, given: dict, base: dict[str, str]) -> int:
         from kerasreg.terminal import LiveProgress, is_live, print_summary
     resume, minutes = given.pop("resume", False), given.pop("minutes", None)
     reread_test = given.pop("reread_test", False)
-    with _interruptible(verb, folder) as check, LiveProgress(is_live(quiet), quiet) as progress:
+    live = LiveProgress(is_live(quiet), quiet, verbose=verbose)
+    with _interruptible(verb, folder) as check, live as progress:
 
         def on_event(event: Event) -> None:
             check()
@@ -128,6 +130,22 @@ def _report(parsed: argparse.Namespace) -> int:
     path = render_report(Path(parsed.folder))
     if not parsed.quiet:
         print(path)
+    return 0
+
+
+def _data(parsed: argparse.Namespace) -> int:
+    given = _given(parsed)
+    with _importing(parsed.verbose):
+        from kerasreg.data import load, story
+        from kerasreg.report import render_data
+        from kerasreg.search.from_cli import load_arguments
+        from kerasreg.terminal import print_story
+    data = load(**load_arguments(given)).describe()
+    page = Path(given.get("out") or f"{Path(parsed.data).stem}-columns.html")
+    lines = story(data)
+    render_data(data, page)
+    if not parsed.quiet:
+        print_story([*lines, f"page      {page}"])
     return 0
 
 

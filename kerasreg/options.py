@@ -39,6 +39,7 @@ def build_parser(run: Mapping[str, Run]) -> argparse.ArgumentParser:
     _add_search(verbs, run["search"])
     _add_train(verbs, run["train"])
     _add_report(verbs, run["report"])
+    _add_data_verb(verbs, run["data"])
     return parser
 
 
@@ -145,6 +146,21 @@ def _add_report(verbs, run: Run) -> None:
     _add_verbosity(parser)
 
 
+def _add_data_verb(verbs, run: Run) -> None:
+    parser = _verb(
+        verbs,
+        "data",
+        run,
+        "Say what is read from a file and how, without training; a page shows each column.",
+        "  kerasreg data people.csv --target income\n"
+        "  kerasreg data people.csv --target income --drop id --as zip=category",
+    )
+    parser.add_argument("data", metavar="D", help="a name or a file, as for search")
+    _add_data(parser, positional=True)
+    parser.add_argument("--out", metavar="FILE", help="the page to write (default: D-columns.html)")
+    _add_verbosity(parser)
+
+
 # flag, field of StackConfig, metavar, help
 _STACK_FLAGS = (
     ("--units", "units", "A,B,...", "widths of the hidden layers (default 128,128)"),
@@ -166,17 +182,33 @@ _STACK_FLAGS = (
 )
 
 
-def _add_data(parser: argparse.ArgumentParser) -> None:
+def _add_data(parser: argparse.ArgumentParser, positional: bool = False) -> None:
     group = parser.add_argument_group("the data")
     add = group.add_argument
-    add(
-        "--data",
-        metavar="D",
-        help="digits (default), breast_cancer, wine, iris, diabetes, mnist, "
-        "fashion_mnist, cifar10, or a .csv, .parquet or .npz file",
-    )
+    if not positional:
+        add(
+            "--data",
+            metavar="D",
+            help="digits (default), breast_cancer, wine, iris, diabetes, mnist, "
+            "fashion_mnist, cifar10, or a .csv, .parquet or .npz file",
+        )
     add("--target", metavar="COLUMN", help="of a table: name, or index (-1 is the last)")
     add("--no-header", action="store_true", help="the CSV has no header row")
+    add("--encoding", metavar="NAME", help="of the CSV (default: UTF-8, UTF-16 or cp1252, found)")
+    add("--drop", action="append", metavar="COLUMN", help="leave it out; may be repeated")
+    add(
+        "--keep",
+        action="append",
+        metavar="COLUMN",
+        help="use it although it looks like a row number or an identifier; may be repeated",
+    )
+    add(
+        "--as",
+        action="append",
+        dest="kinds",
+        metavar="COLUMN=KIND",
+        help="read it as number, category or date; may be repeated",
+    )
     add("--task", metavar="T", help="classification or regression (default: inferred)")
     add("--train-size", type=int, metavar="N", help="keep only N training rows, stratified")
     add("--split-seed", type=int, metavar="K", help="of train/validation/test (default 0)")
@@ -212,5 +244,9 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 def _add_verbosity(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", default=False, help="print errors only")
     parser.add_argument(
-        "-v", "--verbose", action="store_true", default=False, help="show TensorFlow's own messages"
+        "-v",
+        "--verbose",
+        action="store_true",
+        default=False,
+        help="show every finished trial, and what TensorFlow says",
     )

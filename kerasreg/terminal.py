@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +33,19 @@ class LiveProgress:
     """Draws the events of a search on stderr: trials, rate, best so far, time left.
 
     Use as a context manager and pass it as `progress=`. With `live=False` nothing moves and nothing
-    is drawn; warnings are still said, unless `quiet`.
+    is drawn; what was read is still said on stdout, and warnings on stderr, unless `quiet`. A
+    trial has a line if it is the best so far, or with `verbose`.
     """
 
-    def __init__(self, live: bool, quiet: bool = False, console: Console | None = None):
+    def __init__(
+        self,
+        live: bool,
+        quiet: bool = False,
+        console: Console | None = None,
+        verbose: bool = False,
+    ):
         self._console = console or Console(stderr=True)
-        self._quiet = quiet
+        self._quiet, self._verbose = quiet, verbose
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -65,10 +72,15 @@ class LiveProgress:
             if not self._quiet:
                 self._console.print(event.notice, style="yellow", markup=False, highlight=False)
             return
+        if event.story:
+            if not self._quiet:
+                print_story(event.story)
+            return
         if event.phase != self._phase:
             self._phase, self._started = event.phase, time.monotonic()
             self._first = event.fraction
-        if event.finished and self._live:
+        said = self._verbose or (self._live and event.new_best)
+        if event.finished and said and not self._quiet:
             self._console.print(event.finished, style="dim", markup=False, highlight=False)
         total = 1.0 if event.total else None
         self._bar.update(
@@ -97,6 +109,14 @@ class LiveProgress:
         return " · ".join(parts)
 
 
+def print_story(lines: Sequence[str], console: Console | None = None) -> None:
+    """Print what `kerasreg.data.story` tells; warnings stand out."""
+    console = console or Console(highlight=False)
+    for line in lines:
+        style = "yellow" if line.startswith("warning") else ""
+        console.print(line, style=style, soft_wrap=True, markup=False)
+
+
 def print_summary(folder: Path, console: Console | None = None) -> None:
     """One screen: best setting, baseline against best, where everything is, what to open next.
 
@@ -119,6 +139,8 @@ def print_summary(folder: Path, console: Console | None = None) -> None:
     trial, setting = view.best["trial"], describe_setting(view.best["hyperparameters"])
     console.print(f"[bold]Best setting[/] (trial {escape(trial)}): {escape(setting)}")
     console.print(_comparison(view))
+    for warning in view.data.get("warnings") or []:
+        console.print(f"Warning: {warning}", style="yellow", soft_wrap=True, markup=False)
     if said := test_sentence(view):
         console.print(said, markup=False)
     if beats_baseline(view) is False:

@@ -43,7 +43,7 @@ def _classes(data: Mapping[str, Any]) -> str:
     if not counts:
         return ""
     pairs = sorted(zip(data["class_names"], counts, strict=True), key=lambda pair: -pair[1])
-    shown = ", ".join(f"{name[:20]} {count:,}" for name, count in pairs[:_MOST_CLASSES])
+    shown = ", ".join(f"{name[:20]} ({count:,})" for name, count in pairs[:_MOST_CLASSES])
     more = len(pairs) - _MOST_CLASSES
     return f": {shown}" + (f" and {more} more" if more > 0 else "")
 

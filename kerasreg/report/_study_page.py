@@ -42,7 +42,9 @@ def render_report(folder: Path | str) -> Path:
         "region": _pictures.region(view, figures),
         "inside": _pictures.inside(view, figures),
         "table": _trials.table(view),
-        "data_notes": [str(note) for note in view.data.get("notes") or []],
+        "data_notes": [
+            str(note) for key in ("warnings", "notes") for note in view.data.get(key) or []
+        ],
         "repeat": _repeat(view),
         "embedded": {
             "objective": view.objective,
@@ -129,7 +131,7 @@ def _repeat(view: StudyView) -> dict[str, Any]:
         "versions": view.info.get("versions") or {},
         "seed": view.request.get("seed"),
         "seeds": sorted({seed for trial in view.trials for seed in trial["seeds"]}),
-        "data": _facts({key: view.data[key] for key in view.data if key != "notes"}),
+        "data": _facts({key: view.data[key] for key in view.data if key not in _SAID}),
         "code": _code(view, config) if config else "",
         "extended": len(view.info.get("extended") or []),
         "other_versions": [
@@ -149,6 +151,10 @@ def _facts(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]
         elif value is not None and value != []:
             facts.append((name, words.show(value, 6)))
     return facts
+
+
+# Said in sentences, or on the page of the columns.
+_SAID = ("notes", "warnings", "table")
 
 
 def _code(view: StudyView, config: StackConfig) -> str:

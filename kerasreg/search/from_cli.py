@@ -20,6 +20,10 @@ _DATA = {
     "task": "task",
     "train_size": "train_size",
     "split_seed": "split_seed",
+    "encoding": "encoding",
+    "drop": "drop",
+    "keep": "keep",
+    "kinds": "kinds",
 }
 
 
@@ -63,9 +67,9 @@ def requested(
 
 def _data(given: dict[str, Any], stored: Request | None) -> dict[str, Any] | None:
     """Take the options of the data out of `given`; the arguments of `kerasreg.load`."""
-    data = {key: given.pop(name) for key, name in _DATA.items() if name in given}
-    if "header" in data:
-        data["header"] = not data["header"]
+    data = load_arguments(given)
+    for name in _DATA.values():
+        given.pop(name, None)
     if stored is None:
         data.setdefault("name_or_path", "digits")
     if "name_or_path" in data:
@@ -75,6 +79,25 @@ def _data(given: dict[str, Any], stored: Request | None) -> dict[str, Any] | Non
     if before is None and "name_or_path" not in data:
         return None
     return {**(before or {}), **data}
+
+
+def load_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `kerasreg.load` among the options of the command line.
+
+    Raises:
+        UserError: An `--as` that is no COLUMN=KIND.
+    """
+    data = {key: given[name] for key, name in _DATA.items() if name in given}
+    if "header" in data:
+        data["header"] = not data["header"]
+    if "kinds" in data:
+        pairs = [text.rpartition("=") for text in data["kinds"]]
+        if not all(column and kind for column, _, kind in pairs):
+            raise UserError(
+                f"--as: expected COLUMN=number, category or date, got {', '.join(data['kinds'])}."
+            )
+        data["kinds"] = {column: kind for column, _, kind in pairs}
+    return data
 
 
 def _stack_fields(base: Mapping[str, str], texts: Iterable[str]) -> dict[str, Any]:

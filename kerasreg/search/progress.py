@@ -19,7 +19,9 @@ class Event:
         objective: Name of the score.
         best, best_trial: The best score so far and its trial; None while there is none.
         finished: One line on a setting that has just finished, else empty.
+        new_best: Whether that setting is the best so far.
         notice: One sentence the user should read, else empty.
+        story: Lines on what was read, before anything is trained.
     """
 
     phase: str
@@ -30,7 +32,9 @@ class Event:
     best: float | None = None
     best_trial: str | None = None
     finished: str = ""
+    new_best: bool = False
     notice: str = ""
+    story: tuple[str, ...] = ()
 
 
 Progress = Callable[[Event], None]
@@ -72,7 +76,7 @@ class Counter:
         self.done += 1
         # A setting that stopped early is finished: its missing epochs are not work left to do.
         self._epochs = max(0, self._epochs - self._epochs_a_setting)
-        score = record["score"]
+        score, before = record["score"], self.best_trial
         if record["status"] == "completed" and score is not None:
             way = sign(self._objective)
             if self.best is None or way * score > way * self.best:
@@ -81,14 +85,14 @@ class Counter:
         if new:
             value = "-" if score is None else f"{score:.4g}"
             line = f"{self._phase} {record['trial']}: {record['status']}, {self._objective} {value}"
-        self._tell(line)
+        self._tell(line, self.best_trial != before)
 
     def notice(self, text: str) -> None:
         """Say one sentence."""
         if self._progress:
             self._progress(Event(self._phase, notice=text))
 
-    def _tell(self, finished: str = "") -> None:
+    def _tell(self, finished: str = "", new_best: bool = False) -> None:
         if not self._progress:
             return
         part = self._epochs / self._epochs_a_setting if self._epochs_a_setting else 0.0
@@ -103,5 +107,6 @@ class Counter:
                 best=self.best,
                 best_trial=self.best_trial,
                 finished=finished,
+                new_best=new_best,
             )
         )

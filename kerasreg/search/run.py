@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kerasreg.data import Dataset, from_arrays, load, locate
+from kerasreg.data import Dataset, from_arrays, load, locate, story
 from kerasreg.errors import UserError
 from kerasreg.search.answer import conclude
 from kerasreg.search.context import SearchContext
 from kerasreg.search.engines import engine_named
 from kerasreg.search.loop import make_proposer, run_trials
-from kerasreg.search.progress import Progress
+from kerasreg.search.progress import Event, Progress
 from kerasreg.search.request import Request, check_minutes
 from kerasreg.search.resume import changed_versions, check_unit
 from kerasreg.search.space import Space
@@ -197,6 +197,8 @@ def run_request(
         request.space.check(request.base)
         study = Study.create(out, fields)
     context = SearchContext(request, dataset, study, engine, progress)
+    if progress:
+        progress(Event("searching", story=tuple(story(fields["dataset"], request.folds or 0))))
     rows = len(dataset.train)
     if context.batch_size > rows:
         batch = context.batch_size
