@@ -6,6 +6,8 @@ memory   1,000 trials on digits: growth from trial 100 on, open files, threads
 scores   every trial of a search is trained again by `kerasreg train` with its values and seed
 noise    labels that mean nothing, 200 trials: the best validation score and the test score
 files    45,000 damaged files: CSV, Parquet, NPZ, studies, checkpoints
+tables   FOLDER: every CSV and Parquet file below it, each read or refused in one line, with a tally
+         of reasons; the target is the last column
 seconds  of `--help`, of a run that a signal ends and of a large report, on a quiet machine
 
 The checks are tests (`tests/test_reliability_*.py`, `test_reproducible.py`, `test_data_files.py`,
@@ -14,6 +16,7 @@ check that fails ends as a failing test does, and so does this script. The tests
 judge none of them; `LIMITS` here does.
 
 Run: python scripts/check_reliability.py [kills memory scores noise files seconds] [--share 1.0]
+     python scripts/check_reliability.py tables FOLDER
 """
 
 import argparse
@@ -24,11 +27,13 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 ROOT = Path(__file__).parent.parent
 # Name -> (variable and its value in the long form, what pytest is told to run).
@@ -116,11 +121,53 @@ def said(name: str, found: dict[str, list[str]]) -> str:
     return "; ".join(value for values in found.values() for value in values)
 
 
+def sweep(folder: Path, console: Console) -> int:
+    """Read every table below a folder as `kerasreg data` does; tally what came of it."""
+    from kerasreg.data import load
+    from kerasreg.errors import UserError
+
+    files = sorted(path for kind in ("csv", "parquet") for path in folder.rglob(f"*.{kind}"))
+    if not files:
+        console.print(f"no .csv or .parquet files in {folder}")
+        return 2
+    tally: Counter[str] = Counter()
+    faults = 0
+    for path in files:
+        try:
+            data = load(path, target=-1)
+            outcome = f"read: {data.task}"
+            for kind, said in (("with warnings", data.warnings), ("with notes", data.notes)):
+                tally[f"read {kind}"] += bool(said)
+            console.print(f"{path.name}: {outcome}; {len(data.feature_names)} features")
+        except UserError as error:
+            line = str(error).removeprefix(f"{path}").lstrip(": ")
+            faults += len(str(error).splitlines()) != 1
+            # What differs from file to file is left out of the reason.
+            reason = re.sub(r"'[^']*'|\"[^\"]*\"|[\d,.]*\d", "…", line)
+            outcome = f"refused: {reason[:90]}"
+            console.print(f"{path.name}: refused: {line}", markup=False, highlight=False)
+        except Exception as error:
+            faults += 1
+            outcome = f"FAULT: {type(error).__name__}"
+            console.print(f"{path.name}: FAULT: {error!r}", markup=False, style="red")
+        tally[outcome] += 1
+    table = Table("files", "what came of them", box=SIMPLE)
+    for outcome, count in tally.most_common():
+        table.add_row(f"{count:,}", Text(outcome))
+    console.print(table)
+    console.print(f"{len(files):,} files, {faults} faults")
+    return 1 if faults else 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"of {', '.join(CHECKS)}")
     parser.add_argument("--share", type=float, default=1.0, help="of the long form's amount")
     given = parser.parse_args()
+    if given.checks[:1] == ["tables"]:
+        if len(given.checks) != 2 or not Path(given.checks[1]).is_dir():
+            parser.error("tables: expected one folder of files, got " + " ".join(given.checks[1:]))
+        return sweep(Path(given.checks[1]), Console())
     unknown = set(given.checks) - set(CHECKS)
     if unknown:
         parser.error(f"no check {sorted(unknown)[0]!r}; there are {', '.join(CHECKS)}")

@@ -370,7 +370,7 @@ def test_bad_parquet(tmp_path):
     for content in (b"PAR1", b"PAR1" + b"\xff" * 40 + b"PAR1", good[:-9], good[9:]):
         assert "damaged" in one_line(load, write(path, content), target="y")
     assert "empty" in one_line(load, write(path, b""), target="y")
-    when = pa.array(np.arange(ROWS), pa.time32("s"))
+    when = pa.array(np.arange(ROWS, dtype=np.int32)).cast(pa.time32("s"))
     line = one_line(load, parquet(path, when=when, y=y), target="y")
     assert "column 'when' holds time32" in line
     nested = pa.array([[1]] * ROWS)

@@ -37,7 +37,7 @@ def lines_above(head: str, separators: Sequence[str]) -> Above:
     separator, count = None, 0
     for line in lines:
         text = line.strip("\ufeff\r\n \t") or line.strip("\ufeff\r\n")
-        stated = _SEPARATOR.fullmatch(text.strip('"')) if count == 0 else None
+        stated = _SEPARATOR.fullmatch(line.strip('\ufeff\r\n "')) if not separator else None
         if stated and stated[1] in separators:
             separator = stated[1]
         elif text and not _COMMENT.match(text):
@@ -59,7 +59,7 @@ def _titles(lines: Sequence[str], separators: Sequence[str]) -> int:
 
     None where some separator makes rows of one length of all the lines.
     """
-    best = 0
+    best = (0, 0)
     for separator in separators:
         try:
             lengths = [len(row) for row in csv.reader(lines[:-1], delimiter=separator)]
@@ -74,8 +74,9 @@ def _titles(lines: Sequence[str], separators: Sequence[str]) -> int:
             return 0
         rows = [length for length in lengths[start:] if length]
         if width > 1 and len(rows) > 2 and set(rows) == {width} and max(lengths[:start]) == 1:
-            best = max(best, start)
-    return best
+            # The most columns; of as many, those that leave more lines to the table.
+            best = max(best, (width, -start))
+    return -best[1]
 
 
 def data_like_header(first: Sequence[str], frame: pd.DataFrame, decimal: str) -> str:

@@ -100,7 +100,7 @@ def interpret(
             for name, reason in left.items()
         ]
         left = {}
-    left |= dict.fromkeys(dropped, "left out by --drop")
+    left |= dict.fromkeys(dropped, "by --drop")
     columns = []
     for name in names:
         one = found.get(name)
@@ -108,8 +108,9 @@ def interpret(
         entry = {"name": name, "role": role}
         if name in left:
             entry["why"] = left[name]
-            hint = "" if name in dropped else f"; --keep {shlex.quote(name)} uses it"
-            notes.append(f"{name} is left out: {left[name]}{hint}")
+            if name not in dropped:
+                hint = f"--keep {shlex.quote(name)} uses it"
+                notes.append(f"{name} is left out: {left[name]}; {hint}")
         elif one:
             notes += one.notes
             warnings += one.warnings

@@ -43,9 +43,7 @@ def _classes(data: Mapping[str, Any]) -> str:
     if not counts:
         return ""
     pairs = sorted(zip(data["class_names"], counts, strict=True), key=lambda pair: -pair[1])
-    shown = ", ".join(f"{name[:20]} ({count:,})" for name, count in pairs[:_MOST_CLASSES])
-    more = len(pairs) - _MOST_CLASSES
-    return f": {shown}" + (f" and {more} more" if more > 0 else "")
+    return f": {_some([f'{name[:20]} ({count:,})' for name, count in pairs], _MOST_CLASSES)}"
 
 
 def _columns(columns: list[Mapping[str, Any]]) -> list[str]:
@@ -59,15 +57,22 @@ def _columns(columns: list[Mapping[str, Any]]) -> list[str]:
     ]
     line = f"columns   {', '.join(counted)}"
     if left:
-        shown = "; ".join(f"{column['name'][:30]}: {column['why']}" for column in left[:3])
-        line += f"; left out: {shown}" + (f" and {len(left) - 3} more" if len(left) > 3 else "")
+        reasons: dict[str, list[str]] = {}
+        for column in left:
+            reasons.setdefault(column["why"], []).append(column["name"][:30])
+        shown = "; ".join(f"{_some(names)} ({why})" for why, names in reasons.items())
+        line += f"; left out: {shown}"
     holes = sorted((c for c in features if c.get("missing")), key=lambda c: -c["missing"])
     if not holes:
         return [line, "missing   no cells"]
     missing = sum(column["missing"] for column in holes)
-    shown = ", ".join(f"{c['name'][:30]} {c['missing']:,}" for c in holes[:4])
-    more = f" and {len(holes) - 4} more columns" if len(holes) > 4 else ""
-    return [line, f"missing   {missing:,} cells: {shown}{more}"]
+    shown = _some([f"{column['name'][:30]} {column['missing']:,}" for column in holes])
+    return [line, f"missing   {missing:,} cells: {shown}"]
+
+
+def _some(texts: list[str], most: int = 4) -> str:
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
 
 
 def _baseline(data: Mapping[str, Any]) -> str:
