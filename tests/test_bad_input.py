@@ -160,12 +160,15 @@ def _bytes(path, data):
     return str(path)
 
 
-def refused(arguments, capfd, words):
-    """Run, expect exit 2 and one line on stderr with these words; return the line."""
+def refused(arguments, capfd, words, begun=False):
+    """Run, expect exit 2 and one line on stderr with these words; return the line.
+
+    Nothing is said on stdout before, but what was read when the search had `begun`.
+    """
     status = cli.main([str(argument) for argument in arguments])
     out, err = capfd.readouterr()
     assert status == 2, err
-    assert out == ""
+    assert out.startswith("read ") if begun else out == ""
     assert err.count("\n") == 1, err
     assert err.startswith("kerasreg: ")
     assert "Traceback" not in err
@@ -254,7 +257,8 @@ class TestOutputFolder:
             return write(descriptor, data)
 
         monkeypatch.setattr(os, "write", full)
-        refused(["search", "--data", "iris", "--out", "study", *SMALL], capfd, ["No space", "kept"])
+        arguments = ["search", "--data", "iris", "--out", "study", *SMALL]
+        refused(arguments, capfd, ["No space", "kept"], begun=True)
         monkeypatch.undo()
         os.chdir(tmp_path)
         assert len(Study.open("study").trials()) == 1

@@ -337,6 +337,13 @@ def test_several_inputs_outputs_and_shared_layers(data):
         (lambda x, y: ActivationMonitor(x, every=1.5), "got 1.5"),
         (lambda x, y: ActivationMonitor(x, edges=[1, 0]), "edges: expected at least two"),
         (lambda x, y: GradientMonitor((x, y[:2])), "got ['2', '50'] rows"),
+        (lambda x, y: GradientMonitor(x, y), "write GradientMonitor((x, y), log_dir=FOLDER)"),
+        (lambda x, y: GradientMonitor(x, y, log_dir="logs"), "expected one argument, got 2"),
+        (lambda x, y: GradientMonitor("logs"), "got the text 'logs'; a folder is given as log_dir"),
+        (lambda x, y: GradientMonitor(x), "expected (x, y) or (x, y, sample_weight), got ndarray"),
+        (lambda x, y: ActivationMonitor("logs"), "probe: expected arrays of rows, got the text"),
+        (lambda x, y: ActivationMonitor(x, y), "write ActivationMonitor(x, log_dir=FOLDER)"),
+        (lambda x, y: PenaltyMonitor(x), "write PenaltyMonitor(log_dir=FOLDER), without rows"),
         (lambda x, y: TrainEvaluation(x, y, batch_size=0), "batch_size: expected at least 1"),
         (lambda x, y: TrainEvaluation(tf.data.Dataset.range(3), y), "y: expected None"),
     ],
@@ -346,3 +353,49 @@ def test_mistakes_are_told_at_once(data, make, message):
         make(*data)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+class UnpacksTwo(keras.Model):
+    """A model with its own steps, written as Keras' guide has them: `x, y = data`."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(1, activation="sigmoid", kernel_regularizer="l2")
+        self.mean = keras.metrics.Mean(name="loss")
+
+    @property
+    def metrics(self):
+        return [self.mean]
+
+    def call(self, x):
+        return self.dense(x)
+
+    def _measured(self, data):
+        x, y = data
+        loss = keras.ops.mean(keras.losses.binary_crossentropy(y, self(x)))
+        self.mean.update_state(loss)
+        return loss
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss = self._measured(data)
+        weights = self.trainable_weights
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        return {"loss": self.mean.result()}
+
+    def test_step(self, data):
+        self._measured(data)
+        return {"loss": self.mean.result()}
+
+
+def test_a_test_step_that_unpacks_two_values_is_evaluated():
+    x = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
+    y = (x[:, :1] > 0).astype("float32")
+    model = UnpacksTwo()
+    model.compile("adam")
+    monitor = TrainEvaluation(x, y)
+    # One batch: the model's own mean over batches does not weigh them by their rows.
+    model.fit(x, y, 40, epochs=2, verbose=0, validation_data=(x, y), callbacks=[monitor])
+    truth = model.evaluate(x, y, 40, verbose=0)
+    assert monitor.records["train_eval_loss"][-1] == pytest.approx(truth, rel=1e-5)
+    assert abs(monitor.records["gap_loss"][-1]) < 1e-5

@@ -98,7 +98,7 @@ def _read(name_or_path: str | Path, table: dict, options: dict) -> Dataset:
             class_names=None if options["task"] == "regression" else named.class_names,
             target_name=named.target_name,
             scaling=named.scaling,
-            **(options | {"task": options["task"] or named.task}),
+            **options,
         )
     if suffix == ".npz":
         _refuse(table, name, "holds arrays and their target")

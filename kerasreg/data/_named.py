@@ -29,7 +29,6 @@ class NamedArrays:
     feature_names: tuple[str, ...] | None = None
     class_names: tuple[str, ...] | None = None
     target_name: str = "target"
-    task: str = "classification"
     scaling: str = "auto"
 
 
@@ -54,7 +53,6 @@ def _bundled(name: str) -> NamedArrays:
         feature_names=tuple(str(feature) for feature in bunch.feature_names),
         class_names=None if regression else tuple(str(label) for label in names),
         target_name={"digits": "digit", "diabetes": "progression"}.get(name, "class"),
-        task="regression" if regression else "classification",
         # Digits are pixels of 0 to 16; standardised alone, rare ones would become outliers.
         scaling="unit" if name == "digits" else "standard",
     )

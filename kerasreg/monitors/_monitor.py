@@ -43,10 +43,18 @@ class Monitor(keras.callbacks.Callback):
         every: Record in epochs 0, every, 2 every, …
     """
 
+    #: How to construct it, for messages.
+    _usage = "log_dir=FOLDER"
+
     def __init__(self, log_dir: str | os.PathLike | None = None, every: int = 1) -> None:
         super().__init__()
         if isinstance(every, bool) or not isinstance(every, (int, np.integer)) or every < 1:
             raise UserError(f"every: expected a whole number of epochs from 1, got {every!r}.")
+        if not isinstance(log_dir, str | os.PathLike | None):
+            raise UserError(
+                f"log_dir: expected the path of a folder, got {type(log_dir).__name__}; "
+                f"write {self._usage}."
+            )
         self.log_dir = None if log_dir is None else os.fspath(log_dir)
         self.every = int(every)
         self._kept: list[tuple[int, Any]] = []
@@ -124,6 +132,12 @@ class Rows:
     """
 
     def __init__(self, name: str, arrays: object) -> None:
+        for text in keras.tree.flatten(arrays):
+            if isinstance(text, str | os.PathLike):
+                raise UserError(
+                    f"{name}: expected arrays of rows, got the text {str(text)[:60]!r}; a folder "
+                    "is given as log_dir=FOLDER."
+                )
         self.arrays = keras.tree.map_structure(_array, arrays)
         lengths = {
             a.shape[0] if a.ndim else None for a in keras.tree.flatten(self.arrays) if a is not None

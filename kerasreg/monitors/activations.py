@@ -68,6 +68,8 @@ class ActivationMonitor(Monitor):
     ```
     """
 
+    _usage = "ActivationMonitor(x, log_dir=FOLDER), without targets"
+
     def __init__(
         self,
         probe: Any,

@@ -41,6 +41,8 @@ class PenaltyMonitor(Monitor):
         epochs: Epochs of the records, `(records,)`.
     """
 
+    _usage = "PenaltyMonitor(log_dir=FOLDER), without rows"
+
     def __init__(self, log_dir: str | os.PathLike | None = None) -> None:
         super().__init__(log_dir)
         self._begun: list[tf.Tensor | None] = []

@@ -86,7 +86,8 @@ class TrainEvaluation(Monitor):
         def step(state: list[tf.Tensor], x: Any, y: Any, sample_weight: Any) -> Any:
             mapping = [*trainable_values(model), *zip(variables, state, strict=True)]
             with keras.StatelessScope(mapping, collect_losses=True) as scope:
-                logs = model.test_step((x, y, sample_weight))
+                # As `fit` packs it: without a weight two values, as a `test_step` may unpack.
+                logs = model.test_step(keras.utils.pack_x_y_sample_weight(x, y, sample_weight))
                 penalty = sum(tf.reduce_sum(tf.cast(p, tf.float32)) for p in model.losses)
             state = [scope.get_current_value(v) for v in variables]
             return logs, tf.convert_to_tensor(penalty, tf.float32), state
