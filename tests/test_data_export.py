@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from kerasreg.data import from_arrays, from_frame, load
+from kerasreg.data import from_arrays, from_frame, load, read_new_rows
 from kerasreg.data._table import read_table
 from kerasreg.errors import UserError
 
@@ -220,3 +220,45 @@ def test_exported_models_predict_without_kerasreg(tmp_path):
         [sys.executable, "-I", "-c", ALONE], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.stdout.strip().endswith("equal"), done.stderr
+
+
+def messy_lines(rows, seed):
+    """A German export: decimal commas, currency, dates, marks for missing, row numbers."""
+    rng = np.random.default_rng(seed)
+    lines = ["nr;Preis ;Anteil;Stadt;am;gut"]
+    for index in range(rows):
+        price = f"{rng.lognormal(8, 1):,.2f}".translate(str.maketrans(",.", ".,")) + " €"
+        share = "-" if index % 9 == 4 else f"{rng.uniform(0, 100):.1f} %".replace(".", ",")
+        town = rng.choice(["Köln", " Köln ", "Bonn", "NA"])
+        day = pd.Timestamp("2021-05-01") + pd.Timedelta(days=int(rng.integers(0, 700)))
+        lines.append(
+            f"{index};{price};{share};{town};{day:%d.%m.%Y};{'ja' if index % 2 else 'nein'}"
+        )
+    return lines
+
+
+def test_a_later_file_reaches_the_model_as_the_training_rows_did(tmp_path):
+    (tmp_path / "t.csv").write_text("\n".join(messy_lines(90, 0)), encoding="cp1252")
+    data = load(tmp_path / "t.csv", target="gut")
+    model = data.export(stack_for(data))
+    # The training file itself gives the features of training; its rows come in another order.
+    rows, notes = read_new_rows(tmp_path / "t.csv", data.describe())
+    assert notes == ("Anteil: 10 of 90 cells are missing",)
+    assert set(rows) == {"Preis", "Anteil", "Stadt", *(n for n in rows if n.startswith("am: "))}
+    stack = model.get_layer("stack")
+    seen = np.concatenate([data.refit.x, data.read_test().x])
+    np.testing.assert_allclose(
+        np.sort(model.predict(rows, verbose=0)[:, 0]),
+        np.sort(expected(data, stack, seen)[:, 0]),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+    # Another file, in UTF-8, without the target and with a town that training did not know.
+    later = [line.rpartition(";")[0] for line in messy_lines(20, 1)]
+    later[3] = later[3].replace("Köln", "Trier").replace("Bonn", "Trier").replace("NA", "Trier")
+    (tmp_path / "later.csv").write_text("\n".join(later), encoding="utf-8")
+    rows, notes = read_new_rows(tmp_path / "later.csv", data.describe())
+    assert "Stadt: training knew no 'Trier'; they count as no category" in notes
+    assert model.predict(rows, verbose=0).shape == (20, 1)
+    with pytest.raises(UserError, match="'Preis', 'am' are not there"):
+        read_new_rows(pd.DataFrame({"Anteil": [1.0], "Stadt": ["Bonn"]}), data.describe())

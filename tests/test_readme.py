@@ -66,7 +66,7 @@ def test_every_command_of_the_readme_exists():
     for line in lines:
         words = line.removeprefix(".venv/bin/").split()
         if words[:1] == ["kerasreg"]:
-            build_parser(dict.fromkeys(("search", "train", "report"))).parse_args(words[1:])
+            build_parser(dict.fromkeys(("search", "train", "report", "data"))).parse_args(words[1:])
         elif words[:1] == ["make"]:
             assert words[1] in targets, line
         elif words[:1] == ["python"] and words[1].startswith("scripts/"):

@@ -5,6 +5,7 @@ from kerasreg.data._from_arrays import from_arrays
 from kerasreg.data._from_frame import from_frame
 from kerasreg.data._load import load, locate
 from kerasreg.data._named import NAMES
+from kerasreg.data._new_rows import read_new_rows
 from kerasreg.data._splitting import subset_rows
 from kerasreg.data._story import story
 
@@ -17,6 +18,7 @@ __all__ = [
     "from_frame",
     "load",
     "locate",
+    "read_new_rows",
     "story",
     "subset_rows",
 ]

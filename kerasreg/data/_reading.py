@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from kerasreg.data._dates import date_parts, parse_dates
+from kerasreg.data._dates import ISO, date_parts, parse_dates
 from kerasreg.data._numbers import number_of, plain
 
 KINDS = ("number", "category", "date")
@@ -56,8 +57,10 @@ class Reading:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Reading":
-        """The reading that `to_dict` described."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+        """The reading that `to_dict` described, among other fields of a column's description."""
+        known = {field.name for field in dataclass_fields(cls)} & fields.keys()
+        values = {name: fields[name] for name in known}
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
     def names(self) -> tuple[str, ...]:
         """Columns that the column becomes."""
@@ -121,7 +124,10 @@ def as_dates(column: pd.Series, format: str) -> pd.Series:
     if column.dtype.kind == "M":
         return column.dt.tz_convert(None) if column.dt.tz is not None else column
     codes, texts = different_texts(column)
-    dates = parse_dates(pd.Series([*texts, None], dtype="str"), format).astype("datetime64[us]")
+    # Timestamps have no format; as text they are ISO dates.
+    dates = parse_dates(pd.Series([*texts, None], dtype="str"), format or ISO).astype(
+        "datetime64[us]"
+    )
     return pd.Series(dates.to_numpy()[codes], column.index)
 
 
