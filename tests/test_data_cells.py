@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kerasreg.data import from_frame, load, story
-from kerasreg.data._numbers import number_of
-from kerasreg.data._reading import Reading
+from kerasreg.data.cells.numbers import number_of
+from kerasreg.data.cells.reading import Reading
 from kerasreg.errors import UserError
 
 ROWS = 200

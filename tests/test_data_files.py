@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kerasreg.data import load
-from kerasreg.data._npz import MOST_BYTES
+from kerasreg.data.files.npz_file import MOST_BYTES
 from kerasreg.errors import UserError
 
 ROWS = 60
@@ -193,7 +193,7 @@ def claim(header: str) -> bytes:
 )
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_npz_is_what_numpy_wrote(tmp_path, x, save):
-    from kerasreg.data._npz import read_npz
+    from kerasreg.data.files.npz_file import read_npz
 
     labels = np.array(["no", "ÿes"])[Y]
     save(tmp_path / "a.npz", x=x, y=labels, other=np.arange(3))

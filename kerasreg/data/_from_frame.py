@@ -15,10 +15,10 @@ from kerasreg.data._interpret import interpret
 from kerasreg.data._labels import read_labels
 from kerasreg.data._leaks import possible_leaks
 from kerasreg.data._names import unique_names
-from kerasreg.data._numbers import plain
 from kerasreg.data._splitting import FRACTIONS
 from kerasreg.data._table import read_table
 from kerasreg.data._target import column_named
+from kerasreg.data.cells.numbers import plain
 from kerasreg.errors import UserError
 
 

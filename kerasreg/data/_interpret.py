@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kerasreg.data._infer import Inferred, infer
-from kerasreg.data._reading import KINDS, Reading, is_text
 from kerasreg.data._target import column_named
+from kerasreg.data.cells.infer import Inferred, infer
+from kerasreg.data.cells.reading import KINDS, Reading, is_text
 from kerasreg.errors import UserError
 
 # Fewer rows than this say nothing about identifiers.

@@ -4,14 +4,14 @@ import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kerasreg.data._csv import read_csv
 from kerasreg.data._dataset import Dataset
 from kerasreg.data._from_arrays import from_arrays
 from kerasreg.data._from_frame import Written, from_frame
 from kerasreg.data._named import NAMES, read_named
-from kerasreg.data._npz import read_npz
-from kerasreg.data._parquet import read_parquet
 from kerasreg.data._splitting import FRACTIONS
+from kerasreg.data.files.csv_file import read_csv
+from kerasreg.data.files.npz_file import read_npz
+from kerasreg.data.files.parquet_file import read_parquet
 from kerasreg.errors import UserError
 
 FILE_TYPES = (".csv", ".parquet", ".npz")

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kerasreg.data._csv import read_csv
 from kerasreg.data._names import unique_names
-from kerasreg.data._numbers import plain
-from kerasreg.data._parquet import read_parquet
-from kerasreg.data._reading import Reading
 from kerasreg.data._table import read_table
+from kerasreg.data.cells.numbers import plain
+from kerasreg.data.cells.reading import Reading
+from kerasreg.data.files.csv_file import read_csv
+from kerasreg.data.files.parquet_file import read_parquet
 from kerasreg.errors import UserError
 
 

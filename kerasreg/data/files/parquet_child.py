@@ -1,7 +1,7 @@
 """Decode the Parquet file on standard input to an Arrow stream on standard output.
 
-Run as a script by `_parquet.py`, alone: it imports nothing of kerasreg. Exit status 2 and one line
-on standard error: the file cannot be used.
+Run as a script by `parquet_file.py`, alone: it imports nothing of kerasreg. Exit status 2 and one
+line on standard error: the file cannot be used.
 """
 
 import os

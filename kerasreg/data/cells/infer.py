@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from kerasreg.data._dates import ISO, date_parts, find_format, parse_dates
-from kerasreg.data._numbers import match_number, writing_of
-from kerasreg.data._reading import Reading, as_dates, different_texts, is_text, missing
+from kerasreg.data.cells.dates import ISO, date_parts, find_format, parse_dates
+from kerasreg.data.cells.numbers import match_number, writing_of
+from kerasreg.data.cells.reading import Reading, as_dates, different_texts, is_text, missing
 from kerasreg.errors import UserError
 
 # A text column is numbers (or dates) when at least this share of what is not missing is.

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from kerasreg.data._files import MOST_CELLS, MOST_COLUMNS, open_regular
 from kerasreg.data._names import unique_names
+from kerasreg.data.files.bounded import MOST_CELLS, MOST_COLUMNS, open_regular
 from kerasreg.errors import UserError
 
 MOST_BYTES = 512 * 2**20
 _SECONDS = 120
-_CHILD = Path(__file__).with_name("_parquet_child.py")
+_CHILD = Path(__file__).with_name("parquet_child.py")
 
 
 def read_parquet(path: Path) -> pd.DataFrame:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from kerasreg.data._encoding import as_utf8
-from kerasreg.data._files import MOST_CELLS, MOST_COLUMNS, open_regular
-from kerasreg.data._header import data_like_header, lines_above
 from kerasreg.data._names import unique_names
-from kerasreg.data._numbers import certain_decimal, plain
+from kerasreg.data.cells.numbers import certain_decimal, plain
+from kerasreg.data.files.bounded import MOST_CELLS, MOST_COLUMNS, open_regular
+from kerasreg.data.files.encoding import as_utf8
+from kerasreg.data.files.header import data_like_header, lines_above
 from kerasreg.errors import UserError
 
 # Keeps reading below 2 GB of memory: a character of the file takes at most 4 bytes.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasreg.data._files import open_regular
+from kerasreg.data.files.bounded import open_regular
 from kerasreg.errors import UserError
 from kerasreg.files.npy import read_array
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kerasreg.data._dates import ISO, date_parts, parse_dates
-from kerasreg.data._numbers import number_of, plain
+from kerasreg.data.cells.dates import ISO, date_parts, parse_dates
+from kerasreg.data.cells.numbers import number_of, plain
 
 KINDS = ("number", "category", "date")
 # Texts that mean a missing cell, in small letters. Words among them are values where frequent.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from kerasreg.data._numbers import number_of, plain
+from kerasreg.data.cells.numbers import number_of, plain
 
 _COMMENT = re.compile(r"\s*(?:#|//|%)")
 _SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)

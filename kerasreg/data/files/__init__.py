@@ -1,0 +1,1 @@
+"""Files that users bring, read without trust: CSV, Parquet and NPZ."""
