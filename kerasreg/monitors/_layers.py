@@ -41,7 +41,7 @@ def unique_name(name: str, taken: Collection[str]) -> str:
     return next(n for n in itertools.chain([name], numbered) if n not in taken)
 
 
-def _variables_outsidechildren(layer: keras.layers.Layer) -> list[keras.Variable]:
+def _direct_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
     """Return a layer's trainable variables without those of the layers inside it."""
     inside = [child for child in children(layer) if isinstance(child, keras.layers.Layer)]
     inner = {id(v) for child in inside for v in child.trainable_variables}
@@ -58,7 +58,7 @@ def variables_by_layer(model: keras.Model) -> dict[str, list[keras.Variable]]:
     seen: set[int] = set()
     for name, layer in layers.items():
         if isinstance(layer, keras.layers.Layer):
-            new = [v for v in _variables_outsidechildren(layer) if id(v) not in seen]
+            new = [v for v in _direct_variables(layer) if id(v) not in seen]
             seen.update(id(v) for v in new)
             if new:
                 groups[name] = new

@@ -4,7 +4,7 @@ import functools
 import os
 import warnings
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -12,7 +12,11 @@ import numpy as np
 import tensorflow as tf
 
 from kerasreg.errors import UserError
+from kerasreg.monitors._layers import number_tags
 from kerasreg.monitors.events import shared_writer
+
+LayerRecord = dict[str, dict[str, Any]]
+"""Layer -> statistic -> its value in one epoch; `histogram` has the counts."""
 
 _OF_A_RUN = {
     "_model": None,  # Keras' reference
@@ -114,6 +118,32 @@ class Monitor(keras.callbacks.Callback):
             self._writer.write(step, scalars, histograms)
             self._writer.flush()
 
+    def _write_layers(
+        self,
+        step: int,
+        kind: str,
+        record: LayerRecord,
+        scalars: Sequence[str],
+        edges: Mapping[str, np.ndarray],
+    ) -> None:
+        """Write what was measured in every layer, in the order of the layers.
+
+        The tags are `KIND_STATISTIC/LAYER` for scalars and `KINDs/LAYER` for histograms.
+        """
+        tags = number_tags(list(record))
+        self._write(
+            step,
+            {
+                f"{kind}_{key}/{tag}": record[name][key]
+                for key in scalars
+                for name, tag in tags.items()
+            },
+            {
+                f"{kind}s/{tag}": (record[name]["histogram"], edges[name])
+                for name, tag in tags.items()
+            },
+        )
+
     def _warn_missed(self, what: str, missed: Mapping[str, str]) -> None:
         if missed:
             named = "; ".join(f"{name}: {reason}" for name, reason in missed.items())
@@ -158,6 +188,12 @@ def _array(value: object) -> np.ndarray | None:
         return None
     array = np.asarray(value)
     return array.astype(keras.config.floatx()) if array.dtype == np.float64 else array
+
+
+def series(records: Sequence[Mapping[str, float]], absent: float) -> dict[str, np.ndarray]:
+    """Return name -> array with one entry per record, `absent` where a record lacks the name."""
+    names = dict.fromkeys(name for record in records for name in record)
+    return {name: np.array([record.get(name, absent) for record in records]) for name in names}
 
 
 def compiled(model: keras.Model, function: Callable) -> Callable:

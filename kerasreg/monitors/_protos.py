@@ -1,15 +1,16 @@
 """The protocol buffers that TensorBoard's dashboards read, one function for each kind of value."""
 
-import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from tensorboard.compat.proto import summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
+import tensorflow as tf
+from tensorboard.compat.proto import summary_pb2
 from tensorboard.plugins.histogram import metadata as histogram_metadata
-from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
-from tensorboard.plugins.hparams import metadata as hparams_metadata
+from tensorboard.plugins.hparams import api_pb2
+from tensorboard.plugins.hparams import summary as hparams_summary
 from tensorboard.plugins.image import metadata as image_metadata
-from tensorboard.plugins.text import metadata as text_metadata
+from tensorboard.plugins.text.summary_v2 import text_pb
+from tensorboard.util.tensor_util import make_tensor_proto
 
 from kerasreg.errors import UserError
 
@@ -29,7 +30,6 @@ _DATA_TYPES = {
 }
 _NO_NAME = {"display_name": None, "description": None}
 _HISTOGRAM = histogram_metadata.create_summary_metadata(**_NO_NAME)
-_TEXT = text_metadata.create_summary_metadata(**_NO_NAME)
 _IMAGE = image_metadata.create_summary_metadata(**_NO_NAME)
 
 
@@ -50,17 +50,14 @@ def histogram(tag: str, counts: np.ndarray, edges: np.ndarray) -> Value:
             f"got {counts.shape} and {edges.shape}."
         )
     filled = np.flatnonzero(counts)
-    rows = np.stack([edges[:-1], edges[1:], counts], axis=1).astype("<f8")
+    rows = np.stack([edges[:-1], edges[1:], counts], axis=1).astype(np.float64)
     rows = rows[filled[0] : filled[-1] + 1] if filled.size else rows[:0]
-    tensor = tensor_pb2.TensorProto(
-        dtype=types_pb2.DT_DOUBLE, tensor_shape=_shape(rows.shape), tensor_content=rows.tobytes()
-    )
-    return Value(tag=tag, metadata=_HISTOGRAM, tensor=tensor)
+    return Value(tag=tag, metadata=_HISTOGRAM, tensor=make_tensor_proto(rows))
 
 
 def text(tag: str, markdown: str) -> Value:
     """Return a text to be shown as Markdown."""
-    return Value(tag=tag, metadata=_TEXT, tensor=_strings([markdown.encode()], shape=()))
+    return text_pb(tag, markdown.encode()).value[0]
 
 
 def image(tag: str, png: bytes, width: int, height: int) -> Value:
@@ -71,14 +68,14 @@ def image(tag: str, png: bytes, width: int, height: int) -> Value:
             "save the figure as PNG."
         )
     parts = [str(width).encode(), str(height).encode(), png]
-    return Value(tag=tag, metadata=_IMAGE, tensor=_strings(parts, shape=(3,)))
+    return Value(tag=tag, metadata=_IMAGE, tensor=make_tensor_proto(parts, dtype=np.object_))
 
 
 def experiment(
     hyperparameters: Mapping[str, HyperparameterValue | type], metrics: Sequence[str]
 ) -> Value:
     """Return the columns of the HParams dashboard."""
-    columns = api_pb2.Experiment(time_created_secs=time.time())
+    columns = []
     for name, example in hyperparameters.items():
         kind = example if isinstance(example, type) else type(_plain(name, example))
         if kind not in _DATA_TYPES:
@@ -86,40 +83,27 @@ def experiment(
                 f"hyperparameter {name!r}: expected the type bool, int, float or str, "
                 f"got {kind.__name__}."
             )
-        columns.hparam_infos.add(name=name, type=_DATA_TYPES[kind])
-    for name in metrics:
-        columns.metric_infos.add(name=api_pb2.MetricName(tag=metric_tag(name)), display_name=name)
-    return _hparams(
-        hparams_metadata.EXPERIMENT_TAG, plugin_data_pb2.HParamsPluginData(experiment=columns)
-    )
+        columns.append(api_pb2.HParamInfo(name=name, type=_DATA_TYPES[kind]))
+    shown = [
+        api_pb2.MetricInfo(name=api_pb2.MetricName(tag=metric_tag(name)), display_name=name)
+        for name in metrics
+    ]
+    return _value(hparams_summary.experiment_pb(columns, shown))
 
 
 def session_start(
     hyperparameters: Mapping[str, HyperparameterValue], group: str, started: float
 ) -> Value:
     """Return the setting of one session of the HParams dashboard."""
-    start = plugin_data_pb2.SessionStartInfo(group_name=group, start_time_secs=started)
-    for name, value in hyperparameters.items():
-        value = _plain(name, value)
-        if isinstance(value, bool):
-            start.hparams[name].bool_value = value
-        elif isinstance(value, str):
-            start.hparams[name].string_value = value
-        else:
-            start.hparams[name].number_value = value
-    return _hparams(
-        hparams_metadata.SESSION_START_INFO_TAG,
-        plugin_data_pb2.HParamsPluginData(session_start_info=start),
+    plain = {name: _plain(name, value) for name, value in hyperparameters.items()}
+    return _value(
+        hparams_summary.session_start_pb(plain, group_name=group, start_time_secs=started)
     )
 
 
 def session_end(status: str, ended: float) -> Value:
     """Return how one session of the HParams dashboard ended."""
-    end = plugin_data_pb2.SessionEndInfo(status=STATUS[status], end_time_secs=ended)
-    return _hparams(
-        hparams_metadata.SESSION_END_INFO_TAG,
-        plugin_data_pb2.HParamsPluginData(session_end_info=end),
-    )
+    return _value(hparams_summary.session_end_pb(STATUS[status], ended))
 
 
 def metric_tag(name: str) -> str:
@@ -127,9 +111,9 @@ def metric_tag(name: str) -> str:
     return f"hparams/{name}"
 
 
-def _hparams(tag: str, data: plugin_data_pb2.HParamsPluginData) -> Value:
-    metadata = hparams_metadata.create_summary_metadata(data)
-    return Value(tag=tag, metadata=metadata, tensor=hparams_metadata.NULL_TENSOR)
+def _value(summary: tf.compat.v1.Summary) -> Value:
+    """Return the only value of a summary, as TensorBoard's class instead of TensorFlow's."""
+    return Value.FromString(summary.value[0].SerializeToString())
 
 
 def _plain(name: str, value: object) -> HyperparameterValue:
@@ -141,14 +125,3 @@ def _plain(name: str, value: object) -> HyperparameterValue:
             f"{type(value).__name__} {value!r}; give each part a name."
         )
     return value
-
-
-def _strings(values: list[bytes], shape: tuple[int, ...]) -> tensor_pb2.TensorProto:
-    return tensor_pb2.TensorProto(
-        dtype=types_pb2.DT_STRING, tensor_shape=_shape(shape), string_val=values
-    )
-
-
-def _shape(shape: tuple[int, ...]) -> tensor_shape_pb2.TensorShapeProto:
-    dims = [tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in shape]
-    return tensor_shape_pb2.TensorShapeProto(dim=dims)

@@ -8,15 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from kerasreg.errors import UserError
-from kerasreg.monitors._layers import number_tags
-from kerasreg.monitors._monitor import Monitor, Rows, compiled
+from kerasreg.monitors._monitor import LayerRecord, Monitor, Rows, compiled
 from kerasreg.monitors._outputs import watch_outputs
 from kerasreg.monitors.statistics import (
     ACTIVATION_EDGES,
     ACTIVATION_STATISTICS,
     BOUNDS,
     activation_statistics,
-    bounded_edges,
     histogram,
     sort_finite,
 )
@@ -118,32 +116,21 @@ class ActivationMonitor(Monitor):
             self._start_anew()
         self._bounds = {name: BOUNDS.get(kind) for name, kind in activations.items()}
         self._edges = {name: self._choose_edges(bounds) for name, bounds in self._bounds.items()}
-        return run, inputs, number_tags(list(activations))
+        return run, inputs
 
-    def _record(self, step: int, logs: dict[str, float]) -> dict[str, dict[str, Any]]:
-        run, inputs, tags = self._compiled
-        record: dict[str, dict[str, Any]] = {}
+    def _record(self, step: int, logs: dict[str, float]) -> LayerRecord:
+        run, inputs = self._compiled
+        record: LayerRecord = {}
         now: dict[str, np.ndarray] = {}
         outputs = run(inputs)
-        for name in tags:
+        for name in self._edges:
             values = outputs[name].numpy()
             now[name] = sort_finite(values)
             record[name] = activation_statistics(
                 values, now[name], self._before.get(name), self._bounds[name]
             )
             record[name]["histogram"] = histogram(now[name], self._edges[name])
-        self._write(
-            step,
-            {
-                f"activation_{key}/{tag}": record[name][key]
-                for key in ACTIVATION_STATISTICS
-                for name, tag in tags.items()
-            },
-            {
-                f"activations/{tag}": (record[name]["histogram"], self._edges[name])
-                for name, tag in tags.items()
-            },
-        )
+        self._write_layers(step, "activation", record, ACTIVATION_STATISTICS, self._edges)
         self._before = now
         return record
 
@@ -154,7 +141,7 @@ class ActivationMonitor(Monitor):
     def _choose_edges(self, bounds: tuple[float, float] | None) -> np.ndarray:
         if self._given_edges is not None:
             return self._given_edges
-        return ACTIVATION_EDGES if bounds is None else bounded_edges(bounds)
+        return ACTIVATION_EDGES if bounds is None else np.linspace(*bounds, 101)
 
 
 def _checked(edges: Any) -> np.ndarray:

@@ -10,11 +10,10 @@ import tensorflow as tf
 from kerasreg.errors import UserError
 from kerasreg.monitors._layers import (
     call_arguments,
-    number_tags,
     trainable_values,
     variables_by_layer,
 )
-from kerasreg.monitors._monitor import Monitor, Rows, compiled
+from kerasreg.monitors._monitor import LayerRecord, Monitor, Rows, compiled
 from kerasreg.monitors.statistics import GRADIENT_EDGES, histogram, sort_finite
 
 GRADIENT_STATISTICS = ("norm", "weight_norm", "ratio", "nonfinite")
@@ -112,23 +111,15 @@ class GradientMonitor(Monitor):
                         x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True
                     )
             slopes = tape.gradient(loss, weights)
-            missed.update(
-                (name, "the loss does not depend on its weights")
-                for name, slope in slopes.items()
-                if all(g is None for g in slope)
-            )
-            return {
-                name: [
-                    _flat(
-                        [
-                            tf.zeros_like(w) if g is None else g
-                            for g, w in zip(slope, weight, strict=True)
-                        ]
-                    ),
-                    _flat(weight),
-                ]
-                for (name, slope), weight in zip(slopes.items(), weights.values(), strict=True)
-            }
+            flat = {}
+            for name, weight in weights.items():
+                slope = slopes[name]
+                if all(g is None for g in slope):
+                    missed[name] = "the loss does not depend on its weights"
+                pairs = zip(slope, weight, strict=True)
+                slope = [tf.zeros_like(w) if g is None else g for g, w in pairs]
+                flat[name] = [_flat(slope), _flat(weight)]
+            return flat
 
         data = keras.tree.map_structure(
             lambda a: None if a is None else tf.convert_to_tensor(a), self._probe.arrays
@@ -136,35 +127,24 @@ class GradientMonitor(Monitor):
         run = compiled(model, gradients)
         run(*data)
         self._warn_missed("compute the gradient", missed)
-        return run, data, number_tags(list(groups))
+        return run, data, list(groups)
 
-    def _record(self, step: int, logs: dict[str, float]) -> dict[str, dict[str, Any]]:
-        run, data, tags = self._compiled
-        record: dict[str, dict[str, Any]] = {}
+    def _record(self, step: int, logs: dict[str, float]) -> LayerRecord:
+        run, data, names = self._compiled
+        record: LayerRecord = {}
         measured = run(*data)
-        for name in tags:
+        for name in names:
             slope, weight = (tensor.numpy() for tensor in measured[name])
             norm, weight_norm = _norm(slope), _norm(weight)
-            ordered = sort_finite(slope)
             record[name] = {
                 "norm": norm,
                 "weight_norm": weight_norm,
                 "ratio": norm / weight_norm if weight_norm else float("nan"),
                 "nonfinite": 1.0 - float(np.mean(np.isfinite(slope))),
-                "histogram": histogram(ordered, self.edges),
+                "histogram": histogram(sort_finite(slope), self.edges),
             }
-        self._write(
-            step,
-            {
-                f"gradient_{key}/{tag}": record[name][key]
-                for key in ("norm", "ratio")
-                for name, tag in tags.items()
-            },
-            {
-                f"gradients/{tag}": (record[name]["histogram"], self.edges)
-                for name, tag in tags.items()
-            },
-        )
+        edges = dict.fromkeys(record, self.edges)
+        self._write_layers(step, "gradient", record, ("norm", "ratio"), edges)
         return record
 
 

@@ -1,6 +1,7 @@
 """The loss in Keras' logs, taken apart into what the data and what the penalties contribute."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -8,7 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from kerasreg.monitors._layers import named_layers, number_tags, variables_by_layer
-from kerasreg.monitors._monitor import Monitor, compiled
+from kerasreg.monitors._monitor import Monitor, compiled, series
+
+_KEYS = ("data_loss", "penalty", "val_data_loss", "val_penalty")
 
 
 class PenaltyMonitor(Monitor):
@@ -51,20 +54,13 @@ class PenaltyMonitor(Monitor):
     @property
     def records(self) -> dict[str, np.ndarray]:
         """Name in the logs -> array with one entry per epoch."""
-        return {
-            key: np.array([record[key] for _, (record, _) in self._kept])
-            for key in ("data_loss", "penalty", "val_data_loss", "val_penalty")
-        }
+        return {key: np.array([record[key] for _, (record, _) in self._kept]) for key in _KEYS}
 
     @property
     def penalties(self) -> dict[str, np.ndarray]:
         """Layer -> array with its penalty at the end of each epoch."""
-        names = dict.fromkeys(name for _, (_, penalties) in self._kept for name in penalties)
         # A layer that is frozen for a while has no penalty then.
-        return {
-            name: np.array([penalties.get(name, 0.0) for _, (_, penalties) in self._kept])
-            for name in names
-        }
+        return series([penalties for _, (_, penalties) in self._kept], absent=0.0)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._begun, self._rows_at_end = [], None
@@ -73,23 +69,47 @@ class PenaltyMonitor(Monitor):
         if self._compiled is None and self.model.built:
             self._compiled = self._prepare()
         # A model that is built by its first step has no weights before it.
-        self._begun.append(None if self._compiled is None else self._compiled.measure())
+        self._begun.append(None if self._compiled is None else self._compiled[0]())
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         # Read at the last step only, and before validation resets the count.
         steps = self.params.get("steps")
         if self._compiled is not None and (steps is None or batch + 1 >= steps):
-            self._rows_at_end = float(self._compiled.measure()[-1])
+            self._rows_at_end = float(self._compiled[0]()[-1])
 
-    def _prepare(self) -> "_Penalties":
-        return _Penalties(self.model)
+    def _prepare(self) -> tuple[Callable[[], tf.Tensor], dict[str, str]]:
+        """Return what measures the penalties, and the tags of the layers that have any.
+
+        It returns a vector: the penalty of each of these layers, then the rows that Keras' running
+        mean of the loss has counted in this epoch (0 where a model has no such mean).
+        """
+        model = self.model
+        groups = {
+            name: penalized
+            for name, variables in variables_by_layer(model).items()
+            if (penalized := [v for v in variables if v.regularizer is not None])
+        }
+        means = [m for m in model.metrics if isinstance(m, keras.metrics.Mean) and m.name == "loss"]
+
+        def measure() -> tf.Tensor:
+            penalties = [
+                tf.add_n([tf.reduce_sum(tf.cast(v.regularizer(v), tf.float32)) for v in variables])
+                for variables in groups.values()
+            ]
+            rows = tf.cast(means[0].count, tf.float32) if means else tf.zeros(())
+            return tf.stack([*penalties, rows])
+
+        # Called at every step, so even the 0.04 ms count that `tf.function` takes to find the one
+        # graph it has.
+        run = compiled(model, measure)
+        return run if model.run_eagerly else run.get_concrete_function(), number_tags(list(groups))
 
     def _record(self, step: int, logs: dict[str, float]) -> Any:
         if not self._kept:
             self._warn_missed("take the penalty from the data loss", _data_penalties(self.model))
-        tags = self._compiled.tags
-        final = self._compiled.measure().numpy()[:-1].astype(np.float64)
-        record = dict.fromkeys(("data_loss", "penalty", "val_data_loss", "val_penalty"), np.nan)
+        measure, tags = self._compiled
+        final = measure().numpy()[:-1].astype(np.float64)
+        record = dict.fromkeys(_KEYS, np.nan)
         if "loss" in logs:
             record["penalty"] = self._mean_penalty(float(final.sum()))
             record["data_loss"] = float(logs["loss"]) - record["penalty"]
@@ -120,36 +140,6 @@ class PenaltyMonitor(Monitor):
             # The step that built the model counts as the one after it.
             rows[0] += known[0][-1]
         return float(np.average(totals, weights=rows if rows.all() else None))
-
-
-class _Penalties:
-    """The penalties of a model's layers, compiled.
-
-    `measure()` returns a vector: the penalty of each layer in `tags`, then the rows that Keras'
-    running mean of the loss has counted in this epoch (0 where a model has no such mean).
-    """
-
-    def __init__(self, model: keras.Model) -> None:
-        groups = {
-            name: penalized
-            for name, variables in variables_by_layer(model).items()
-            if (penalized := [v for v in variables if v.regularizer is not None])
-        }
-        means = [m for m in model.metrics if isinstance(m, keras.metrics.Mean) and m.name == "loss"]
-
-        def measure() -> tf.Tensor:
-            penalties = [
-                tf.add_n([tf.reduce_sum(tf.cast(v.regularizer(v), tf.float32)) for v in variables])
-                for variables in groups.values()
-            ]
-            rows = tf.cast(means[0].count, tf.float32) if means else tf.zeros(())
-            return tf.stack([*penalties, rows])
-
-        self.tags = number_tags(list(groups))
-        # Called at every step, so even the 0.04 ms count that `tf.function` takes to find the one
-        # graph it has.
-        run = compiled(model, measure)
-        self.measure = run if model.run_eagerly else run.get_concrete_function()
 
 
 def _data_penalties(model: keras.Model) -> dict[str, str]:

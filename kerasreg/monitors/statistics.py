@@ -61,11 +61,6 @@ for _edges in (ACTIVATION_EDGES, GRADIENT_EDGES):
     _edges.setflags(write=False)
 
 
-def bounded_edges(bounds: tuple[float, float], bins: int = 100) -> np.ndarray:
-    """Return `bins + 1` evenly spaced edges over the range of a bounded activation."""
-    return np.linspace(*bounds, bins + 1)
-
-
 def sort_finite(values: np.ndarray) -> np.ndarray:
     """Return the finite entries of `values`, flat and in increasing order.
 

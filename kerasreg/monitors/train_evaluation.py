@@ -1,7 +1,7 @@
 """Metrics of the training rows in inference mode, so that the gap to validation is honest."""
 
-import itertools
 import os
+import re
 from typing import Any
 
 import keras
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kerasreg.errors import UserError
 from kerasreg.monitors._layers import trainable_values
-from kerasreg.monitors._monitor import Monitor, Rows, compiled
+from kerasreg.monitors._monitor import Monitor, Rows, compiled, series
 
 
 class TrainEvaluation(Monitor):
@@ -73,10 +73,7 @@ class TrainEvaluation(Monitor):
     @property
     def records(self) -> dict[str, np.ndarray]:
         """Name in the logs -> array with one entry per record, NaN where it was not logged."""
-        names = dict.fromkeys(key for _, record in self._kept for key in record)
-        return {
-            key: np.array([record.get(key, np.nan) for _, record in self._kept]) for key in names
-        }
+        return series([record for _, record in self._kept], absent=np.nan)
 
     def _prepare(self) -> Any:
         model = self.model
@@ -126,11 +123,7 @@ class TrainEvaluation(Monitor):
         }
         logs.update(record)
         self._write(
-            step,
-            {
-                key.replace("train_eval_", "train_eval/", 1).replace("gap_", "gap/", 1): value
-                for key, value in record.items()
-            },
+            step, {re.sub("^(train_eval|gap)_", r"\1/", key): record[key] for key in record}
         )
         return record
 
@@ -141,11 +134,10 @@ class TrainEvaluation(Monitor):
             return
         count = self._data.count
         parts = -(-count // self.batch_size)
-        bounds = [count * part // parts for part in range(parts + 1)]
-        for start, stop in itertools.pairwise(bounds):
+        for part in range(parts):
+            rows = slice(count * part // parts, count * (part + 1) // parts)
             yield keras.tree.map_structure(
-                lambda a, rows=slice(start, stop): None if a is None else a[rows],
-                self._data.arrays,
+                lambda a, rows=rows: None if a is None else a[rows], self._data.arrays
             )
 
 
