@@ -9,7 +9,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from kerasreg.objectives import lower_is_better
-from kerasreg.plots._records import Trial, robust_limit, scored
+from kerasreg.plots._points import draw_scores
+from kerasreg.plots._records import Trial, robust_limit, scored, scores
 from kerasreg.plots._style import (
     BASELINE,
     BEST,
@@ -18,15 +19,15 @@ from kerasreg.plots._style import (
     PAPER,
     SERIES,
     count_epochs,
+    empty_figure,
     label,
     new_figure,
-    note,
-    number,
     percent,
     remark,
     styled,
 )
-from kerasreg.study import best_trial
+from kerasreg.study import best_trial, is_scored
+from kerasreg.words import show
 
 TITLES = {
     "data_loss": "Data loss (without penalty)",
@@ -58,15 +59,9 @@ def learning_curves(columns: Mapping[str, Trial | None]) -> Figure:
         The figure: data loss, accuracy or mean absolute error, and the penalty where there is one.
     """
     records = [record for record in columns.values() if record is not None]
-    rows = [
-        name
-        for name in ("data_loss", "accuracy", "mae", "penalty")
-        if any(_drawn(record, name) for record in records)
-    ]
+    rows = [name for name in TITLES if any(_drawn(record, name) for record in records)]
     if not rows:
-        figure = new_figure(9, 2)
-        note(figure.subplots(), "No learning curves were recorded.")
-        return figure
+        return empty_figure("No learning curves were recorded.")
     heights = [0.55 if name == "penalty" else 1.0 for name in rows]
     figure = new_figure(9, 0.5 + 2.7 * sum(heights))
     grid = figure.subplots(
@@ -111,67 +106,59 @@ def _drawn(record: Trial, name: str) -> bool:
 
 
 def draw_pair(axes: Axes, record: Trial, name: str, colour: str) -> None:
+    """Draw a record's training and validation curve of `name`, with the gap and chosen epoch."""
     train, validation = curve(record, name), curve(record, f"val_{name}")
     if name == "penalty":
-        axes.plot(np.arange(1, len(train) + 1), train, color=colour)
+        _plot(axes, train, color=colour)
         return
     members = record.get("members") or []
-    if len(members) > 1:
-        for member in members:
-            single = curve(member, f"val_{name}")
-            if single is not None:
-                axes.plot(
-                    np.arange(1, len(single) + 1), single, color=colour, linewidth=0.6, alpha=0.35
-                )
-    epochs = np.arange(1, len(train) + 1)
-    axes.plot(epochs, train, color=colour, linestyle="--", linewidth=1.2)
-    if validation is not None:
-        both = min(len(train), len(validation))
-        axes.fill_between(
-            epochs[:both],
-            train[:both],
-            validation[:both],
-            color=colour,
-            alpha=0.16,
-            linewidth=0,
+    for member in members if len(members) > 1 else ():
+        single = curve(member, f"val_{name}")
+        if single is not None:
+            _plot(axes, single, color=colour, linewidth=0.6, alpha=0.35)
+    _plot(axes, train, color=colour, linestyle="--", linewidth=1.2)
+    if validation is None:
+        return
+    both = min(len(train), len(validation))
+    epochs = np.arange(1, both + 1)
+    axes.fill_between(
+        epochs, train[:both], validation[:both], color=colour, alpha=0.16, linewidth=0
+    )
+    _plot(axes, validation, color=colour)
+    chosen = record.get("chosen_epoch")
+    if chosen and 1 <= chosen <= len(validation):
+        height = validation[chosen - 1]
+        axes.axvline(chosen, color=MUTED, linewidth=0.8, linestyle=":")
+        axes.plot(chosen, height, "o", color=colour, markeredgecolor=INK, markersize=6)
+        axes.annotate(
+            (percent if name == "accuracy" else show)(height),
+            (chosen, height),
+            (6, 7 if name == "accuracy" else -14),
+            textcoords="offset points",
+            fontsize=8,
+            weight="bold",
+            bbox={"boxstyle": "round,pad=0.15", "color": PAPER, "alpha": 0.8},
         )
-        axes.plot(np.arange(1, len(validation) + 1), validation, color=colour)
-        chosen = record.get("chosen_epoch")
-        if chosen and 1 <= chosen <= len(validation):
-            value = (percent if name == "accuracy" else number)(validation[chosen - 1])
-            axes.axvline(chosen, color=MUTED, linewidth=0.8, linestyle=":")
-            height = validation[chosen - 1]
-            axes.plot(chosen, height, "o", color=colour, markeredgecolor=INK, markersize=6)
-            axes.annotate(
-                value,
-                (chosen, height),
-                (6, 7 if name == "accuracy" else -14),
-                textcoords="offset points",
-                fontsize=8,
-                weight="bold",
-                bbox={"boxstyle": "round,pad=0.15", "color": PAPER, "alpha": 0.8},
-            )
+
+
+def _plot(axes: Axes, values: np.ndarray, **look: object) -> None:
+    axes.plot(np.arange(1, len(values) + 1), values, **look)
 
 
 def limit(axes: Axes, records: Sequence[Trial], name: str) -> None:
     """Show what matters: the first epochs' huge losses and a rare spike may leave the axes."""
-    values = [
-        array
-        for record in records
-        for array in (curve(record, name), curve(record, f"val_{name}"))
-        if array is not None
-    ]
-    settled = [array[len(array) // 10 :] for array in values]
-    joined = np.concatenate(settled)
-    joined = joined[np.isfinite(joined)]
-    if joined.size == 0:
+    curves = [curve(record, key) for record in records for key in (name, f"val_{name}")]
+    settled = np.concatenate([array[len(array) // 10 :] for array in curves if array is not None])
+    settled = settled[np.isfinite(settled)]
+    if settled.size == 0:
         return
-    low, high = joined.min(), joined.max()
-    if name != "accuracy":
-        low, high = 0.0, min(high, 6 * np.median(joined) + 1e-12)
-    pad = 0.05 * (high - low) or 0.05
-    top = min(1.0 + pad / 2, high + pad) if name == "accuracy" else high + pad
-    axes.set_ylim(low - (pad if name == "accuracy" else 0), top)
+    low, high = settled.min(), settled.max()
+    if name == "accuracy":
+        pad = 0.05 * (high - low) or 0.05
+        axes.set_ylim(low - pad, min(1.0 + pad / 2, high + pad))
+    else:
+        high = min(high, 6 * np.median(settled) + 1e-12)
+        axes.set_ylim(0.0, high + (0.05 * high or 0.05))
 
 
 @styled
@@ -183,51 +170,35 @@ def best_so_far(trials: Sequence[Trial], objective: str, baseline: float | None 
         objective: Name of the score; decides which way is better.
         baseline: The baseline's score, a dashed line.
     """
-    figure = new_figure(9, 3.1)
-    left, right = figure.subplots(1, 2, sharey=True)
     done = scored(trials)
     if not done:
-        note(left, "No trial has a score yet.")
-        note(right, "No trial has a score yet.")
-        return figure
+        return empty_figure("No trial has a score yet.")
+    figure = new_figure(9, 3.1)
+    left, right = figure.subplots(1, 2, sharey=True)
     lower = lower_is_better(objective)
-    values = np.array([float(t["score"]) for t in done])
+    values = scores(done)
     spent = np.cumsum([float(trial.get("seconds") or 0.0) for trial in trials])
-    order = [index for index, trial in enumerate(trials) if trial in done]
-    eligible = np.where(
-        [t["status"] == "completed" for t in done], values, np.inf if lower else -np.inf
-    )
-    running = (np.minimum if lower else np.maximum).accumulate(eligible)
-    running = np.where(np.isfinite(running), running, np.nan)
+    order = [index for index, trial in enumerate(trials) if is_scored(trial)]
+    completed = np.where([trial["status"] == "completed" for trial in done], values, np.nan)
+    running = (np.fmin if lower else np.fmax).accumulate(completed)
     low, high = _progress_limits(values, running, baseline, lower)
-    beyond = (values < low) | (values > high)
-    clipped = np.clip(values, low, high)
     for axes, x, name in (
         (left, np.array(order) + 1, "trials"),
         (right, spent[order], "seconds of training"),
     ):
-        axes.scatter(
-            x[~beyond], clipped[~beyond], s=13, color=MUTED, alpha=0.7, linewidths=0, label="trial"
-        )
-        axes.scatter(
-            x[beyond],
-            clipped[beyond],
-            s=13,
-            color=MUTED,
-            alpha=0.4,
-            linewidths=0,
-            marker="^" if lower else "v",
+        draw_scores(
+            axes, x, values, (low, high), lower, s=13, color=MUTED, alpha=0.7, label="trial"
         )
         axes.step(x, running, where="post", color=BEST, label="best so far")
         if baseline is not None:
             axes.axhline(
-                baseline, color=BASELINE, linestyle="--", label=f"baseline {number(baseline)}"
+                baseline, color=BASELINE, linestyle="--", label=f"baseline {show(baseline)}"
             )
         axes.set_xlabel(name)
     left.set_ylabel(objective)
     best = best_trial(trials, objective)
     if best is not None:
-        left.set_title(f"Best {number(float(best['score']))} of {len(trials)} trials")
+        left.set_title(f"Best {show(float(best['score']))} of {len(trials)} trials")
     handles, names = right.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper right", ncols=len(handles))
     pad = 0.06 * (high - low)

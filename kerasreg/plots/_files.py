@@ -28,8 +28,12 @@ def save(figure: Figure, stem: Path) -> str:
         The SVG document with its links, for `themed_svg`; the file has none, since what they lead
         to is a page's table.
     """
-    _settle(figure)
-    svg = _svg(figure)
+    # Laid out once instead of before every drawing, which costs most of the time.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    svg = buffer.getvalue()
     atomic_write(stem.with_name(stem.name + ".png"), png_bytes(figure))
     atomic_write(stem.with_name(stem.name + ".svg"), re.sub(r"</?a\b[^>]*>", "", svg).encode())
     return svg
@@ -68,15 +72,3 @@ def themed_svg(svg: str, name: str) -> str:
         text,
         count=1,
     )
-
-
-def _settle(figure: Figure) -> None:
-    """Lay the figure out once instead of before every drawing, which costs most of the time."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kerasreg.plots._records import Scale, Trial, scored, scores, varied
-from kerasreg.plots._style import BEST, MUTED, label, new_figure, note, styled
+from kerasreg.plots._style import BEST, MUTED, empty_figure, label, new_figure, styled
 from kerasreg.seeds import derive
 
 
@@ -37,17 +37,13 @@ def enough_for_importance(trials: Sequence[Trial]) -> int:
     return max(20, 5 * len(varied(trials)))
 
 
-def importance(trials: Sequence[Trial], seed: int, repeats: int = 2) -> Importance | None:
+def importance(trials: Sequence[Trial], seed: int) -> Importance | None:
     """Estimate permutation importance with a random forest, or None with too few trials.
 
     The forest predicts the rank of the score (0 the lowest, 1 the highest), so that a few terrible
-    trials do not decide; it is judged on held-out trials in 5-fold cross-validation, repeated
-    with other folds, forests and permutations. Correlated hyperparameters share importance.
-
-    Args:
-        trials: Trial records.
-        seed: Same seed, same numbers.
-        repeats: Repetitions of the cross-validation.
+    trials do not decide; it is judged on held-out trials in 5-fold cross-validation, done
+    twice with other folds, forests and permutations. Correlated hyperparameters share importance.
+    Same seed, same numbers.
 
     Source: L. Breiman, "Random Forests" (2001); scikit-learn's `permutation_importance`.
     """
@@ -63,11 +59,11 @@ def importance(trials: Sequence[Trial], seed: int, repeats: int = 2) -> Importan
     x = np.stack([Scale.of(name, done).positions(done) for name in names], axis=1)
     y = (rankdata(scores(done)) - 1) / (len(done) - 1)
     losses, r2 = [], []
-    for repeat in range(repeats):
+    for repeat in range(2):
         folds = KFold(5, shuffle=True, random_state=derive(seed, "importance folds", repeat))
-        for number, (train, held_out) in enumerate(folds.split(x)):
+        for fold, (train, held_out) in enumerate(folds.split(x)):
             forest = RandomForestRegressor(
-                40, min_samples_leaf=2, random_state=derive(seed, "forest", repeat, number)
+                40, min_samples_leaf=2, random_state=derive(seed, "forest", repeat, fold)
             ).fit(x[train], y[train])
             r2.append(forest.score(x[held_out], y[held_out]))
             result = permutation_importance(
@@ -75,7 +71,7 @@ def importance(trials: Sequence[Trial], seed: int, repeats: int = 2) -> Importan
                 x[held_out],
                 y[held_out],
                 n_repeats=3,
-                random_state=derive(seed, "permutation", repeat, number),
+                random_state=derive(seed, "permutation", repeat, fold),
             )
             losses.append(result.importances_mean)
     table = np.array(losses)
@@ -95,9 +91,7 @@ def importance(trials: Sequence[Trial], seed: int, repeats: int = 2) -> Importan
 def importance_figure(result: Importance | None) -> Figure:
     """Draw importances as dots with their 5–95 % ranges, the most important on top."""
     if result is None:
-        figure = new_figure(9, 1.4)
-        note(figure.subplots(), "Too few trials to tell what mattered.")
-        return figure
+        return empty_figure("Too few trials to tell what mattered.")
     count = len(result.names)
     figure = new_figure(9, 1.0 + 0.36 * count)
     axes = figure.subplots()

@@ -24,9 +24,9 @@ import numpy as np
 
 from kerasreg.errors import UserError
 from kerasreg.files import load_npz
+from kerasreg.plots._style import SIDES
 
 NEAR_ZERO = 1e-3
-WHO = ("baseline", "best")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def load_inside(path: Path | str) -> dict[str, Inside]:
         UserError: The file is missing, damaged, holds pickles, or an array is absent or misshapen.
     """
     arrays = load_npz(path)
-    return {who: _read(path, arrays, who) for who in WHO if f"{who}/epochs" in arrays}
+    return {who: _read(path, arrays, who) for who in SIDES if f"{who}/epochs" in arrays}
 
 
 def _read(path: Path | str, arrays: Mapping[str, np.ndarray], who: str) -> Inside:

@@ -8,18 +8,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kerasreg.plots._inside import NEAR_ZERO, WHO, Activation, Inside
+from kerasreg.plots._inside import NEAR_ZERO, Activation, Inside
 from kerasreg.plots._style import (
-    BASELINE,
-    BEST,
     DASHES,
     MUTED,
     PAPER,
     SERIES,
+    SIDES,
     count_epochs,
+    empty_figure,
     label,
     new_figure,
-    note,
+    panels,
     percent,
     remark,
     styled,
@@ -28,6 +28,7 @@ from kerasreg.plots._style import (
 RIDGES = 9  # epochs drawn in one panel
 LAYERS = 6  # layers drawn
 BINS = 70  # of a ridge
+NOTHING = "Nothing was recorded inside the networks."
 
 
 @styled
@@ -37,9 +38,9 @@ def activation_ridges(inside: Mapping[str, Inside]) -> Figure:
     Exact zeros (what ReLU and dropout make) are left out of the ridges, which would else be one
     spike; their share at the last epoch is written beside them.
     """
-    columns = [who for who in WHO if who in inside and inside[who].activations]
+    columns = [who for who in SIDES if who in inside and inside[who].activations]
     if not columns:
-        return _nothing()
+        return empty_figure(NOTHING)
     layers = list(dict.fromkeys(n for who in columns for n in _watched(inside[who])))
     layers = sorted(layers, key=_hidden_index)[:LAYERS]
     figure = new_figure(9, 0.5 + 2.1 * len(layers))
@@ -51,10 +52,9 @@ def activation_ridges(inside: Mapping[str, Inside]) -> Figure:
             if activation is None:
                 remark(axes, f"no layer {label(layer)}")
                 continue
-            _ridges(axes, activation, inside[who].epochs, BASELINE if who == "baseline" else BEST)
+            _ridges(axes, activation, inside[who].epochs, SIDES[who])
             share = f"{activation.zero[-1]:.0%} zero"
             axes.set_title(f"{who.capitalize()}, {label(layer)}: {share}")
-        grid[0, column].set_ylabel("epoch")
         grid[-1, column].set_xlabel("output of the layer")
     for axes in grid[:, 0]:
         axes.set_ylabel("epoch")
@@ -123,7 +123,7 @@ def unit_health(inside: Mapping[str, Inside]) -> Figure:
 
     Columns are baseline and best; a row without data is left out.
     """
-    columns = [who for who in WHO if who in inside]
+    columns = [who for who in SIDES if who in inside]
     rows: list[tuple[str, dict[str, Mapping[str, np.ndarray]]]] = []
     for name, title in (("dead", "dead units"), ("saturated", "saturated outputs")):
         series = {
@@ -140,7 +140,7 @@ def unit_health(inside: Mapping[str, Inside]) -> Figure:
     if any(norms.values()):
         rows.append(("gradient norm", norms))
     if not rows:
-        return _nothing()
+        return empty_figure(NOTHING)
     figure = new_figure(9, 0.4 + 2.3 * len(rows))
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharey="row", sharex=True)
     looks = _looks(rows)
@@ -185,13 +185,10 @@ def weight_histograms(inside: Mapping[str, Inside]) -> Figure:
     """Draw each trained kernel's entries, baseline and best over each other."""
     layers = list(dict.fromkeys(layer for record in inside.values() for layer in record.weights))
     if not layers:
-        return _nothing()
-    columns = min(3, len(layers))
-    rows = -(-len(layers) // columns)
-    figure = new_figure(9, 0.5 + 2.3 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False)
+        return empty_figure(NOTHING)
+    figure, grid = panels(len(layers), 3, 2.3)
     for axes, layer in zip(grid.flat, layers, strict=False):
-        for who, colour in (("baseline", BASELINE), ("best", BEST)):
+        for who, colour in SIDES.items():
             weights = inside[who].weights.get(layer) if who in inside else None
             if weights is None:
                 continue
@@ -210,13 +207,5 @@ def weight_histograms(inside: Mapping[str, Inside]) -> Figure:
         axes.set_ylim(0, axes.get_ylim()[1] * 12)  # room for the legend
         axes.set_yticks([])
         axes.legend(loc="upper right", fontsize=7.5)
-    for axes in list(grid.flat)[len(layers) :]:
-        axes.set_visible(False)
     figure.supxlabel(f"weight (near zero: below {NEAR_ZERO:g} in size)", fontsize=9, color=MUTED)
-    return figure
-
-
-def _nothing() -> Figure:
-    figure = new_figure(9, 1.4)
-    note(figure.subplots(), "Nothing was recorded inside the networks.")
     return figure

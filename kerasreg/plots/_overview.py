@@ -9,37 +9,30 @@ from kerasreg.evidence import proportion
 from kerasreg.plots._curves import draw_pair, explain_lines, limit
 from kerasreg.plots._records import Trial
 from kerasreg.plots._response import colour_bar, surface
-from kerasreg.plots._style import BASELINE, BEST, INK, new_figure, percent, styled
+from kerasreg.plots._style import INK, SIDES, new_figure, percent, styled
 
 
 @styled
-def overview(
-    trials: Sequence[Trial],
-    result: Mapping[str, object],
-    pair: tuple[str, str] = ("dropout", "l2"),
-) -> Figure:
+def overview(trials: Sequence[Trial], result: Mapping[str, object]) -> Figure:
     """Draw a search of a classification in three panels.
 
     Args:
         trials: Trial records, at least one with a score.
         result: A study's result with baseline and best.
-        pair: Hyperparameters of the first panel.
 
     Returns:
-        Every trial over two hyperparameters; the learning curves of baseline and best; their
+        Every trial over dropout and L2; the learning curves of baseline and best; their
         accuracies on the test rows with Wilson's 95 % interval.
     """
     objective = result["objective"]
     figure = new_figure(11, 3.6)
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.25, 1.25, 1))
-    points = surface(left, trials, objective, pair)
+    points = surface(left, trials, objective, ("dropout", "l2"))
     left.set_title(f"{len(trials)} trials, one program")
     colour_bar(figure, points, left, objective, pad=0.02, aspect=28)
-    records = []
-    for who, colour in (("baseline", BASELINE), ("best", BEST)):
+    for who, colour in SIDES.items():
         draw_pair(middle, result[who], "data_loss", colour)
-        records.append(result[who])
-    limit(middle, records, "data_loss")
+    limit(middle, [result[who] for who in SIDES], "data_loss")
     middle.set(xlabel="epoch", ylabel="data loss", title="Baseline (orange) and best (blue)")
     explain_lines(figure)
     _tests(right, result)
@@ -48,7 +41,7 @@ def overview(
 
 def _tests(axes: Axes, result: Mapping[str, object]) -> None:
     rows = result["rows"]["test"]
-    for place, (who, colour) in enumerate((("baseline", BASELINE), ("best", BEST))):
+    for place, (who, colour) in enumerate(SIDES.items()):
         accuracy = result[who]["test"]["accuracy"]
         interval = proportion(round(accuracy * rows), rows)
         axes.plot(
@@ -64,7 +57,7 @@ def _tests(axes: Axes, result: Mapping[str, object]) -> None:
             weight="bold",
             color=INK,
         )
-    axes.set_yticks((0, 1), ("baseline", "best"))
+    axes.set_yticks((0, 1), list(SIDES))
     axes.set_ylim(1.6, -0.6)
     axes.xaxis.set_major_formatter(percent)
     axes.grid(False, axis="y")

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
-from kerasreg.plots._style import label, number, power
+from kerasreg.plots._style import label, power
 from kerasreg.study import is_scored
+from kerasreg.words import show
 
 Trial = Mapping[str, object]
 
@@ -53,7 +55,7 @@ class Scale:
         """Read the scale off the values of `name` in `trials`."""
         values = [trial["hyperparameters"].get(name) for trial in trials]
         if not all(_is_number(value) for value in values):
-            texts = tuple(sorted({_text(value) for value in values}))
+            texts = tuple(sorted({str(value) for value in values}))
             return cls(name, 0, max(1, len(texts) - 1), False, False, texts)
         rest = [float(value) for value in values if value != 0] or [0.0, 1.0]
         low, high = min(rest), max(rest)
@@ -66,7 +68,7 @@ class Scale:
     def position(self, value: object) -> float:
         """Place one value; zero stands at the middle of its band."""
         if self.categories:
-            return self.categories.index(_text(value)) / self.high
+            return self.categories.index(str(value)) / self.high
         if value == 0 and self.has_zero:
             return sum(ZERO_BAND) / 2
         if self.log:
@@ -88,13 +90,11 @@ class Scale:
             exponents = range(first, last + 1, step)
             marks = [(10.0**exponent, power(exponent)) for exponent in exponents]
             if len(marks) < 2:
-                marks = [(value, number(value, 2)) for value in (self.low, self.high)]
+                marks = [(value, show(value, 2)) for value in (self.low, self.high)]
         else:
-            marks = [
-                (value, number(value))
-                for value in _round_values(self.low, self.high, most)
-                if self.low <= value <= self.high and not (value == 0 and self.has_zero)
-            ]
+            locator = MaxNLocator(most - 1, steps=[1, 2, 2.5, 5, 10])
+            ticks = locator.tick_values(self.low, self.high).round(12)
+            marks = [(value, show(value, 10)) for value in ticks if self.low <= value <= self.high]
         if self.has_zero:
             marks.insert(0, (0.0, "0"))
         return [self.position(value) for value, _ in marks], [text for _, text in marks]
@@ -104,11 +104,6 @@ class Scale:
         if self.categories:
             return -0.25 / self.high, 1 + 0.25 / self.high
         return (ZERO_BAND[0] - 0.03 if self.has_zero else -0.05, 1.05)
-
-
-def spread(count: int) -> np.ndarray:
-    """Even, repeatable offsets in [-0.5, 0.5) that keep equal values apart (golden ratio)."""
-    return (np.arange(count) * 0.6180339887498949) % 1.0 - 0.5
 
 
 def robust_limit(values: np.ndarray, lower: bool) -> tuple[float, float]:
@@ -128,14 +123,3 @@ def robust_limit(values: np.ndarray, lower: bool) -> tuple[float, float]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _text(value: object) -> str:
-    return str(value)
-
-
-def _round_values(low: float, high: float, most: int) -> np.ndarray:
-    raw = (high - low) / max(1, most - 1)
-    size = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * size for factor in (1, 2, 2.5, 5, 10) if factor * size >= raw * 0.999)
-    return np.round(np.arange(math.ceil(low / step), math.floor(high / step) + 1) * step, 12)

@@ -11,23 +11,10 @@ from matplotlib.figure import Figure
 
 from kerasreg.objectives import lower_is_better
 from kerasreg.plots._points import apart, link, place_axes, star
-from kerasreg.plots._records import (
-    Scale,
-    Trial,
-    robust_limit,
-    scored,
-    scores,
-)
-from kerasreg.plots._style import (
-    BASELINE,
-    COLORMAP,
-    INK,
-    new_figure,
-    note,
-    number,
-    styled,
-)
+from kerasreg.plots._records import Scale, Trial, robust_limit, scored, scores
+from kerasreg.plots._style import BASELINE, COLORMAP, INK, empty_figure, panels, styled
 from kerasreg.study import best_trial
+from kerasreg.words import show
 
 WIDTH = 0.14  # of the smoothing kernel, in lengths of the axis
 SURFACE_FROM = 16  # trials; below this a smoothed surface would be invention
@@ -37,30 +24,18 @@ SURFACE_FROM = 16  # trials; below this a smoothed surface would be invention
 def response_surface(
     trials: Sequence[Trial], objective: str, pairs: Sequence[tuple[str, str]]
 ) -> Figure:
-    """Draw the score over pairs of hyperparameters, one panel a pair.
+    """Draw the score over pairs (horizontal, vertical) of hyperparameters, one panel a pair.
 
     Points are trials; the tint behind them is their smoothed mean (a Gaussian kernel of a seventh
     of the axis), faint where trials are few and at least 16 have a score. Exact zeros stand in a
     separate band. The star is the best completed trial, crosses are diverged trials.
-
-    Args:
-        trials: Trial records.
-        objective: Name of the score.
-        pairs: Names (horizontal, vertical), one pair a panel.
     """
     done = scored(trials)
-    columns = min(2, max(1, len(pairs)))
-    rows = max(1, -(-len(pairs) // columns))
-    figure = new_figure(9 if columns == 2 else 6, 3.7 * rows + 0.3)
-    grid = figure.subplots(rows, columns, squeeze=False)
     if not done or not pairs:
-        for axes in grid.flat:
-            note(axes, "No trial has a score." if not done else "Fewer than two vary.")
-        return figure
+        return empty_figure("No trial has a score." if not done else "Fewer than two vary.")
+    figure, grid = panels(len(pairs), 2, 3.7, width=9 if len(pairs) > 1 else 6)
     for axes, pair in zip(grid.flat, pairs, strict=False):
         points = surface(axes, trials, objective, pair)
-    for axes in list(grid.flat)[len(pairs) :]:
-        axes.set_visible(False)
     handles, names = grid.flat[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, names, loc="outside upper right", ncols=2)
@@ -110,7 +85,7 @@ def surface(
         )
     if best is not None:
         where = done.index(best)
-        star(axes, x[where], y[where], 230, label=f"best, {number(float(best['score']))}")
+        star(axes, x[where], y[where], 230, label=f"best, {show(float(best['score']))}")
     axes.grid(False)
     return points
 

@@ -8,28 +8,22 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from kerasreg.objectives import lower_is_better
-from kerasreg.plots._points import apart, link, place_axes, star
-from kerasreg.plots._records import (
-    ZERO_BAND,
-    Scale,
-    Trial,
-    robust_limit,
-    scored,
-    scores,
-)
+from kerasreg.plots._points import apart, draw_scores, link, place_axes, star
+from kerasreg.plots._records import ZERO_BAND, Scale, Trial, robust_limit, scored, scores
 from kerasreg.plots._style import (
     BEST,
     GRID,
     INK,
     MUTED,
     PAPER,
+    empty_figure,
     label,
     new_figure,
-    note,
-    number,
+    panels,
     styled,
 )
 from kerasreg.study import best_trial
+from kerasreg.words import show
 
 
 @styled
@@ -39,39 +33,21 @@ def slices(trials: Sequence[Trial], objective: str, names: Sequence[str]) -> Fig
     Scores far beyond the rest stand as triangles at the edge of the panel.
     """
     done = scored(trials)
-    columns = min(3, max(1, len(names)))
-    rows = max(1, -(-len(names) // columns))
-    figure = new_figure(9, 2.5 * rows + 0.2)
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     if not done or not names:
-        for axes in grid.flat:
-            note(axes, "No trial has a score." if not done else "Nothing varies.")
-        return figure
+        return empty_figure("No trial has a score." if not done else "Nothing varies.")
+    figure, grid = panels(len(names), 3, 2.5, sharey=True)
     lower = lower_is_better(objective)
     values = scores(done)
     low, high = robust_limit(values, lower)
-    beyond = (values > high) | (values < low)
     best = best_trial(trials, objective)
     for axes, name in zip(grid.flat, names, strict=False):
         scale = Scale.of(name, trials)
         place_axes(axes, scale, "x")
         x = apart(scale, done, 3)
-        axes.scatter(
-            x[~beyond], values[~beyond], s=16, color=BEST, alpha=0.6, linewidths=0
-        ).set_urls([link(trials, t) for t, far in zip(done, beyond, strict=True) if not far])
-        axes.scatter(
-            x[beyond],
-            np.clip(values[beyond], low, high),
-            marker="^" if lower else "v",
-            s=16,
-            color=MUTED,
-            alpha=0.8,
-            linewidths=0,
-        )
+        points, near = draw_scores(axes, x, values, (low, high), lower, s=16, color=BEST, alpha=0.6)
+        points.set_urls([link(trials, done[index]) for index in np.flatnonzero(near)])
         if best is not None:
             star(axes, x[done.index(best)], float(best["score"]), 150)
-    for axes in list(grid.flat)[len(names) :]:
-        axes.set_visible(False)
     for row in grid:
         row[0].set_ylabel(objective)
     pad = 0.06 * (high - low)
@@ -83,11 +59,10 @@ def slices(trials: Sequence[Trial], objective: str, names: Sequence[str]) -> Fig
 def parallel_coordinates(trials: Sequence[Trial], objective: str, names: Sequence[str]) -> Figure:
     """Draw every trial as a line through its hyperparameters to its score, the best tenth bold."""
     done = scored(trials)
+    if not done or not names:
+        return empty_figure("No trial has a score." if not done else "Nothing varies.")
     figure = new_figure(9, 3.8)
     axes = figure.subplots()
-    if not done or not names:
-        note(axes, "No trial has a score." if not done else "Nothing varies.")
-        return figure
     lower = lower_is_better(objective)
     values = scores(done)
     low, high = robust_limit(values, lower)
@@ -121,7 +96,7 @@ def parallel_coordinates(trials: Sequence[Trial], objective: str, names: Sequenc
             _value_beside(axes, position, place, text)
     axes.plot([len(scales)] * 2, [0, 1], color=GRID, linewidth=1, zorder=0)
     for place, value in ((1.0, low if lower else high), (0.0, high if lower else low)):
-        _value_beside(axes, len(scales), place, number(value))
+        _value_beside(axes, len(scales), place, show(value))
     return figure
 
 

@@ -11,6 +11,7 @@ from functools import lru_cache, wraps
 from typing import ParamSpec, TypeVar
 
 import matplotlib
+import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -22,6 +23,7 @@ R = TypeVar("R")
 
 INK, MUTED, GRID, PAPER, BAND = "#1b1f24", "#5b6370", "#d8dde4", "#ffffff", "#eef1f5"
 BASELINE, BEST = "#d55e00", "#0072b2"
+SIDES = {"baseline": BASELINE, "best": BEST}  # what a study compares, in this order
 SERIES = (BEST, BASELINE, "#009e73", "#cc79a7", "#b07d00", "#56b4e9", "#6b7280", "#8c564b")
 DASHES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (1, 1)))
 COLORMAP = "viridis"  # perceptually even, colour-blind-safe; bright is good
@@ -96,6 +98,27 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def panels(
+    count: int, columns: int, height: float, width: float = 9, **shared: bool
+) -> tuple[Figure, np.ndarray]:
+    """Return a figure of `count` panels and its axes, shape (rows, columns).
+
+    Args:
+        count: How many panels, from 1; the places left over in the last row stay empty.
+        columns: Most panels in a row.
+        height: Of a row, in inches.
+        width: Of the figure, in inches.
+        shared: `sharex` and `sharey` of matplotlib's `subplots`.
+    """
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = new_figure(width, height * rows + 0.3)
+    grid = figure.subplots(rows, columns, squeeze=False, **shared)
+    for axes in grid.flat[count:]:
+        axes.set_visible(False)
+    return figure, grid
+
+
 @lru_cache(maxsize=1)
 def _font():
     return font_manager.get_font(font_manager.findfont("DejaVu Sans"))
@@ -122,11 +145,6 @@ def power(exponent: int) -> str:
     return "10" + str(exponent).translate(_SUPERSCRIPT)
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """Return `value` with `digits` significant digits, short: `0.25`, `3.1e-05`, `–` for none."""
-    return "–" if value is None else f"{value:.{digits}g}"
-
-
 def count_epochs(axes: Axes) -> None:
     """Label the horizontal axis as epochs, with ticks at whole ones only."""
     axes.set_xlabel("epoch")
@@ -143,9 +161,11 @@ def remark(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=MUTED)
 
 
-def note(axes: Axes, text: str) -> None:
-    """Write `text` in the middle of empty axes: a figure without data says so."""
+def empty_figure(text: str) -> Figure:
+    """Return a figure that says why it shows nothing."""
+    figure = new_figure(9, 1.4)
+    axes = figure.subplots()
     remark(axes, text)
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
     axes.grid(False)
+    return figure
