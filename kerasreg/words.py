@@ -15,48 +15,37 @@ NAMES = {
 }
 
 
+_PHRASES = {
+    "dropout": "dropout at rate {} (fraction dropped)",
+    "input_dropout": "input dropout at rate {}",
+    "l2": "L2 of {}",
+    "l1": "L1 of {}",
+    "weight_decay": "decoupled weight decay of {}",
+    "label_smoothing": "label smoothing of {}",
+}
+
+
 def regularisers(settings: Mapping[str, Any]) -> list[str]:
     """What regularises in a setting, each as a phrase with its strength."""
-
-    def on(name: str) -> Any:
-        value = settings.get(name)
-        if isinstance(value, list | tuple):
-            return value if any(value) else None
-        return value or None
-
     said = []
-    if on("dropout"):
-        said.append(f"dropout at rate {show(on('dropout'))} (fraction dropped)")
-    if on("input_dropout"):
-        said.append(f"input dropout at rate {show(on('input_dropout'))}")
-    if on("l2"):
-        l2 = on("l2")
-        notes = (
-            f" (½λΣw² with λ = {show(lambda_from_l2(l2))})" if isinstance(l2, float | int) else ""
-        )
-        said.append(f"L2 of {show(l2)}{notes}")
-    if on("l1"):
-        said.append(f"L1 of {show(on('l1'))}")
-    if on("weight_decay"):
-        said.append(f"decoupled weight decay of {show(on('weight_decay'))}")
-    if on("label_smoothing"):
-        said.append(f"label smoothing of {show(on('label_smoothing'))}")
+    for name, phrase in _PHRASES.items():
+        value = settings.get(name)
+        if any(value) if isinstance(value, list | tuple) else value:
+            said.append(phrase.format(show(value)))
+            if name == "l2" and isinstance(value, float | int):
+                said[-1] += f" (½λΣw² with λ = {show(lambda_from_l2(value))})"
     if settings.get("normalization", "none") != "none":
         said.append(f"{settings['normalization']} normalisation")
     return said
 
 
 def show(value: Any, digits: int = 3) -> str:
-    """One value, short: numbers to `digits` significant digits, lists with commas."""
+    """One value, short: floats to `digits` significant digits, lists with commas."""
     if value is None:
         return "–"
-    if isinstance(value, bool) or not isinstance(value, int | float | list | tuple):
-        return str(value)
     if isinstance(value, list | tuple):
         return ", ".join(show(item, digits) for item in value)
-    if isinstance(value, int):
-        return str(value)
-    return f"{value:.{digits}g}"
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def amount(value: float | None, metric: str, signed: bool = False) -> str:

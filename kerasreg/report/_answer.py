@@ -8,7 +8,7 @@ from typing import Any
 from kerasreg.errors import UserError
 from kerasreg.evidence import compare, proportion
 from kerasreg.objectives import lower_is_better
-from kerasreg.report._reading import Record, StudyView
+from kerasreg.report._reading import Record, StudyView, gap, metric_of
 from kerasreg.stacks import StackConfig
 from kerasreg.statuses import UNSCORED
 from kerasreg.words import NAMES, amount, count, joined, regularisers
@@ -69,9 +69,13 @@ def headline(view: StudyView) -> str:
 def beats_baseline(view: StudyView) -> bool | None:
     """Whether the best score is better than the baseline's; None if equal or one is missing."""
     best, baseline = (record and record.get("score") for record in (view.best, view.baseline))
+    return _better(best, baseline, view.objective)
+
+
+def _better(best: float | None, baseline: float | None, metric: str) -> bool | None:
     if best is None or baseline is None or best == baseline:
         return None
-    return (best < baseline) == lower_is_better(view.objective)
+    return (best < baseline) == lower_is_better(metric)
 
 
 def test_sentence(view: StudyView) -> str:
@@ -79,13 +83,14 @@ def test_sentence(view: StudyView) -> str:
     best, baseline = (view.test(side, view.metric) for side in ("best", "baseline"))
     if best is None:
         return ""
-    said = f"On the test rows, after refitting, it has {_article(view.metric)} of "
+    article = "an" if view.metric == "accuracy" else "a"
+    said = f"On the test rows, after refitting, it has {article} {NAMES[view.metric]} of "
     said += amount(best, view.metric)
     if baseline is None:
         return said + "."
-    better = (best < baseline) == lower_is_better(view.metric)
+    better = _better(best, baseline, view.metric)
     said += f" against the baseline's {amount(baseline, view.metric)}: "
-    if best == baseline:
+    if better is None:
         return said + "no difference."
     intervals = test_intervals(view, view.metric)
     if not intervals:
@@ -106,10 +111,6 @@ def test_sentence(view: StudyView) -> str:
     )
 
 
-def _article(metric: str) -> str:
-    return {"accuracy": "an accuracy", "mae": "a mean absolute error"}[metric]
-
-
 def settings_of(view: StudyView, record: Record) -> dict[str, Any]:
     """All settings of a record: what the study held fixed, and what varied."""
     return {**(view.request.get("base") or {}), **record["hyperparameters"]}
@@ -120,56 +121,38 @@ def answer_rows(view: StudyView) -> list[Row]:
     best, baseline, metric = view.best, view.baseline, view.metric
     if best is None:
         return []
-    rows = [_validation_row(best, baseline, f"val_{name}") for name in ("data_loss", metric)]
+    rows = [
+        _row(
+            NAMES[key], metric_of(baseline, key), metric_of(best, key), key, _member_text(view, key)
+        )
+        for key in ("val_data_loss", f"val_{metric}")
+    ]
     training = _row(
-        f"training {NAMES[metric]}", _metric(baseline, metric), _metric(best, metric), metric
+        f"training {NAMES[metric]}", metric_of(baseline, metric), metric_of(best, metric), metric
     )
     rows += [replace(training, better=None), _gap_row(best, baseline, metric)]
-    if view.tests("best"):
-        rows += [_test_row(view, name) for name in (metric, "data_loss")]
+    seeds = len(view.tests("best"))
+    for name in (metric, "data_loss") if seeds else ():
+        intervals = test_intervals(view, name).items()
+        rows.append(
+            _row(
+                f"test {NAMES[name]}" + (f" (mean of {seeds} seeds)" if seeds > 1 else ""),
+                view.test("baseline", name),
+                view.test("best", name),
+                name,
+                "; ".join(f"{_between(ends, name)} ({over})" for over, ends in intervals),
+            )
+        )
     return rows
 
 
-def _validation_row(best: Record, baseline: Record | None, name: str) -> Row:
-    return _row(
-        NAMES[name],
-        _metric(baseline, name),
-        _metric(best, name),
-        name,
-        _paired(best, baseline, name),
-        lower_is_better(name),
-    )
-
-
 def _gap_row(best: Record, baseline: Record | None, metric: str) -> Row:
-    def gap(record: Record | None) -> float | None:
-        train, validation = _metric(record, metric), _metric(record, f"val_{metric}")
-        return None if train is None or validation is None else train - validation
-
-    best_gap, baseline_gap = gap(best), gap(baseline)
-    row = _row(f"gap: training − validation {NAMES[metric]}", baseline_gap, best_gap, metric)
-    row = replace(
-        row,
-        baseline=amount(baseline_gap, metric, signed=True),
-        best=amount(best_gap, metric, signed=True),
-    )
+    best_gap, baseline_gap = gap(best, metric), gap(baseline, metric)
+    name = f"gap: training − validation {NAMES[metric]}"
+    row = _row(name, baseline_gap, best_gap, metric, signed=True)
     if best_gap is None or baseline_gap is None:
         return row
     return replace(row, better=abs(best_gap) < abs(baseline_gap))
-
-
-def _test_row(view: StudyView, name: str) -> Row:
-    seeds = len(view.tests("best"))
-    row = _row(
-        f"test {NAMES[name]}" + (f" (mean of {seeds} seeds)" if seeds > 1 else ""),
-        view.test("baseline", name),
-        view.test("best", name),
-        name,
-        lower=lower_is_better(name),
-    )
-    intervals = test_intervals(view, name)
-    said = [f"{_between(ends, name)} ({over})" for over, ends in intervals.items()]
-    return replace(row, interval="; ".join(said))
 
 
 def test_intervals(view: StudyView, name: str) -> dict[str, tuple[float, float]]:
@@ -185,10 +168,9 @@ def test_intervals(view: StudyView, name: str) -> dict[str, tuple[float, float]]
         {one.get("seed"): one.get(name) for one in view.tests(side)}
         for side in ("best", "baseline")
     )
-    shared = [seed for seed in best if None not in (best[seed], baseline.get(seed))]
-    if len(shared) > 1:
-        paired = compare([best[seed] for seed in shared], [baseline[seed] for seed in shared], 0.0)
-        found["seeds"] = (paired.low, paired.high)
+    seeds = _paired(best, baseline)
+    if seeds is not None:
+        found["seeds"] = seeds
     return found
 
 
@@ -225,17 +207,17 @@ def _row(
     baseline: float | None,
     best: float | None,
     metric: str,
-    interval: tuple[float, float] | None = None,
-    lower: bool = True,
+    interval: str = "",
+    signed: bool = False,
 ) -> Row:
     difference = None if baseline is None or best is None else best - baseline
     return Row(
         name[0].upper() + name[1:],
-        amount(baseline, metric),
-        amount(best, metric),
+        amount(baseline, metric, signed),
+        amount(best, metric, signed),
         amount(difference, metric, signed=True),
-        "" if interval is None else _between(interval, metric),
-        None if not difference else (difference < 0) == lower,
+        interval,
+        _better(best, baseline, metric),
     )
 
 
@@ -244,25 +226,25 @@ def _between(interval: tuple[float, float], metric: str) -> str:
     return f"{low.removesuffix(' pp')} to {high}"
 
 
-def _metric(record: Record | None, name: str) -> float | None:
-    return None if record is None else (record.get("metrics") or {}).get(name)
-
-
-def _paired(best: Record, baseline: Record | None, name: str) -> tuple[float, float] | None:
-    """The 95 % interval of best minus baseline over shared seeds and folds, from two pairs up."""
-    if baseline is None:
-        return None
-    best_values, baseline_values = _by_member(best, name), _by_member(baseline, name)
-    shared = [key for key in best_values if key in baseline_values]
+def _paired(
+    best: Mapping[Any, float | None], baseline: Mapping[Any, float | None]
+) -> tuple[float, float] | None:
+    """The 95 % interval of best minus baseline over the keys of both, from two pairs up."""
+    shared = [key for key in best if None not in (best[key], baseline.get(key))]
     if len(shared) < 2:
         return None
-    result = compare(
-        [best_values[key] for key in shared], [baseline_values[key] for key in shared], 0.0
-    )
+    result = compare([best[key] for key in shared], [baseline[key] for key in shared], 0.0)
     return result.low, result.high
 
 
-def _by_member(record: Record, name: str) -> dict[tuple, float]:
+def _member_text(view: StudyView, name: str) -> str:
+    """The interval over the seeds and folds that best and baseline share, empty without."""
+    interval = _paired(_by_member(view.best, name), _by_member(view.baseline, name))
+    return "" if interval is None else _between(interval, name)
+
+
+def _by_member(record: Record | None, name: str) -> dict[tuple, float]:
+    record = record or {}
     chosen = record.get("chosen_epoch")
     values = {}
     for member in record.get("members") or []:

@@ -12,20 +12,8 @@ from kerasreg.report._page import Picture, drawn, from_file, write_page
 from kerasreg.report._trials import cell, numeric_columns
 
 VERDICTS = ("supported", "partly", "contradicted", "undecided")
-_KNOWN = {
-    "title",
-    "question",
-    "prediction",
-    "source",
-    "rule",
-    "answer",
-    "verdict",
-    "claims",
-    "table",
-    "figures",
-    "notes",
-    "repeat",
-}
+_TEXTS = ("question", "prediction", "source", "rule", "answer", "verdict")
+_KNOWN = {"title", *_TEXTS, "claims", "table", "figures", "notes", "repeat"}
 
 
 def render_comparison(comparison: Mapping[str, Any], folder: Path | str) -> Path:
@@ -53,18 +41,15 @@ def render_comparison(comparison: Mapping[str, Any], folder: Path | str) -> Path
     folder = Path(folder)
     _check(comparison)
     folder.mkdir(parents=True, exist_ok=True)
-    claims = [
-        {key: str(claim.get(key) or "") for key in ("id", "sentence", "verdict", "effect", "rule")}
-        for claim in comparison.get("claims") or []
-    ]
     table = list(comparison.get("table") or [])
     columns = list(dict.fromkeys(name for row in table for name in row))
     rows = [[cell(row.get(name)) for name in columns] for row in table]
-    texts = ("question", "prediction", "source", "rule", "answer", "verdict")
     values = {
-        "title": str(comparison["title"]),
-        **{key: str(comparison.get(key) or "") for key in texts},
-        "claims": claims,
+        **_texts(comparison, "title", *_TEXTS),
+        "claims": [
+            _texts(claim, "id", "sentence", "verdict", "effect", "rule")
+            for claim in comparison.get("claims") or []
+        ],
         "columns": [str(name) for name in columns],
         "rows": rows,
         "numeric": numeric_columns(rows, len(columns)),
@@ -106,9 +91,9 @@ def render_gallery(
             picture = from_file(lesson["picture"], f"lesson_{index}", "", lesson.get("alt") or "")
         cards.append(
             {
-                **{key: str(lesson.get(key) or "") for key in ("title", "question", "answer")},
+                **_texts(lesson, "title", "question", "answer"),
                 "claims": [
-                    {key: str(claim.get(key) or "") for key in ("id", "sentence", "verdict")}
+                    _texts(claim, "id", "sentence", "verdict")
                     for claim in lesson.get("claims") or []
                 ],
                 "picture": picture,
@@ -136,9 +121,15 @@ def _check(value: Mapping[str, Any], known: set[str] = _KNOWN) -> None:
             raise UserError(f"verdict: expected one of {VERDICTS}, got {verdict!r}")
 
 
+def _texts(values: Mapping[str, Any], *names: str) -> dict[str, str]:
+    """Return these values as text, empty where there is none."""
+    return {name: str(values.get(name) or "") for name in names}
+
+
 def _picture(item: Mapping[str, Any], index: int, folder: Path) -> Picture:
     figure, name = item.get("figure"), f"figure_{index}"
-    caption, alt = str(item.get("caption") or ""), str(item.get("alt") or item.get("caption") or "")
+    caption = str(item.get("caption") or "")
+    alt = str(item.get("alt") or caption)
     if not alt:
         raise UserError(f"figure {index}: expected an 'alt' text or a caption, got neither")
     if isinstance(figure, Figure):

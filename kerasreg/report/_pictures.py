@@ -6,7 +6,7 @@ from typing import Any
 
 from kerasreg import plots, words
 from kerasreg.report._page import Picture, drawn
-from kerasreg.report._reading import StudyView
+from kerasreg.report._reading import StudyView, metric_of
 from kerasreg.seeds import derive
 
 _PAIRS = (
@@ -40,12 +40,11 @@ def curves(view: StudyView, figures: Path) -> Picture | None:
 def _curves_alt(view: StudyView) -> str:
     parts = []
     for name, record in (("baseline", view.baseline), ("best trial", view.best)):
-        metrics = (record or {}).get("metrics") or {}
-        if metrics.get("data_loss") is not None and metrics.get("val_data_loss") is not None:
+        train, validation = metric_of(record, "data_loss"), metric_of(record, "val_data_loss")
+        if train is not None and validation is not None:
             parts.append(
                 f"at the chosen epoch {record['chosen_epoch']} the {name} has training data loss "
-                f"{metrics['data_loss']:.4g} and validation data loss "
-                f"{metrics['val_data_loss']:.4g}"
+                f"{train:.4g} and validation data loss {validation:.4g}"
             )
     return "Learning curves: " + "; ".join(parts) + "."
 

@@ -79,6 +79,17 @@ class StudyView:
         return sum(values) / len(values)
 
 
+def metric_of(record: Record | None, name: str) -> float | None:
+    """A metric at the chosen epoch, None without a record or where it was not measured."""
+    return ((record or {}).get("metrics") or {}).get(name)
+
+
+def gap(record: Record | None, metric: str) -> float | None:
+    """Training minus validation at the chosen epoch, None where one of them is missing."""
+    train, validation = metric_of(record, metric), metric_of(record, f"val_{metric}")
+    return None if train is None or validation is None else train - validation
+
+
 def read_study(folder: Path | str) -> StudyView:
     """Read a study, running, interrupted or finished.
 

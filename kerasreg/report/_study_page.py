@@ -9,7 +9,7 @@ from kerasreg import plots, words
 from kerasreg.objectives import sign
 from kerasreg.report import _answer, _pictures, _trials
 from kerasreg.report._page import write_page
-from kerasreg.report._reading import StudyView, read_study
+from kerasreg.report._reading import StudyView, metric_of, read_study
 from kerasreg.stacks import StackConfig
 
 
@@ -88,7 +88,7 @@ def _settings(view: StudyView) -> list[tuple[str, str]]:
 
 def _test_facts(view: StudyView) -> dict[str, Any]:
     best, value = view.best, view.test("best", view.metric)
-    validation = ((best or {}).get("metrics") or {}).get(f"val_{view.metric}")
+    validation = metric_of(best, f"val_{view.metric}")
     return {
         "reads": view.test_reads,
         "read": value is not None,

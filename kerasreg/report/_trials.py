@@ -5,7 +5,7 @@ from typing import Any
 
 from kerasreg import words
 from kerasreg.objectives import lower_is_better, sign
-from kerasreg.report._reading import Record, StudyView
+from kerasreg.report._reading import Record, StudyView, gap
 
 _POINTS = 80  # a trial's curve in the page has at most this many
 _CURVES = ("data_loss", "val_data_loss", "accuracy", "val_accuracy", "mae", "val_mae", "penalty")
@@ -26,12 +26,11 @@ def table(view: StudyView) -> dict[str, Any]:
     columns = [*head, *names, "epoch", "seconds"]
     best = view.best
     rows = []
-    for index, trial in enumerate(view.trials):
+    ranked = sorted(enumerate(view.trials), key=lambda pair: _rank(pair[1], view.objective))
+    for index, trial in ranked:
         metrics = trial["metrics"]
-        train, validation = metrics.get(metric), metrics.get(f"val_{metric}")
-        gap = None if train is None or validation is None else train - validation
         cells = [trial["score"], *([trial["score_std"]] if spread else [])]
-        cells += [metrics.get(second), gap]
+        cells += [metrics.get(second), gap(trial, metric)]
         cells += [trial["hyperparameters"].get(name) for name in names]
         cells += [trial["chosen_epoch"], trial["seconds"]]
         rows.append(
@@ -42,11 +41,9 @@ def table(view: StudyView) -> dict[str, Any]:
                 "best": trial is best,
                 "reason": _reason(trial),
                 "cells": [cell(value, 4 if k == 0 else 3) for k, value in enumerate(cells)],
-                "rank": _rank(trial, view.objective),
             }
         )
     numeric = numeric_columns([row["cells"] for row in rows], len(columns) - 2)
-    rows.sort(key=lambda row: row["rank"])
     return {
         "columns": columns,
         "numeric": [False, False, *numeric],
