@@ -15,12 +15,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerasreg.command import quiet_import, report_mistake
 from kerasreg.errors import UserError
-from kerasreg.options import build_parser, joined
+from kerasreg.options import STACK, build_parser, joined
 
 if TYPE_CHECKING:
     from kerasreg.search.progress import Event
@@ -42,8 +43,8 @@ class _Interrupted(KeyboardInterrupt):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status."""
     try:
-        verbs = {"search": _search, "train": _train, "report": _report, "data": _data}
-        parsed = build_parser(verbs).parse_args(
+        verbs = {verb: partial(_run, verb) for verb in ("search", "train")}
+        parsed = build_parser({**verbs, "report": _report, "data": _data}).parse_args(
             joined(sys.argv[1:] if arguments is None else arguments)
         )
         return parsed.run(parsed)
@@ -67,23 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _search(parsed: argparse.Namespace) -> int:
-    given = _given(parsed)
-    names = [name for name in ("units", "activation", "optimizer") if name in given]
-    return _run("search", given, {name: given.pop(name) for name in names})
-
-
-def _train(parsed: argparse.Namespace) -> int:
-    given = _given(parsed)
-    names = [name for name in given if name.startswith("stack_")]
-    return _run("train", given, {name.removeprefix("stack_"): given.pop(name) for name in names})
-
-
-def _given(parsed: argparse.Namespace) -> dict:
-    return {name: value for name, value in vars(parsed).items() if name != "run"}
-
-
-def _run(verb: str, given: dict, base: dict[str, str]) -> int:
+def _run(verb: str, parsed: argparse.Namespace) -> int:
+    given = {name: value for name, value in vars(parsed).items() if name != "run"}
+    stack = [name for name in given if name.startswith(STACK)]
+    base = {name.removeprefix(STACK): given.pop(name) for name in stack}
     quiet, given_out = given.pop("quiet"), given.pop("out", None)
     if given_out is None:
         raise UserError("--out: expected the folder to write, got none. Add --out DIR.")

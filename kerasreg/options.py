@@ -9,6 +9,8 @@ from kerasreg import __version__
 from kerasreg.command import Parser
 
 Run = Callable[[argparse.Namespace], int]
+#: What the parsed name of every field of the stack begins with.
+STACK = "stack_"
 
 
 def joined(arguments: Sequence[str]) -> list[str]:
@@ -101,11 +103,8 @@ def _add_search(verbs, run: Run) -> None:
         metavar="NAME=VALUE,...",
         help="try this setting first (a list a layer: units=64,64,l2=0); may be repeated",
     )
-    add("--units", metavar="A,B,...", help="widths of the hidden layers (default 128,128)")
-    add("--activation", metavar="NAME", help="of every hidden layer (default relu)")
-    add("--optimizer", metavar="NAME", help="adam (default), sgd, momentum, nesterov, ...")
+    _add_stack(group, only=("units", "activation", "optimizer"))
     _add_training(parser)
-    parser.add_argument("--engine", metavar="E", help="how to train: population or keras-tuner")
     _add_output(parser)
 
 
@@ -121,8 +120,7 @@ def _add_train(verbs, run: Run) -> None:
     )
     _add_data(parser)
     group = parser.add_argument_group("the stack (a list has a comma between its values)")
-    for flag, field, metavar, text in _STACK_FLAGS:
-        group.add_argument(flag, dest=f"stack_{field}", metavar=metavar, help=text)
+    _add_stack(group)
     group.add_argument(
         "--set",
         action="append",
@@ -130,7 +128,6 @@ def _add_train(verbs, run: Run) -> None:
         help="any field of the stack by its name, as search varies it; may be repeated",
     )
     _add_training(parser)
-    parser.add_argument("--engine", metavar="E", help="how to train: population or keras-tuner")
     _add_output(parser)
 
 
@@ -180,6 +177,12 @@ _STACK_FLAGS = (
     ("--momentum", "momentum", "M", "of momentum and nesterov (default 0.9)"),
     ("--loss", "loss", "NAME", "of regression: mse (default), mae or huber"),
 )
+
+
+def _add_stack(group, only: Sequence[str] | None = None) -> None:
+    for flag, field, metavar, text in _STACK_FLAGS:
+        if only is None or field in only:
+            group.add_argument(flag, dest=STACK + field, metavar=metavar, help=text)
 
 
 def _add_data(parser: argparse.ArgumentParser, positional: bool = False) -> None:
@@ -233,6 +236,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", metavar="E", help="how to train: population or keras-tuner")
     parser.add_argument("--out", metavar="DIR", help="the study folder to write (required)")
     parser.add_argument("--resume", action="store_true", help="go on with the study in --out")
     parser.add_argument(
