@@ -196,8 +196,8 @@ def test_contradicting_members_are_refused(spoil, message):
         (lambda: build([member(0), member(0)]), "got one twice"),
         (lambda: build([member(0)], "loss"), "objective"),
         (lambda: build([member(0)], rule="first"), "epoch rule"),
-        (lambda: build([member(0)], seconds=-1.0), "negative"),
-        (lambda: build([member(0)], seconds=math.nan), "'seconds' should be a number"),
+        (lambda: build([member(0, seconds=-1.0)]), "negative"),
+        (lambda: build([member(0, seconds=math.nan)]), "'seconds' should be a number"),
         (lambda: trial_record("../1", {}, [member(0)], "val_data_loss"), "'trial' should be"),
         (lambda: trial_record("1", {"u": [1]}, [member(0)], "val_data_loss"), "should be flat"),
         (lambda: trial_record("1", {"u": object()}, [member(0)], "val_data_loss"), "JSON can hold"),
@@ -216,7 +216,7 @@ def test_the_sum_is_checked_relative_to_its_size():
 
 
 def test_failed_record():
-    record = failed_record("7", {"l2": np.float32(0.25)}, "x" * 5000, seeds=[3], seconds=0.5)
+    record = failed_record("7", {"l2": np.float32(0.25)}, "x" * 5000, seeds=[3])
     assert record["status"] == "failed"
     assert record["error"] == "x" * 2000
     assert record["hyperparameters"] == {"l2": 0.25}

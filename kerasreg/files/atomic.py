@@ -77,11 +77,7 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def atomic_write(
-    path: Path | str,
-    content: bytes | Callable[[Path], object],
-    kept: str = "what was there before is kept",
-) -> None:
+def atomic_write(path: Path | str, content: bytes | Callable[[Path], object]) -> None:
     """Replace `path` by `content`, so that a reader or a crash sees the old file or the new one.
 
     The content goes to a hidden name in the same folder, is flushed to the disk (fsync) and then
@@ -91,14 +87,13 @@ def atomic_write(
         path: The file to write. A symbolic link there is replaced, not followed.
         content: The bytes, or a function that writes a file at the path it is given (the hidden
             name ends like `path`, so `model.save` finds its suffix).
-        kept: What the error message says is kept.
 
     Raises:
         UserError: When the folder or disk refuses; no half-written file remains.
     """
     path = Path(path)
     hidden = temporary(path)
-    with writing(path, kept):
+    with writing(path, "what was there before is kept"):
         path.parent.mkdir(exist_ok=True)
         try:
             if isinstance(content, bytes):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from kerasreg.files import atomic_write
-from kerasreg.search.baseline import baseline_shape, best_candidate, train_baseline
+from kerasreg.search.baseline import baseline_shape, train_baseline
 from kerasreg.search.context import SearchContext, Side
 from kerasreg.search.final_test import read_test_rows, refit
 from kerasreg.search.look_inside import look_inside
+from kerasreg.study import best_trial
 
 _OF_A_CANDIDATE = ("hyperparameters", "status", "score", "chosen_epoch")
 
@@ -24,7 +25,8 @@ def conclude(context: SearchContext) -> None:
     shape = baseline_shape(request, best)
     candidates = train_baseline(context, shape)
     sides = {}
-    if baseline := best_candidate(candidates, request.objective):
+    if baseline := best_trial(candidates, request.objective):
+        baseline = {**baseline, "trial": "baseline"}
         sides["baseline"] = Side(baseline, shape.replace(**baseline["hyperparameters"]))
     if best:
         sides["best"] = Side(best, request.config(best["hyperparameters"]))

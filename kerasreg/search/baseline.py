@@ -13,7 +13,7 @@ from kerasreg.search.context import SearchContext
 from kerasreg.search.request import Request
 from kerasreg.search.space import Choice, Range
 from kerasreg.stacks import StackConfig
-from kerasreg.study import best_trial, checked_record
+from kerasreg.study import checked_record
 
 LEARNING_RATES = 8
 
@@ -81,12 +81,6 @@ def train_baseline(context: SearchContext, shape: StackConfig) -> list[Record]:
             context.study.checkpoints,
         )
     return records
-
-
-def best_candidate(records: list[Record], objective: str) -> Record | None:
-    """The candidate with the best score, as the trial `baseline`; None if none has a score."""
-    best = best_trial(records, objective)
-    return best and {**best, "trial": "baseline"}
 
 
 def _read_candidates(path: Path, shape: StackConfig) -> list[Record]:

@@ -10,8 +10,8 @@ import keras
 
 from kerasreg.data import Dataset, Split
 from kerasreg.objectives import in_target_unit
-from kerasreg.population import MemberResult
-from kerasreg.search.engines import Engine, TrainingTask
+from kerasreg.population import MemberResult, TrainingPlan
+from kerasreg.search.engines import Engine, TrainingTask, halving_rungs
 from kerasreg.search.progress import Counter, Event, Progress
 from kerasreg.search.request import Request
 from kerasreg.stacks import StackConfig
@@ -68,10 +68,18 @@ class SearchContext:
             halving: Whether the worse settings stop early.
         """
         request = self.request
+        plan = TrainingPlan(
+            epochs=request.epochs,
+            batch_size=self.batch_size,
+            objective=request.objective,
+            patience=request.patience,
+            halving=halving_rungs(request.epochs) if halving else (),
+            keep="none",
+        )
         return TrainingTask(
             settings,
             request.member_seeds,
-            request.plan(self.batch_size, halving),
+            plan,
             request.folds,
             request.seed,
             None if only is None else frozenset(only),
@@ -92,15 +100,14 @@ class SearchContext:
         self, trial: str, hyperparameters: Mapping[str, Any], members: Sequence[MemberResult]
     ) -> dict[str, Any]:
         """The record of a trained setting, its errors in the target's unit."""
-        request, scale = self.request, self.dataset.target_scale
         return trial_record(
             trial,
             hyperparameters,
             members,
-            request.objective,
-            request.epoch_rule,
+            self.request.objective,
+            self.request.epoch_rule,
             self.engine.name,
-            target_scale=scale,
+            target_scale=self.dataset.target_scale,
         )
 
     def counter(self, phase: str, total: int) -> Counter:

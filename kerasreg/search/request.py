@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from kerasreg.errors import UserError
 from kerasreg.objectives import EPOCH_RULES, OBJECTIVES, objectives_of
-from kerasreg.population import TrainingPlan
-from kerasreg.search.engines import halving_rungs
 from kerasreg.search.space import Space
 from kerasreg.stacks import StackConfig
 
@@ -31,6 +28,7 @@ _BOUNDS = {
     "seed": (0, 10**18),
 }
 _CHOICES = {
+    "command": ("search", "train"),
     "searcher": SEARCHERS,
     "engine": ENGINES,
     "epoch_rule": EPOCH_RULES,
@@ -42,24 +40,15 @@ _CHOICES = {
 class Request:
     """Everything that decides the results of a study, but the data's content.
 
+    The fields are arguments of `kerasreg.search`, where they are described, but for these:
+
     Attributes:
-        command: `"search"` or `"train"`.
         data: Arguments of `kerasreg.load`, or None for data given as arrays.
         space: What may vary; empty for `train`.
-        searcher: One of `SEARCHERS`.
-        trials: How many settings to try; the only field that may grow later.
-        epochs: Most epochs a member trains.
-        seeds: Members a setting: seeds `seed`, `seed + 1`, ...
+        command: `"search"` or `"train"`.
+        trials: The only field that may grow later.
         folds: Cross-validation folds, 0 for the validation rows.
-        engine: One of `ENGINES`.
-        objective: `val_data_loss`, `val_accuracy` or `val_mae`.
         base: The stack that the space leaves alone, with what the space holds fixed.
-        patience: Epochs without improvement, None for no limit.
-        halving: Stop the worse half of a round at an eighth, a quarter and half of the epochs.
-        batch_size: Rows a step, None for the data set's default.
-        epoch_rule: `"best"` or `"last"`.
-        seed: Fixes every draw.
-        try_first: Settings tried before those of the searcher.
 
     Raises:
         UserError: A value that no study can have.
@@ -85,8 +74,14 @@ class Request:
 
     def __post_init__(self) -> None:
         for name, (low, high) in _BOUNDS.items():
-            optional = name in ("patience", "batch_size")
-            _whole(name, getattr(self, name), low, high, optional)
+            value = getattr(self, name)
+            if value is None and name in ("patience", "batch_size"):
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                raise UserError(
+                    f"--{name.replace('_', '-')}: expected a whole number from {low} to {high}, "
+                    f"got {value!r}."
+                )
         if self.folds == 1:
             raise UserError("--folds: expected 2 or more (or none), got 1.")
         for name, choices in _CHOICES.items():
@@ -111,22 +106,6 @@ class Request:
             return self.base
         return self.space.config(hyperparameters, self.base)
 
-    def plan(self, batch_size: int, halving: bool) -> TrainingPlan:
-        """How members are trained.
-
-        Args:
-            batch_size: Rows a step; the data decide where the request does not.
-            halving: Whether the worse settings stop early.
-        """
-        return TrainingPlan(
-            epochs=self.epochs,
-            batch_size=batch_size,
-            objective=self.objective,
-            patience=self.patience,
-            halving=halving_rungs(self.epochs) if halving else (),
-            keep="none",
-        )
-
     def check_task(self, task: str) -> None:
         """Refuse an objective that the data's task does not have."""
         known = objectives_of(task)
@@ -148,12 +127,14 @@ class Request:
         Raises:
             UserError: The values are not a request's.
         """
-        names = {item.name for item in dataclasses.fields(cls)}
+        names, first = {item.name for item in dataclasses.fields(cls)}, values.get("try_first", ())
         if (
-            not isinstance(values, Mapping)
-            or set(values) - names
+            set(values) - names
             or not {"data", "space"} <= set(values)
-            or not all(_is_kind(name, values[name]) for name in values)
+            or not _is_data(values["data"])
+            or type(first) not in (list, tuple)
+            or not all(isinstance(setting, Mapping) for setting in first)
+            or type(values.get("halving", False)) is not bool
         ):
             raise UserError("study.json: expected what kerasreg writes; it was edited or damaged.")
         return cls(
@@ -161,26 +142,11 @@ class Request:
                 **values,
                 "space": Space.from_dict(values["space"]),
                 "base": StackConfig.from_dict(values.get("base", {})),
-                "try_first": tuple(values.get("try_first", ())),
+                "try_first": tuple(first),
             }
         )
 
 
-def _is_kind(name: str, value: Any) -> bool:
-    """Whether a stored value has the type that the rest relies on."""
-    if name == "data":
-        return value is None or (
-            isinstance(value, Mapping)
-            and "name_or_path" in value
-            and all(type(item) in _DATA_KINDS.get(key, ()) for key, item in value.items())
-            and "\0" not in value["name_or_path"]
-        )
-    if name == "try_first":
-        return type(value) in (list, tuple) and all(isinstance(item, Mapping) for item in value)
-    return type(value) in _KINDS.get(name, (type(value),))
-
-
-_KINDS = {"space": (dict,), "base": (dict,), "command": (str,), "halving": (bool,)}
 _DATA_KINDS = {
     "name_or_path": (str,),
     "target": (str, int, type(None)),
@@ -192,15 +158,11 @@ _DATA_KINDS = {
 }
 
 
-def _whole(name: str, value: Any, low: int, high: int, optional: bool) -> None:
-    if value is None and optional:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        option = f"--{name.replace('_', '-')}"
-        raise UserError(f"{option}: expected a whole number from {low} to {high}, got {value!r}.")
-
-
-def check_minutes(minutes: float | None) -> None:
-    """Refuse a time budget that is no time."""
-    if minutes is not None and not (math.isfinite(minutes) and minutes > 0):
-        raise UserError(f"--minutes: expected a number above 0, got {minutes}.")
+def _is_data(value: Any) -> bool:
+    """Whether a stored value has the types that `kerasreg.load` relies on."""
+    return value is None or (
+        isinstance(value, Mapping)
+        and "name_or_path" in value
+        and all(type(item) in _DATA_KINDS.get(key, ()) for key, item in value.items())
+        and "\0" not in value["name_or_path"]
+    )

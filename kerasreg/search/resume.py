@@ -51,11 +51,10 @@ def read_rounds(study: Study) -> list[list[Proposal]]:
     path = study.folder / _ROUNDS
     if not path.exists():
         return []
+    stored = read_json(path)
     try:
-        rounds = read_json(path)["rounds"]
+        rounds = stored["rounds"]
         return [[(str(trial), dict(values)) for trial, values in proposals] for proposals in rounds]
-    except UserError:
-        raise
     except (KeyError, TypeError, ValueError):
         raise UserError(
             f"{path}: expected the rounds of proposals that kerasreg writes; it was edited or "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from kerasreg.search.context import SearchContext
 from kerasreg.search.engines import engine_named
 from kerasreg.search.loop import make_proposer, run_trials
 from kerasreg.search.progress import Event, Progress
-from kerasreg.search.request import Request, check_minutes
+from kerasreg.search.request import Request
 from kerasreg.search.resume import changed_versions, check_unit
 from kerasreg.search.space import Space
 from kerasreg.stacks import StackConfig
@@ -82,8 +83,9 @@ def search(
     Raises:
         UserError: The arguments, the data or the folder do not fit; the message says what to do.
     """
+    source, dataset = _found(data)
     request = Request(
-        data=_source(data),
+        data=source,
         space=space or Space.default(),
         searcher=searcher,
         trials=trials,
@@ -103,7 +105,7 @@ def search(
     return run_request(
         request,
         out,
-        dataset=_dataset(data),
+        dataset=dataset,
         resume=resume,
         minutes=minutes,
         progress=progress,
@@ -134,9 +136,10 @@ def train(
     With the values and the seed of a search's trial it repeats that trial. The baseline has the
     config's own learning rate. Arguments, result and errors are those of `search`.
     """
+    source, dataset = _found(data)
     request = Request(
         command="train",
-        data=_source(data),
+        data=source,
         space=Space(),
         trials=1,
         epochs=epochs,
@@ -153,7 +156,7 @@ def train(
     return run_request(
         request,
         out,
-        dataset=_dataset(data),
+        dataset=dataset,
         resume=resume,
         progress=progress,
         reread_test=reread_test,
@@ -170,13 +173,10 @@ def run_request(
     progress: Progress | None = None,
     reread_test: bool = False,
 ) -> Study:
-    """Do what a request asks for, in the study folder `out`; see `search`.
-
-    Args:
-        dataset: The data; loaded as `request.data` says when not given.
-    """
+    """Do what a request asks for; see `search`. Data not given are loaded as the request says."""
     started = time.monotonic()
-    check_minutes(minutes)
+    if minutes is not None and not (math.isfinite(minutes) and minutes > 0):
+        raise UserError(f"--minutes: expected a number above 0, got {minutes}.")
     given = dataset is not None
     if dataset is None:
         dataset = load_requested(request)
@@ -226,20 +226,16 @@ def load_requested(request: Request) -> Dataset:
     return load(**request.data)
 
 
-def _source(data: Dataset | str | Path | tuple) -> dict[str, Any] | None:
-    """How `load` finds the data again; None where it cannot."""
-    if isinstance(data, Dataset):
-        return data.source
-    return {"name_or_path": locate(data)} if isinstance(data, str | Path) else None
-
-
-def _dataset(data: Dataset | str | Path | tuple) -> Dataset | None:
-    if isinstance(data, Dataset):
-        return data
-    if isinstance(data, tuple | list) and len(data) == 2:
-        return from_arrays(*data)
+def _found(
+    data: Dataset | str | Path | tuple,
+) -> tuple[dict[str, Any] | None, Dataset | None]:
+    """How `load` finds the data again (None where it cannot), and the data if they are at hand."""
     if isinstance(data, str | Path):
-        return None
+        return {"name_or_path": locate(data)}, None
+    if isinstance(data, Dataset):
+        return data.source, data
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return None, from_arrays(*data)
     raise UserError(
         f"data: expected a name, a file, a Dataset or arrays (x, y), got {type(data).__name__}."
     )

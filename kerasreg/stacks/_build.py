@@ -6,6 +6,7 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 from kerasreg.errors import UserError
+from kerasreg.objectives import TASKS
 from kerasreg.seeds import derive
 from kerasreg.stacks._checks import check_choice, check_sequence
 from kerasreg.stacks._config import StackConfig
@@ -13,8 +14,6 @@ from kerasreg.stacks._plan import LayerSpec, layer_plan
 
 if TYPE_CHECKING:
     import keras
-
-TASKS = ("classification", "regression")
 
 
 def build_stack(

@@ -267,7 +267,8 @@ class Study:
         """Hold the study while the block runs; may be nested. Every writing method takes it.
 
         Raises:
-            UserError: Another process holds it (named by pid and host), or another Study object.
+            UserError: Another process holds it (named by pid and host), or another Study object of
+                this one; the folder cannot be written; or its file system has no locks.
         """
         with self._lock.held():
             yield self

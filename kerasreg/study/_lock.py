@@ -35,12 +35,7 @@ class StudyLock:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the lock while the block runs.
-
-        Raises:
-            UserError: Another process holds it (named by pid and host), or another Study object of
-                this one; the folder cannot be written; or its file system has no locks.
-        """
+        """Hold the lock while the block runs; see `Study.lock`."""
         with self._mutex:
             if self._process != os.getpid():
                 self._depth = 0

@@ -82,7 +82,6 @@ def trial_record(
     objective: str,
     epoch_rule: str = "best",
     engine: str = "population",
-    seconds: float | None = None,
     target_scale: float = 1.0,
 ) -> dict[str, Any]:
     """Build the record of a trained trial from its members.
@@ -103,7 +102,6 @@ def trial_record(
         objective: `val_data_loss` (min), `val_accuracy` (max) or `val_mae` (min).
         epoch_rule: `best` epoch of the mean objective curve (the first of equals), or `last`.
         engine: What trained it, `population` or `keras-tuner`.
-        seconds: The trial's share of training time; by default the sum of its members'.
         target_scale: Standard deviation of the target that was standardised for training: the
             members' absolute errors are multiplied by it, so that the record has the target's unit.
 
@@ -165,7 +163,7 @@ def trial_record(
             }
             for member, own, score in zip(members, curves, scores, strict=True)
         ],
-        "seconds": sum(member.seconds for member in members) if seconds is None else seconds,
+        "seconds": sum(member.seconds for member in members),
         "engine": engine,
     }
     return checked(scaled_record(record, target_scale, objective))
@@ -178,17 +176,13 @@ def failed_record(
     *,
     seeds: Sequence[int] = (),
     engine: str = "population",
-    seconds: float = 0.0,
 ) -> dict[str, Any]:
     """Build the record of a trial that raised: status `failed`, the error's text, no curves.
 
     Args:
-        trial_id: As in `trial_record`.
-        hyperparameters: As in `trial_record`.
+        trial_id, hyperparameters, engine: As in `trial_record`.
         error: What went wrong; cut after 2,000 characters.
         seeds: The seeds it was asked to run with.
-        engine: What tried to train it.
-        seconds: Time spent on it.
 
     Raises:
         ValueError: Arguments outside the contract.
@@ -206,7 +200,7 @@ def failed_record(
             "epochs": 0,
             "curves": {},
             "members": [],
-            "seconds": seconds,
+            "seconds": 0.0,
             "engine": engine,
             "error": str(error)[:_MAX_ERROR],
         }

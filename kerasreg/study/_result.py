@@ -45,21 +45,17 @@ class ResultFile:
         return not set(stored) <= set(_KEPT)
 
     def read(self) -> dict[str, Any] | None:
-        """Return the result with its `test_reads`; None while there is none."""
+        """See `Study.result`."""
         stored = self._stored()
         return stored if self._finished(stored) else None
 
     @property
     def test_reads(self) -> int:
-        """How often the test rows were read, interrupted readings included."""
+        """See `Study.test_reads`."""
         return self._stored()["test_reads"]
 
     def count(self, reread_test: bool) -> int:
-        """Count one reading of the test rows before it happens; return the new count.
-
-        Raises:
-            UserError: There is a result already, unless `reread_test`.
-        """
+        """See `Study.count_test_read`."""
         stored = self._stored()
         if self._finished(stored) and not reread_test:
             raise UserError(
@@ -71,18 +67,14 @@ class ResultFile:
         return stored["test_reads"]
 
     def write(self, result: Mapping[str, Any]) -> None:
-        """Replace the result and keep the count and the results before an extension.
-
-        Raises:
-            ValueError: `result` is empty or sets what is kept here.
-        """
+        """See `Study.write_result`: the count and the results before an extension are kept."""
         if not result or set(_KEPT) & set(result):
             raise ValueError(f"Expected a result without the keys {_KEPT}, not empty.")
         stored = self._stored()
         write_json(self.path, {**result, **{key: stored[key] for key in _KEPT if key in stored}})
 
     def retire(self) -> None:
-        """Move a result there is to the list `previous`, because more trials are coming."""
+        """See `Study.retire_result`."""
         stored = self._stored()
         if not self._finished(stored):
             return

@@ -15,16 +15,13 @@ _IDENTITY = frozenset((*_FIRST, *_LAST))
 _OURS = _IDENTITY | frozenset(_METRICS)
 
 
-def _column_names(parameters: Iterable[str], taken: set[str]) -> dict[str, str]:
-    """Return hyperparameter -> column, none of them in `taken` and none twice."""
-    names = {name: name for name in parameters if name not in taken}
-    for name in parameters:
-        if name in taken:
-            column = f"hyperparameter_{name}"
-            while column in taken or column in names.values():
-                column = f"hyperparameter_{column}"
-            names[name] = column
-    return {name: names[name] for name in parameters}
+def _column_names(parameters: Iterable[str], reserved: set[str]) -> dict[str, str]:
+    """Return hyperparameter -> column, none of them in `reserved` and none twice."""
+    names = {name: name for name in parameters}
+    for name in [name for name in names if name in reserved]:
+        while names[name] in reserved or list(names.values()).count(names[name]) > 1:
+            names[name] = f"hyperparameter_{names[name]}"
+    return names
 
 
 def dataframe(trials: Iterable[dict[str, Any]]) -> "pd.DataFrame":

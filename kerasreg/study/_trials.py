@@ -18,38 +18,22 @@ MAX_FILE = 2**30
 MAX_NUMBERS = 48_000_000
 
 
-def _parse(line: bytes, where: str) -> tuple[dict[str, Any], int]:
-    try:
-        record = loads(line)
-        return record, _contract.check(record)
-    except ValueError as error:
-        raise UserError(
-            f"Expected a finished trial in {where}, but {error}; restore the file from a copy or "
-            "delete that line, and the trial runs again."
-        ) from None
-
-
-def _is_whole(line: bytes) -> bool:
-    """Tell whether the last line, which has no newline, is a record all the same.
-
-    A record cut short is never valid JSON, because its last byte closes it. So this is true only
-    for a line that lost (or never had, after editing by hand) nothing but its newline.
-    """
-    try:
-        _contract.check(loads(line))
-    except ValueError:
-        return False
-    return True
-
-
 def _is_torn(line: bytes) -> bool:
     """Tell whether the last line of a file is one that a crash cut short.
 
-    Zero bytes are blocks that a power cut left unwritten; JSON text never holds any.
+    Zero bytes are blocks that a power cut left unwritten; JSON text never holds any. A record cut
+    short is never valid JSON, because its last byte closes it; one that lost (or never had, after
+    editing by hand) nothing but its newline is whole.
     """
     if b"\0" in line:
         return True
-    return not line.endswith(b"\n") and not _is_whole(line)
+    if line.endswith(b"\n"):
+        return False
+    try:
+        _contract.check(loads(line))
+    except ValueError:
+        return True
+    return False
 
 
 def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
@@ -79,15 +63,18 @@ def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the finished trials in the order they were appended; one line in memory at a time.
-
-    Raises:
-        UserError: Naming the line that is no valid record or repeats a trial.
-    """
+    """Yield the finished trials, one line in memory at a time; see `Study.trials`."""
     seen: dict[str, int] = {}
     numbers = 0
     for number, _, line in _lines(path):
-        record, count = _parse(line, f"{path}, line {number}")
+        try:
+            record = loads(line)
+            numbers += _contract.check(record)
+        except ValueError as error:
+            raise UserError(
+                f"Expected a finished trial in {path}, line {number}, but {error}; restore the "
+                "file from a copy or delete that line, and the trial runs again."
+            ) from None
         trial = record["trial"]
         if trial in seen:
             raise UserError(
@@ -95,7 +82,6 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
                 f"line {seen[trial]}; delete one of them."
             )
         seen[trial] = number
-        numbers += count
         if numbers > MAX_NUMBERS:
             raise UserError(f"Expected at most {MAX_NUMBERS:,} numbers in the curves of {path}.")
         yield record
@@ -124,12 +110,7 @@ class TrialsFile:
         self._size = end
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Append one record with a single write and fsync it; return when it is on the disk.
-
-        Raises:
-            UserError: The disk refuses; the finished trials are kept and the file is as before.
-            ValueError: The record breaks the contract, or its trial is there already.
-        """
+        """Append one record with a single write and fsync it; see `Study.append`."""
         record = _contract.checked(dict(record))
         line = dumps(record) + b"\n"
         if len(line) > MAX_LINE:

@@ -41,28 +41,23 @@ def error_scale(info: Mapping[str, Any]) -> float:
 
 def scaled_record(record: Record, scale: float, objective: Any) -> Record:
     """A record with its absolute errors multiplied by `scale`, its score too if it is one."""
-
-    def scaled_part(part: Record) -> Record:
-        changed = dict(part)
-        for key in ("metrics", "curves"):
-            if key in part:
-                changed[key] = {
-                    name: _times(value, scale) if in_target_unit(name) else value
-                    for name, value in part[key].items()
-                }
-        return scaled_score(changed, scale, objective)
-
     if scale == 1.0:
         return record
-    return {**scaled_part(record), "members": [scaled_part(m) for m in record["members"]]}
+    members = [_scaled(member, scale, objective) for member in record["members"]]
+    return {**_scaled(record, scale, objective), "members": members}
 
 
-def scaled_score(part: Record, scale: float, objective: Any) -> Record:
-    """`part` with `score` and `score_std` multiplied by `scale` if they are absolute errors."""
-    if not (isinstance(objective, str) and in_target_unit(objective)):
-        return part
-    scores = {k: _times(part[k], scale) for k in ("score", "score_std") if k in part}
-    return {**part, **scores}
+def _scaled(part: Record, scale: float, objective: Any) -> Record:
+    """A record, a member of one or a baseline's candidate, scaled."""
+    changed = dict(part)
+    for key in {"metrics", "curves"} & set(part):
+        changed[key] = {
+            name: _times(value, scale) if in_target_unit(name) else value
+            for name, value in part[key].items()
+        }
+    if isinstance(objective, str) and in_target_unit(objective):
+        changed |= {k: _times(part[k], scale) for k in ("score", "score_std") if k in part}
+    return changed
 
 
 def scaled_result(result: Record, scale: float) -> Record:
@@ -77,9 +72,8 @@ def scaled_result(result: Record, scale: float) -> Record:
         if result.get(side):
             changed[side] = scaled_record(result[side], scale, objective)
     if result.get("baseline_candidates"):
-        candidates = result["baseline_candidates"]
         changed["baseline_candidates"] = [
-            scaled_score(dict(one), scale, objective) for one in candidates
+            _scaled(candidate, scale, objective) for candidate in result["baseline_candidates"]
         ]
     return changed
 

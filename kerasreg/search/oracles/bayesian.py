@@ -6,7 +6,6 @@ import functools
 import math
 from typing import Any
 
-import keras_tuner
 import numpy as np
 from scipy.stats import qmc
 from threadpoolctl import ThreadpoolController
@@ -40,28 +39,8 @@ class BayesianOracle(SeededOracle):
             more than one value, at least 8.
     """
 
-    def __init__(
-        self,
-        objective: keras_tuner.Objective | str | list | None = None,
-        max_trials: int | None = None,
-        seed: int = 0,
-        hyperparameters: keras_tuner.HyperParameters | None = None,
-        allow_new_entries: bool = True,
-        tune_new_entries: bool = True,
-        max_retries_per_trial: int = 0,
-        max_consecutive_failed_trials: int | None = None,
-        initial_points: int | None = None,
-    ) -> None:
-        super().__init__(
-            objective=objective,
-            max_trials=max_trials,
-            seed=seed,
-            hyperparameters=hyperparameters,
-            allow_new_entries=allow_new_entries,
-            tune_new_entries=tune_new_entries,
-            max_retries_per_trial=max_retries_per_trial,
-            max_consecutive_failed_trials=max_consecutive_failed_trials,
-        )
+    def __init__(self, *arguments: Any, initial_points: int | None = None, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self.initial_points = initial_points
         # What the surrogate was last fitted to, and the surrogate: one fit serves a whole batch.
         self._fitted: tuple[Any, Surrogate | None] = (None, None)
