@@ -60,13 +60,7 @@ class SearchContext:
         only: Iterable[int] | None = None,
         halving: bool = False,
     ) -> TrainingTask:
-        """The training of these settings as requested.
-
-        Args:
-            settings: One stack each.
-            only: Indices of the settings to train; None for all.
-            halving: Whether the worse settings stop early.
-        """
+        """The training of these settings (of `only`'s indices) as requested."""
         request = self.request
         plan = TrainingPlan(
             epochs=request.epochs,
@@ -122,6 +116,6 @@ class SearchContext:
             self.progress(Event(phase))
 
     def notice(self, text: str) -> None:
-        """Say one sentence that the user should read before the trials begin."""
+        """Say one sentence that the user should read about the trials."""
         if self.progress:
             self.progress(Event("searching", notice=text))

@@ -25,10 +25,6 @@ def read_test_rows(
 ) -> dict[str, dict[str, Any]]:
     """Read the test rows, counted before it happens, and measure the refitted models on them.
 
-    Args:
-        sides: `baseline` and `best`.
-        models: Their models, one a member seed.
-
     Returns:
         `baseline` and `best` to the result with the first seed, beside `seeds`, the list of all.
         Each has `seed`, `data_loss`, and `accuracy`, or `mae` in the target's unit.

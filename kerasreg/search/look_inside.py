@@ -45,12 +45,8 @@ def _watch(context: SearchContext, side: Side, log_dir: Path) -> dict[str, np.nd
     """Train the stack again on the training rows and record what happens in its layers.
 
     The probe is the first `PROBE_ROWS` validation rows (of the training rows for gradients).
-    Histograms and scalars go to `log_dir` for TensorBoard.
-
-    Returns:
-        Arrays named as in `DIR/inside.npz`, without the leading name: `epochs`,
-        `activation/LAYER/{counts, edges, zero, dead, saturated}`, `gradient_norm/LAYER`,
-        `weights/LAYER/{counts, edges, near_zero}`.
+    Histograms and scalars go to `log_dir` for TensorBoard; the arrays of `DIR/inside.npz` (see
+    `plots._inside`) are returned, without the leading name.
     """
     dataset, seed = context.dataset, context.request.member_seeds[0]
     labelled = dataset.train.x[:PROBE_ROWS], dataset.train.y[:PROBE_ROWS]

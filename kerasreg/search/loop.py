@@ -9,7 +9,7 @@ from kerasreg.search import tensorboard
 from kerasreg.search.context import SearchContext
 from kerasreg.search.oracles import make_oracle
 from kerasreg.search.progress import Counter
-from kerasreg.search.proposer import Proposal, Proposer
+from kerasreg.search.proposer import Proposer
 from kerasreg.search.request import Request
 from kerasreg.search.resume import read_rounds, write_rounds
 from kerasreg.search.round import RoundTrainer
@@ -54,8 +54,8 @@ def run_trials(
 
     Args:
         proposer: What to try; None for the one setting of `kerasreg train`.
-        deadline: No training begins after this moment of `time.monotonic`; None for no limit.
-        reread_test: Allow more trials although the test rows were read.
+        deadline: See `RoundTrainer`.
+        reread_test: See `search`.
 
     Returns:
         Whether any trial was trained.
@@ -76,7 +76,8 @@ def run_trials(
         while True:
             is_new = not pending
             if is_new:
-                pending = _propose(proposer, request, rounds)
+                size = min(ROUND_SIZE[request.searcher], request.trials - sum(map(len, rounds)))
+                pending = proposer.propose(size) if proposer and size > 0 else []
             if not pending:
                 break
             if answered and not reread_test:
@@ -96,11 +97,11 @@ def run_trials(
                     proposer.tell(new[trial])
             if trainer.late() and counter.done < request.trials:
                 done = f"{counter.done} of {request.trials} trials"
-                counter.notice(f"Time is up: {done} are finished.")
+                context.notice(f"Time is up: {done} are finished.")
                 return True
             pending = []
     if counter.done < request.trials:
-        counter.notice(f"The space has no more than {counter.done} different settings.")
+        context.notice(f"The space has no more than {counter.done} different settings.")
     return counter.done > len(records)
 
 
@@ -111,14 +112,6 @@ def _show_finished(context: SearchContext, counter: Counter, records: list[dict]
         counter.setting(record, new=False)
         if not tensorboard.trial_folder(folder, record).exists():
             tensorboard.write_trial(folder, record)
-
-
-def _propose(
-    proposer: Proposer | None, request: Request, rounds: list[list[Proposal]]
-) -> list[Proposal]:
-    """The next round; empty when there are enough trials, or none left in the space."""
-    size = min(ROUND_SIZE[request.searcher], request.trials - sum(map(len, rounds)))
-    return proposer.propose(size) if proposer and size > 0 else []
 
 
 def _trained_values(request: Request) -> dict[str, Any]:

@@ -45,10 +45,8 @@ class Counter:
 
     Args:
         progress: Called with every event; None for a silent search.
-        phase: The name of the phase.
         total: Settings of the phase.
         epochs: Most member-epochs of a setting.
-        objective: Name of the score.
     """
 
     def __init__(
@@ -86,11 +84,6 @@ class Counter:
             value = "-" if score is None else f"{score:.4g}"
             line = f"{self._phase} {record['trial']}: {record['status']}, {self._objective} {value}"
         self._tell(line, self.best_trial != before)
-
-    def notice(self, text: str) -> None:
-        """Say one sentence."""
-        if self._progress:
-            self._progress(Event(self._phase, notice=text))
 
     def _tell(self, finished: str = "", new_best: bool = False) -> None:
         if not self._progress:

@@ -43,25 +43,12 @@ class Proposer:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             oracle._set_project_dir(folder, "oracle")
         self._queue = [dict(values) for values in queue]
-        known = {hp.name for hp in oracle.get_space().space}
-        for values in self._queue:
-            for name in values:
-                if name not in known:
-                    raise UserError(
-                        f"setting to try: {name!r} is not in the search space "
-                        f"({', '.join(sorted(known))})."
-                    )
 
     def propose(self, count: int) -> list[Proposal]:
-        """Ask for a round of settings.
+        """Ask for a round of up to `count` pairs (trial id, values), the queue first.
 
-        Args:
-            count: How many.
-
-        Returns:
-            Up to `count` pairs (trial id, values), the queue first. Fewer when the oracle must see
-            results before it can go on; none when, besides, nothing is pending: the space is
-            exhausted.
+        Fewer come when the oracle must see results before it can go on; none when, besides, nothing
+        is pending: the space is exhausted.
         """
         proposals: list[Proposal] = []
         while len(proposals) < count:

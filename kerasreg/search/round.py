@@ -25,8 +25,6 @@ class RoundTrainer:
     search like any other: it is recorded as `failed`, and the search goes on.
 
     Args:
-        context: What every step of the study works with.
-        counter: Told of every epoch and setting.
         deadline: No training begins after this moment of `time.monotonic`; None for no limit.
     """
 
@@ -78,7 +76,10 @@ class RoundTrainer:
         settings = tuple(config for _, config in built)
 
         def on_setting(index: int, members: list) -> None:
-            self._finish(built[index][0], members)
+            proposal = built[index][0]
+            # With halving, recorded settings of a resumed round train again.
+            if not self._is_recorded(proposal):
+                self._append(context.record(*proposal, members))
 
         try:
             context.engine.train(
@@ -122,12 +123,7 @@ class RoundTrainer:
         self._counter.epochs(len(scores))
         if self.late() and not self._said_late:
             self._said_late = True
-            self._counter.notice("Time is up: what is in training is finished, no more is begun.")
-
-    def _finish(self, proposal: Proposal, members: list) -> None:
-        if self._is_recorded(proposal):  # of a resumed round with halving
-            return
-        self._append(self._context.record(*proposal, members))
+            self._context.notice("Time is up: what is in training is finished, no more is begun.")
 
     def _fail(self, proposal: Proposal, error: UserError) -> None:
         seeds, engine = self._context.request.member_seeds, self._context.engine.name

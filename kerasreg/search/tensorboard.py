@@ -91,10 +91,6 @@ class Live:
 
     One object serves a whole search, so its steps grow. It replaces the curve of an earlier run of
     the same search, because TensorBoard would draw the two on top of each other.
-
-    Args:
-        folder: The study's TensorBoard folder.
-        objective: Name of the score.
     """
 
     def __init__(self, folder: Path, objective: str):

@@ -43,12 +43,9 @@ _KINDS = {
 
 _REPR = reprlib.Repr()  # its arguments came with Python 3.12
 _REPR.maxlevel, _REPR.maxlist, _REPR.maxdict, _REPR.maxstring = 2, 3, 3, 60
+_short = _REPR.repr
 # Whether it must be finite -> its kind.
 _NUMBER = {True: "a number", False: "a number or null"}
-
-
-def _short(value: Any) -> str:
-    return _REPR.repr(value)
 
 
 def _check_keys(value: dict[str, Any], keys: dict[str, str], of: str = "") -> None:

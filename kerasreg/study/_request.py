@@ -35,11 +35,7 @@ def _differences(old: Any, new: Any, key: str) -> dict[str, str]:
 def growth(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[int, int] | None:
     """Check that a request goes on with a study; return its old and new `trials` where they grow.
 
-    Args:
-        folder: The study, for the message.
-        old: The study's request, plain JSON values.
-        new: The request now. A top-level key that is missing is as before; below the top level a
-            missing key is a difference.
+    A top-level key that is missing now is as before; below the top level it is a difference.
 
     Raises:
         UserError: Listing every difference but more trials as `key: old → new`.

@@ -38,7 +38,8 @@ class Space:
 
     `space[name] = Range(...)` or `Choice(...)` varies a field, `space.fix(name, value)` pins it,
     `del space[name]` leaves it to the base configuration. Values pass `StackConfig`'s own checks
-    when they are set, so a rate of 1.5 is refused here and not in the first trial.
+    when they are set, so a rate of 1.5 is refused here and not in the first trial. The methods that
+    take a `base`, the rest of the stack, use the standard `StackConfig` where none is given.
     """
 
     def __init__(self, varied: Mapping[str, Range | Choice] | None = None) -> None:
@@ -59,9 +60,8 @@ class Space:
         """Edit a space by text.
 
         Args:
-            edits: `NAME=LOW:HIGH[:log][:zero][:step=S]` or `NAME=A,B,C`; a choice that is a list,
-                one value a layer, is written `64x64`.
-            fixed: `NAME=VALUE`; a list is written `64,64`.
+            edits: What varies, see `parsing.parse_varied`.
+            fixed: What is fixed, see `parsing.parse_assignment`.
             start: The space to edit (it is not changed); the default space if `None`.
 
         Raises:
@@ -143,7 +143,6 @@ class Space:
 
         Args:
             values: A proposal's flat values; names outside the space are refused.
-            base: The rest of the stack; the standard `StackConfig` if `None`.
         """
         decoded = {name: self._decode(name, value) for name, value in values.items()}
         return (base or STANDARD).replace(**self._fixed, **decoded)
@@ -153,9 +152,6 @@ class Space:
 
         Every combination of the fields that `StackConfig` relates is built; of more than
         `_MOST_BUILT` the first ones. Bounds of ranges were checked one by one.
-
-        Args:
-            base: The rest of the stack; the standard `StackConfig` if `None`.
 
         Raises:
             UserError: Naming the first combination that is no stack.
