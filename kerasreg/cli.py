@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(verb: str, parsed: argparse.Namespace) -> int:
-    given = {name: value for name, value in vars(parsed).items() if name != "run"}
+    given = _given(parsed)
     stack = [name for name in given if name.startswith(STACK)]
     base = {name.removeprefix(STACK): given.pop(name) for name in stack}
     quiet, given_out = given.pop("quiet"), given.pop("out", None)
@@ -110,6 +110,10 @@ def _run(verb: str, parsed: argparse.Namespace) -> int:
     if not quiet:
         print_summary(folder)
     return 0
+
+
+def _given(parsed: argparse.Namespace) -> dict:
+    return {name: value for name, value in vars(parsed).items() if name != "run"}
 
 
 def _report(parsed: argparse.Namespace) -> int:
