@@ -93,6 +93,13 @@ class TestRequest:
         with pytest.raises(UserError, match="expected a whole number from"):
             Request(data=None, space=small_space(), **{name: 99999999999999999999})
 
+    def test_every_option_of_the_data_is_read_again(self):
+        given = {"data": "a.csv", "no_header": True, "target": "y", "encoding": "cp1252"}
+        given |= {"drop": ["a"], "keep": ["b"], "kinds": ["c=date"], "task": "regression"}
+        request = requested("search", {**given, "train_size": 9, "split_seed": 1}, {})
+        assert len(request.data) == 10
+        assert Request.from_dict(request.to_dict()) == request
+
     def test_a_study_of_another_verb_is_not_resumed(self):
         stored = requested("train", {}, {})
         with pytest.raises(UserError, match="begun by kerasreg train"):
