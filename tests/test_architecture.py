@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,38 @@ def test_imports_point_down(path):
             other = parts[1]
             assert other == room or FLOOR[other] < FLOOR[room], f"{path} imports {name}"
         assert parts[0] != "scripts", f"{path}: the package never imports a script"
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+MODULES = {module_of(path) for path in FILES}
+
+
+def files_imported(path: Path) -> set[str]:
+    """Modules of the package that a file imports, inside functions and for types included."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= (found & MODULES) or {node.module}
+    return (names & MODULES) - {module_of(path)}
+
+
+def test_no_files_import_each_other_in_a_circle():
+    try:
+        TopologicalSorter({module_of(path): files_imported(path) for path in FILES}).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_no_file_is_too_long_to_hold_one_concept():
+    code = [path for path in FILES if room_of(path) != "claims"]
+    assert [path for path in code if len(path.read_text().splitlines()) > 300] == []
 
 
 def test_every_room_is_there():
