@@ -10,8 +10,8 @@ from kerasreg.data._table import Table
 
 # Balanced accuracy, or explained variance, of a tree of one column on rows it was not grown on.
 ALMOST_PERFECT = 0.99
-# Cells that are looked at, and the fewest rows that say anything.
-_MOST_CELLS, _LEAST_ROWS, _FOLDS = 200_000, 30, 3
+# Cells and rows that are looked at, and the fewest rows that say anything.
+_MOST_CELLS, _MOST_ROWS, _LEAST_ROWS, _FOLDS = 30_000, 1_000, 30, 3
 
 
 def possible_leaks(
@@ -38,7 +38,7 @@ def possible_leaks(
         return ()
     classes = task == "classification"
     rows = np.random.default_rng(0).permutation(len(y))
-    rows = rows[: max(300, _MOST_CELLS // max(1, len(columns)))]
+    rows = rows[: min(_MOST_ROWS, max(300, _MOST_CELLS // max(1, len(columns))))]
     if len(rows) < _LEAST_ROWS or (classes and np.bincount(y[rows]).min() < _FOLDS):
         return ()
     tree = (DecisionTreeClassifier if classes else DecisionTreeRegressor)(random_state=0)
