@@ -1,0 +1,148 @@
+"""The chunk of the general path: members of any one structure, epoch by epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from kerasreg.population.general.initial_state import initial_state
+from kerasreg.population.general.program import Program
+from kerasreg.population.general.rows import NestedRows
+from kerasreg.population.general.template import State
+from kerasreg.population.members import Member
+from kerasreg.population.orders import batch_order
+
+#: A compiled call should not last longer, so that signals are answered.
+CALL_SECONDS = 0.4
+
+
+class GeneralChunk:
+    """Members with equal counts of rows, see `kerasreg.population.chunk.Chunk`.
+
+    Args:
+        program: Of their structure.
+        members: Before their first step.
+        rows: All rows.
+        batch_size: Rows of a step.
+    """
+
+    def __init__(
+        self, program: Program, members: Sequence[Member], rows: NestedRows, batch_size: int
+    ):
+        self._program = program
+        self._rows = rows
+        self._batch_size = batch_size
+        self._members = list(members)
+        self._epoch = 0
+        states = [initial_state(program.template, member) for member in self._members]
+        self._state = State(
+            *(
+                [tf.constant(np.stack(arrays)) for arrays in zip(*parts, strict=True)]
+                for parts in zip(*states, strict=True)
+            )
+        )
+        self._leaves = [tf.constant(leaf) for leaf in rows.leaves()]
+        self._seconds_a_step: float | None = None
+        self._index()
+
+    def _index(self) -> None:
+        """Lay out what depends on which members are present."""
+        keys = [(member.seed, member.fold) for member in self._members]
+        self._streams = sorted(set(keys))
+        self._stream = tf.constant([self._streams.index(key) for key in keys], tf.int32)
+        self._folds = sorted({member.fold for member in self._members})
+        folds = [self._folds.index(member.fold) for member in self._members]
+        self._fold = tf.constant(folds, tf.int32)
+        active = self._program.template.active
+        values = [[member.values[key] for key in active] for member in self._members]
+        self._values = tf.constant(np.array(values, np.float64).reshape(len(keys), len(active)))
+
+    def train_epoch(self) -> None:
+        """One pass over every member's own rows, in calls of less than a second."""
+        orders = []
+        for seed, fold in self._streams:
+            own = self._rows.train[fold]
+            orders.append(own[batch_order(seed, self._epoch, len(own))])
+        order = np.stack(orders)
+        size = self._batch_size
+        full = order.shape[1] // size
+        steps = order[:, : full * size].reshape(len(orders), full, size).transpose(1, 0, 2)
+        start = 0
+        while start < full:
+            stop = min(full, start + self._steps_a_call())
+            self._run(steps[start:stop])
+            start = stop
+        if order.shape[1] % size:
+            self._run(order[None, :, full * size :])
+        self._epoch += 1
+
+    def _steps_a_call(self) -> int:
+        if self._seconds_a_step is None:
+            return 1
+        return max(1, int(CALL_SECONDS / max(self._seconds_a_step, 1e-6)))
+
+    def _run(self, order: np.ndarray) -> None:
+        started = time.perf_counter()
+        self._state = self._program.train(
+            self._state, self._values, self._stream, self._leaves, tf.constant(order, tf.int32)
+        )
+        # The next call waits for this one anyway; reading here keeps the clock honest.
+        self._state.slots[0].numpy()
+        if self._seconds_a_step is not None or self._epoch > 0 or len(order) == 1:
+            self._seconds_a_step = (time.perf_counter() - started) / len(order)
+
+    def evaluate(self) -> dict[str, np.ndarray]:
+        """Every metric of every member now, in inference mode: name -> (members,)."""
+        result = {}
+        for prefix, parts in (("", self._rows.train), ("val_", self._rows.validation)):
+            chosen = tf.constant(np.stack([parts[fold] for fold in self._folds]), tf.int32)
+            measured = self._program.measure(
+                self._state, self._values, self._fold, self._leaves, chosen
+            ).numpy()
+            loss, *names = self._program.directions
+            columns = dict(zip(names, map(_rounded, measured.T), strict=True))
+            columns[loss] = columns["data_loss"] + columns["penalty"]
+            result |= {prefix + name: column for name, column in columns.items()}
+        return result
+
+    def compact(self, keep: Sequence[int], epochs_left: int) -> bool:
+        """Drop all but the positions `keep`: always, since nothing is compiled anew for fewer."""
+        if len(keep) == len(self._members) or not epochs_left:
+            return False
+        index = tf.constant(keep, tf.int32)
+        self._state = State(*([tf.gather(a, index) for a in part] for part in self._state))
+        self._members = [self._members[position] for position in keep]
+        self._index()
+        return True
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that changes in training, for `restore`."""
+        return {
+            f"{name}/{i}": array.numpy()
+            for name, part in zip(State._fields, self._state, strict=True)
+            for i, array in enumerate(part)
+        }
+
+    def restore(self, state: Mapping[str, np.ndarray], epoch: int) -> None:
+        """Continue from a `state` of the same members, taken after `epoch` epochs."""
+        self._epoch = epoch
+        self._state = State(
+            *(
+                [tf.constant(state[f"{name}/{i}"]) for i in range(len(part))]
+                for name, part in zip(State._fields, self._state, strict=True)
+            )
+        )
+
+    def weights(self, position: int) -> list[np.ndarray]:
+        """A member's arrays now, in the order of `model.get_weights()`."""
+        weights, others = self._state.weights, self._state.others
+        arrays = self._program.template.joined(weights, others)
+        return [array[position].numpy() for array in arrays]
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """To 8 significant digits: further ones vary with the order in which threads add."""
+    return np.array([float(f"{value:.8g}") for value in values])

@@ -1,0 +1,168 @@
+"""The general path of a population: members are models of any one structure."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path as File
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasreg.errors import UserError
+from kerasreg.objectives import Direction
+from kerasreg.population.general.chunk import GeneralChunk
+from kerasreg.population.general.initial_state import initial_state
+from kerasreg.population.general.lifting import Lifted, differing
+from kerasreg.population.general.optimizer import copy_of
+from kerasreg.population.general.program import Program, prediction
+from kerasreg.population.general.rows import NestedRows, gather_nested_rows
+from kerasreg.population.general.template import Template, active_values
+from kerasreg.population.members import Member
+from kerasreg.population.plan import TrainingPlan
+from kerasreg.population.sizes import largest_cohort
+
+# Programs, and with each of them the model that it was traced on, kept for the process.
+_KEPT = 8
+_programs: OrderedDict[tuple, Program] = OrderedDict()
+
+
+class GeneralPath:
+    """How members that are Keras models of one structure train, see `population.path.Path`.
+
+    Args:
+        lifted: The models, taken apart; all of one structure.
+
+    Raises:
+        UserError: Models of different structure.
+    """
+
+    def __init__(self, lifted: Sequence[Lifted]):
+        first = lifted[0]
+        for index, other in enumerate(lifted):
+            if other.structure != first.structure:
+                raise UserError(
+                    f"models: expected one structure, but models 0 and {index} differ: "
+                    f"{differing(first, other)}."
+                )
+        self.structure = first.structure
+        self.dtype = keras.config.floatx()
+        # Decided for all members at once: a member's program must not depend on its company.
+        self._active = active_values([one.values for one in lifted])
+        self._keys = sorted(first.values)
+        self._model = first.model
+        self._template: Template | None = None
+        self._predict = None
+
+    def gather(self, folds: Sequence[tuple[tuple, tuple]]) -> NestedRows:
+        """See `Path.gather`."""
+        return gather_nested_rows(folds)
+
+    def objectives(self, rows: NestedRows) -> Mapping[str, Direction | None]:
+        """See `Path.objectives`: every curve."""
+        found = self._program(rows).directions
+        return {prefix + name: way for prefix in ("val_", "") for name, way in found.items()}
+
+    def new_chunk(
+        self, members: Sequence[Member], rows: NestedRows, batch_size: int
+    ) -> GeneralChunk:
+        """See `Path.new_chunk`."""
+        return GeneralChunk(self._program(rows), members, rows, batch_size)
+
+    def cohort_size(self, plan: TrainingPlan, rows: int, members: int) -> int:
+        """See `Path.cohort_size`.
+
+        Members take turns, so that activations are those of few members, however many there are.
+        What grows with them is their state, of which a step may hold three copies.
+        """
+        template = self._of_template()
+        variables = [*template.weights, *template.others, *template.optimizer.variables]
+        state = sum(int(np.prod(v.shape)) for v in variables) * np.dtype(self.dtype).itemsize
+        return largest_cohort(state, 3 * state, members if plan.halving else 0)
+
+    def initial(self, member: Member) -> list[np.ndarray]:
+        """See `Path.initial`."""
+        return member.initial
+
+    def build(self, member: Member) -> keras.Model:
+        """See `Path.build`.
+
+        Raises:
+            UserError: A model that Keras cannot clone.
+        """
+        source = member.source
+        try:
+            model = keras.models.clone_model(source)
+        except (NotImplementedError, TypeError, ValueError) as error:
+            raise UserError(
+                f"model {source.name!r}: expected a model that keras.models.clone_model can clone; "
+                f"give its class a get_config() and its functions a registered name ({error})."
+            ) from error
+        metrics = source._compile_metrics
+        model.compile(
+            optimizer=copy_of(source.optimizer),
+            loss=source.loss,
+            loss_weights=source._compile_loss._user_loss_weights,
+            metrics=metrics and metrics._user_metrics,
+            weighted_metrics=metrics and metrics._user_weighted_metrics,
+        )
+        return model
+
+    def write(self, weights: Sequence[np.ndarray], model: keras.Model) -> None:
+        """See `Path.write`."""
+        model.set_weights(list(weights))
+
+    def save(self, member: Member, weights: Sequence[np.ndarray], file: str | File) -> None:
+        """See `Path.save`."""
+        with _lent(member.source, weights) as model:
+            model.save_weights(file)
+
+    def load(self, member: Member, file: str | File) -> list[np.ndarray]:
+        """See `Path.load`."""
+        with _lent(member.source, member.initial) as model:
+            model.load_weights(file)
+            return model.get_weights()
+
+    def predict(
+        self, members: Sequence[Member], weights: Sequence[Sequence[np.ndarray]], x: Any
+    ) -> Any:
+        """The models' outputs, see `Path.predict`; of several outputs, nested arrays."""
+        if self._predict is None:
+            self._predict = prediction(self._of_template())
+        template = self._of_template()
+        outputs = []
+        for member, arrays in zip(members, weights, strict=True):
+            state = initial_state(template, replace(member, initial=list(arrays)))
+            values = [member.values[key] for key in self._active]
+            outputs.append(self._predict(state, np.array(values), x))
+        return keras.tree.map_structure(lambda *parts: np.stack(parts), *outputs)
+
+    def _of_template(self) -> Template:
+        if self._template is None:
+            self._template = Template(self._model, self._active, self._keys)
+        return self._template
+
+    def _program(self, rows: NestedRows) -> Program:
+        """The program for such rows, traced on first use."""
+        kinds = tuple((leaf.shape[1:], str(leaf.dtype)) for leaf in rows.leaves())
+        key = (self.structure, self._active, self.dtype, kinds, rows.weighted)
+        if key not in _programs:
+            _programs[key] = Program(self._of_template(), rows)
+            while len(_programs) > _KEPT:
+                _programs.popitem(last=False)
+        _programs.move_to_end(key)
+        return _programs[key]
+
+
+@contextmanager
+def _lent(model: keras.Model, weights: Sequence[np.ndarray]) -> Iterator[keras.Model]:
+    """A user's model with other weights, for as long as the block runs."""
+    before = model.get_weights()
+    model.set_weights(list(weights))
+    try:
+        yield model
+    finally:
+        model.set_weights(before)

@@ -1,0 +1,119 @@
+"""One member's training step and its measurement, as Keras computes them.
+
+Both are traced once for a structure; `program` maps them over the members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kerasreg.population.general.template import State, Template
+
+
+class MemberStep:
+    """What one member does with a batch.
+
+    Args:
+        template: The structure's model.
+        batch: A few rows `(x, y, weights)`: what Keras learns from them about metrics and losses
+            (that `"accuracy"` is of class numbers, say) it learns here.
+    """
+
+    def __init__(self, template: Template, batch: tuple[Any, Any, Any]):
+        self.template = template
+        model = template.model
+        x, y, weights = batch
+        names = getattr(model, "output_names", None)
+        given = model._compile_loss
+        self._loss = type(given)(given._user_loss, given._user_loss_weights, output_names=names)
+        outputs = model(x, training=False) if model._call_has_training_arg else model(x)
+        self._loss(y, outputs, weights)
+        given = model._compile_metrics
+        self._metrics = None
+        if given is not None:
+            self._metrics = type(given)(
+                given._user_metrics, given._user_weighted_metrics, output_names=names
+            )
+            self._metrics.update_state(y, outputs, weights)
+            self._metrics.reset_state()
+        self._parts = [metric.name for metric in self._loss.metrics]
+        found = self._metrics.result() if self._metrics else {}
+        metrics = self._metrics.metrics if self._metrics else []
+        self._measured = {
+            name: metric
+            for (name, value), metric in zip(found.items(), metrics, strict=True)
+            if not len(value.shape)
+        }
+        self._states = list(self._metrics.variables) if self._metrics else []
+
+    @property
+    def directions(self) -> dict[str, str | None]:
+        """What `results` gives, as Keras logs it, and which way it is better where it is known."""
+        ways = {"up": "max", "down": "min"}
+        losses = dict.fromkeys(("data_loss", "penalty", *self._parts), "min")
+        return losses | {
+            name: ways.get(getattr(metric, "_direction", None))
+            for name, metric in self._measured.items()
+        }
+
+    def train(self, state: State, x: Any, y: Any, weights: Any) -> State:
+        """The member after one step on a batch."""
+        template = self.template
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(state.weights)
+            with template.scope(state, training=True) as scope:
+                outputs, penalty = template.call(x, training=True)
+                data_loss = self._loss(y, outputs, weights)
+                others = [scope.get_current_value(v) for v in template.others]
+                seeds = [scope.get_current_value(v) for v in template.seeds]
+            total = template.optimizer.scaled(data_loss + tf.cast(penalty, data_loss.dtype))
+        gradients = tape.gradient(total, state.weights)
+        # An embedding's gradient is of some rows only.
+        gradients = [g if g is None else tf.convert_to_tensor(g) for g in gradients]
+        arrays, slots = template.optimizer.apply(gradients, state.weights, state.slots)
+        return State(arrays, others, seeds, slots)
+
+    def measured_start(self) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Sums and states of the metrics before the first row."""
+        sums = tf.zeros([2 + len(self._parts)], tf.float64)
+        with keras.StatelessScope() as scope:
+            if self._metrics:
+                self._metrics.reset_state()
+            states = [scope.get_current_value(variable) for variable in self._states]
+        return sums, [tf.convert_to_tensor(state) for state in states]
+
+    def measure(
+        self,
+        state: State,
+        sums: tf.Tensor,
+        states: Sequence[tf.Tensor],
+        x: Any,
+        y: Any,
+        weights: Any,
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Sums and states after some more rows, in inference mode."""
+        rows = tf.cast(tf.shape(keras.tree.flatten(x)[0])[0], tf.float64)
+        fresh = [(v, tf.zeros(v.shape, v.dtype)) for v in self._loss.variables]
+        more = [*zip(self._states, states, strict=True), *fresh]
+        with self.template.scope(state, training=False, more=more) as scope:
+            outputs, penalty = self.template.call(x, training=False)
+            data_loss = self._loss(y, outputs, weights)
+            # Each part's loss is the mean of one batch.
+            parts = [metric.result() for metric in self._loss.metrics]
+            if self._metrics:
+                self._metrics.update_state(y, outputs, weights)
+            states = [scope.get_current_value(variable) for variable in self._states]
+        values = tf.stack([tf.cast(v, tf.float64) for v in (data_loss, penalty, *parts)])
+        return sums + rows * values, states
+
+    def results(self, sums: tf.Tensor, states: Sequence[tf.Tensor], rows: tf.Tensor) -> tf.Tensor:
+        """What was measured over `rows` rows, in the order of `directions`, float64."""
+        means = sums / tf.cast(rows, tf.float64)
+        with keras.StatelessScope([*zip(self._states, states, strict=True)]):
+            found = self._metrics.result() if self._metrics else {}
+        values = [tf.cast(found[name], tf.float64) for name in self._measured]
+        return tf.concat([means, tf.stack(values)], 0) if values else means
