@@ -149,7 +149,7 @@ def test_float64_equals_keras_elementwise(number, rule, normalization):
 
 def population_gradients(population, x, y):
     """Gradients of data loss and penalty by trainable array, from the compiled room's own parts."""
-    own, numbers = population.program_of(range(len(population)))
+    own, numbers = population.path.program_of(population.members)
     arrays = [
         tf.constant(np.stack(a))
         for a in zip(*(population.get_weights(k) for k in range(len(population))), strict=True)

@@ -210,7 +210,8 @@ def test_validation_on_the_training_rows_does_not_inherit_their_weights():
 
 def test_what_no_member_uses_is_left_out_of_the_program():
     def names(configs):
-        program, _ = Population(configs, FEATURES, CLASSES).program_of([0])
+        population = Population(configs, FEATURES, CLASSES)
+        program, _ = population.path.program_of(population.members[:1])
         return {name for _, name in program.key.names}
 
     used = names([BASE])
@@ -363,7 +364,7 @@ def test_cohorts_are_planned_for_the_rows_there_are_and_for_what_is_padded(monke
 
     def planned(members=40, batch_size=BATCH, **options):
         plan = TrainingPlan(4, batch_size, **options)
-        return population.cohort_size(plan, rows=44, members=members)
+        return population.path.cohort_size(plan, rows=44, members=members)
 
     for hold, expected in ((31, 24), (33, 32), (0.1, 1), (5, 4), (1e9, 1e9)):
         monkeypatch.setattr(sizes, "COHORT_BYTES", int(hold * one))

@@ -15,7 +15,10 @@ several chunks, which their cohort trains epoch by epoch. Inside a chunk, member
 fold are one stream: they share batches and the uniforms behind their masks.
 
 `population` holds what others use; `training` is patience, halving and what is told; `cohort`
-trains one epoch after the other through the contract in `chunk`, which `stack_chunk` fulfils.
+trains one epoch after the other through the contract in `chunk`. How a member is computed is its
+path, by the contract in `path`: `stack_path` for dense layers, with the member axis in every
+product, and `general` for Keras models of any kind, one member's step mapped over the members.
+Nothing but the path knows which of them it is.
 """
 
 from kerasreg.population.memory import OutOfMemory

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from kerasreg.errors import UserError
 from kerasreg.population.blueprint import Blueprint, blueprint_of_config
 from kerasreg.population.members import Member
+from kerasreg.population.path import Path
+from kerasreg.population.stack_path import StackPath
 from kerasreg.population.values import values_of_config
 from kerasreg.stacks import StackConfig
 
@@ -44,32 +46,49 @@ def members_of_configs(
     return blueprint, members
 
 
-def members_of_models(
+def path_of_models(
     models: Sequence[keras.Model],
     seeds: int | Sequence[int],
     folds: Sequence[int] | None,
     groups: Sequence[int] | None,
-) -> tuple[Blueprint, list[Member], str]:
-    """Members with the values and weights of these models, their structure and their dtype.
+    dtype: str | None,
+    general: bool | None,
+) -> tuple[Path, list[Member]]:
+    """Members with the values and weights of these models, and how they are computed.
 
     Raises:
         UserError: No models, one that cannot be lifted, or different structures.
     """
+    from kerasreg.population.general import GeneralPath, lift_model
     from kerasreg.population.lifting import lift
 
-    lifted = [lift(model) for model in models]
-    if not lifted:
+    if not models:
         raise UserError("models: expected at least one model, got an empty list.")
-    first = lifted[0]
-    for index, item in enumerate(lifted):
-        if (item.blueprint, item.dtype) != (first.blueprint, first.dtype):
-            raise UserError(f"models: expected one structure, but models 0 and {index} differ.")
+    lifted = None
+    if not general:
+        try:
+            lifted = [lift(model) for model in models]
+        except UserError:
+            # What no stack is may be a model of another kind.
+            if general is not None:
+                raise
+    of_stacks = lifted is not None
+    if not of_stacks:
+        lifted = [lift_model(model) for model in models]
     places = _places(len(lifted), seeds, folds, groups)
     members = [
         Member(None, *place, item.values, item.weights, model)
         for item, place, model in zip(lifted, places, models, strict=True)
     ]
-    return first.blueprint, members, first.dtype
+    if not of_stacks:
+        return GeneralPath(lifted), members
+    first = lifted[0]
+    for index, item in enumerate(lifted):
+        if (item.blueprint, item.dtype) != (first.blueprint, first.dtype):
+            raise UserError(f"models: expected one structure, but models 0 and {index} differ.")
+    task = "regression" if first.blueprint.metric == "mae" else "classification"
+    shape = tuple(models[0].input_shape[1:])
+    return StackPath(first.blueprint, members, shape, task, dtype or first.dtype), members
 
 
 def _places(

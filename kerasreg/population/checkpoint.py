@@ -20,7 +20,7 @@ from kerasreg.files import atomic_save_npz, load_npz
 
 if TYPE_CHECKING:
     from kerasreg.population.members import Member
-    from kerasreg.population.rows import Rows
+    from kerasreg.population.path import FoldedRows
 
 #: Seconds between two checkpoints.
 INTERVAL = 45.0
@@ -78,10 +78,10 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def context_digest(structure: object, rows: Rows, plan: object, dtype: str) -> str:
+def context_digest(structure: object, rows: FoldedRows, plan: object, dtype: str) -> str:
     """Digest of what a training's numbers depend on besides its members."""
     digest = hashlib.sha256(repr((structure, plan, dtype)).encode())
-    for array in (rows.x, rows.y, rows.weights, *rows.train, *rows.validation):
+    for array in rows.arrays():
         digest.update(repr(array.shape).encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from kerasreg.errors import UserError
+from kerasreg.objectives import Direction
 
 KEEP = ("last", "best", "none")
 
@@ -20,6 +22,8 @@ class TrainingPlan:
         patience: Epochs without improvement of a group's mean `monitor` before the group ends;
             None for never.
         monitor: What `patience` goes by; None for the objective.
+        direction, monitor_direction: `"min"` or `"max"`, which way objective and monitor are
+            better; None for the metric's own.
         halving: `(epoch, share)` pairs: after that epoch only the best share of the groups goes
             on (successive halving, Jamieson and Talwalkar 2016, arXiv:1502.07943).
         keep: `"last"` or `"best"` weights, or `"none"`.
@@ -38,6 +42,8 @@ class TrainingPlan:
     halving: tuple[tuple[int, float], ...] = ()
     keep: str = "last"
     every: int = 1
+    direction: Direction | None = None
+    monitor_direction: Direction | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience", "every"):
@@ -60,16 +66,36 @@ class TrainingPlan:
                 )
             previous = epoch
 
-    def check_names(self, names: tuple[str, ...]) -> None:
-        """Refuse an objective or a monitor that is not among the curves `names`.
+    def directed(self, known: Mapping[str, Direction | None]) -> TrainingPlan:
+        """This plan with both directions given.
+
+        Args:
+            known: The curves that may be objectives, and which way each is better; None where
+                the metric does not say.
 
         Raises:
-            UserError: Which one, and what it may be.
+            UserError: Another curve, or a direction that is neither given nor known.
         """
+        found = {}
         for name in ("objective", "monitor"):
-            if getattr(self, name) not in names:
-                got = getattr(self, name)
-                raise UserError(f"{name}: expected one of {', '.join(names)}, got {got!r}.")
+            curve = getattr(self, name)
+            if curve not in known:
+                raise UserError(f"{name}: expected one of {', '.join(known)}, got {curve!r}.")
+            field = "direction" if name == "objective" else "monitor_direction"
+            found[field] = getattr(self, field) or known[curve]
+            if name == "monitor" and curve == self.objective:
+                found[field] = found["direction"]
+            if found[field] is None:
+                raise UserError(
+                    f"{field}: expected 'min' or 'max' for {curve!r}, which does not say which way "
+                    "it is better."
+                )
+        return replace(self, **found)
+
+    def larger(self, name: str, value: float) -> float:
+        """`value` of the curve `name`, the objective or the monitor, so that larger is better."""
+        direction = self.direction if name == self.objective else self.monitor_direction
+        return value if direction == "max" else -value
 
     def measured(self, epoch: int) -> bool:
         """Whether metrics are taken after this epoch (from 1)."""

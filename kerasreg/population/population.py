@@ -5,40 +5,35 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 
 from kerasreg.errors import UserError
 from kerasreg.population.blueprint import Blueprint
-from kerasreg.population.building import members_of_configs, members_of_models
+from kerasreg.population.building import members_of_configs, path_of_models
 from kerasreg.population.checkpoint import Checkpoint, context_digest
-from kerasreg.population.keras_models import MemberModels
-from kerasreg.population.members import InitialWeights, Member
+from kerasreg.population.chunk import Chunk
 from kerasreg.population.memory import named_out_of_memory
+from kerasreg.population.path import FoldedRows
 from kerasreg.population.plan import TrainingPlan
-from kerasreg.population.program import Program, ProgramKey, program
 from kerasreg.population.results import EpochReport, MemberResult
-from kerasreg.population.rows import Rows, gather_rows, single_fold
+from kerasreg.population.rows import count_rows, single_fold
 from kerasreg.population.runs import name_runs, new_runs
-from kerasreg.population.sizes import largest_cohort
-from kerasreg.population.stack_chunk import StackChunk
+from kerasreg.population.stack_path import StackPath
 from kerasreg.population.training import Training
-from kerasreg.population.values import active_names, stack_values
 from kerasreg.population.watching import Watched
 from kerasreg.stacks import StackConfig, check_geometry
 
 if TYPE_CHECKING:
     import keras
 
-#: Largest arrays of one call of `predict`, in floats.
-PREDICT_FLOATS = 50_000_000
-
 
 class Population:
     """Members that differ in any value and in their seeds, trained as one TensorFlow program.
+
+    Made of settings, members are stacks; `from_models` takes Keras models of any kind.
 
     Each member computes what it would compute alone: same initial kernels as
     `build_stack(config, ..., seed)`, batches and dropout masks from its seed, an optimiser state
@@ -76,7 +71,7 @@ class Population:
         blueprint, members = members_of_configs(
             list(configs), features, outputs, task, seeds, folds, groups
         )
-        self._set_up(blueprint, members, shape, task, dtype)
+        self.members, self.path = members, StackPath(blueprint, members, shape, task, dtype)
 
     @classmethod
     def from_models(
@@ -87,38 +82,38 @@ class Population:
         folds: Sequence[int] | None = None,
         groups: Sequence[int] | None = None,
         dtype: str | None = None,
+        general: bool | None = None,
     ) -> Population:
-        """Stack existing compiled models of one structure, with their weights and values.
+        """Train existing compiled models of one structure, from their weights, with their values.
 
-        Takes models of Dense, BatchNormalization, LayerNormalization, GroupNormalization,
-        Activation, ReLU, Dropout, Flatten, Rescaling and Input layers in a row; `folds`, `groups`
-        and `dtype` (by default the models') as the class does.
+        Stacks (Dense, normalisation, activation, Dropout, Flatten and Rescaling layers in a row)
+        take the path of stacks; models of any other kind take the general path.
+
+        Args:
+            models: Of one structure; see `lifting.lift` and `general.lifting.lift` for what that
+                may be. Their weights are not changed.
+            seeds, folds, groups: As the class does.
+            dtype: Of a stack's arrays; by default the models'.
+            general: Whether to take the general path; None for where it is needed.
 
         Raises:
-            UserError: A layer, optimiser or loss that a population cannot hold, by name; or
-                models of different structure.
+            UserError: A layer, optimiser or loss that no path can hold, by name; or models of
+                different structure.
         """
-        blueprint, members, found = members_of_models(models, seeds, folds, groups)
-        task = "regression" if blueprint.metric == "mae" else "classification"
+        path, members = path_of_models(list(models), seeds, folds, groups, dtype, general)
         population = cls.__new__(cls)
-        population._set_up(
-            blueprint, members, tuple(models[0].input_shape[1:]), task, dtype or found
-        )
+        population.members, population.path = members, path
         return population
 
-    def _set_up(
-        self,
-        blueprint: Blueprint,
-        members: list[Member],
-        input_shape: tuple[int, ...],
-        task: str,
-        dtype: str,
-    ) -> None:
-        self.blueprint, self.members, self.dtype = blueprint, members, dtype
-        self._models = MemberModels(blueprint, input_shape, task)
-        self._initial = InitialWeights(blueprint, dtype)
-        # Decided for all members at once: a chunk's program must not depend on who is in it.
-        self._active = active_names([member.values for member in members], blueprint)
+    @property
+    def blueprint(self) -> Blueprint:
+        """The structure of stacks."""
+        return self.path.structure
+
+    @property
+    def dtype(self) -> str:
+        """Of the members' arrays."""
+        return self.path.dtype
 
     def __len__(self) -> int:
         return len(self.members)
@@ -165,7 +160,7 @@ class Population:
         plan = TrainingPlan(
             epochs, batch_size, objective, patience, monitor, tuple(halving), keep, every
         )
-        smallest = min(len(rows[0]) for rows, _ in folds)
+        smallest = min(count_rows(rows[0]) for rows, _ in folds)
         if batch_size > smallest > 0:
             warnings.warn(
                 f"batch_size {batch_size} is larger than the data: every step sees all "
@@ -182,7 +177,7 @@ class Population:
         only: Sequence[int] | None = None,
         watch: Mapping[int, Sequence[keras.callbacks.Callback]] | None = None,
         cohort_size: int | None = None,
-        checkpoint: str | Path | None = None,
+        checkpoint: str | File | None = None,
         on_epoch: Callable[[EpochReport], None] | None = None,
         on_results: Callable[[list[tuple[int, MemberResult]]], None] | None = None,
         stop: Callable[[], bool] | None = None,
@@ -216,85 +211,52 @@ class Population:
         needed = max(member.fold for member in self.members)
         if needed >= len(folds):
             raise UserError(f"folds: expected {needed + 1} folds, got {len(folds)}.")
-        plan.check_names(("val_data_loss", "val_loss", f"val_{self.blueprint.metric}"))
         with named_out_of_memory():
-            rows = gather_rows(self.blueprint, self.dtype, folds)
+            rows = self.path.gather(folds)
+        plan = plan.directed(self.path.objectives(rows))
         runs = new_runs(self.members, rows, range(len(self)) if only is None else only)
         saved = None
         if checkpoint is not None:
-            saved = Checkpoint(checkpoint, context_digest(self.blueprint, rows, plan, self.dtype))
+            context = context_digest(self.path.structure, rows, plan, self.path.dtype)
+            saved = Checkpoint(checkpoint, context)
             name_runs(runs, self.members)
         watched = {
-            index: Watched(partial(self.member, index), self._models.write, callbacks)
+            index: Watched(partial(self.member, index), self.path.write, callbacks)
             for index, callbacks in (watch or {}).items()
         }
         new_chunk = partial(self.new_chunk, rows=rows, batch_size=plan.batch_size)
         training = Training(runs, plan, new_chunk, watched, saved, on_epoch, on_results)
-        most = max(map(len, rows.train))
-        return training.run(cohort_size or self.cohort_size(plan, most, len(runs)), stop)
+        if not cohort_size:
+            cohort_size = self.path.cohort_size(plan, max(map(len, rows.train)), len(runs))
+        return training.run(cohort_size, stop)
 
-    def cohort_size(self, plan: TrainingPlan, rows: int, members: int) -> int:
-        """How many of `members` members `train` lets train at once, on `rows` rows, by memory."""
-        # Between two rungs every cohort is waiting for the others.
-        waiting = members if plan.halving else 0
-        return largest_cohort(self.blueprint, min(plan.batch_size, rows), self.dtype, waiting)
-
-    def new_chunk(self, indices: Sequence[int], rows: Rows, batch_size: int) -> StackChunk:
+    def new_chunk(self, indices: Sequence[int], rows: FoldedRows, batch_size: int) -> Chunk:
         """Some members before their first step."""
-        members = [self.members[index] for index in indices]
-        return StackChunk(
-            self.blueprint, members, rows, batch_size, self._initial, self.dtype, self._active
-        )
+        return self.path.new_chunk([self.members[index] for index in indices], rows, batch_size)
 
     def get_weights(self, index: int) -> list[np.ndarray]:
-        """A member's arrays in the blueprint's order: trained ones, or the initial ones."""
+        """A member's arrays in the path's order: trained ones, or the initial ones."""
         member = self.members[index]
-        if member.weights is not None:
-            return member.weights
-        return [array[0] for array in self._initial.stack([member])]
+        return self.path.initial(member) if member.weights is None else member.weights
 
     def member(self, index: int) -> keras.Model:
         """A member as an ordinary compiled Keras model with its weights and statistics."""
         if not 0 <= index < len(self.members):
             raise UserError(f"member: expected 0 to {len(self) - 1}, got {index!r}.")
-        model = self._models.build(self.members[index])
-        self._models.write(self.get_weights(index), model)
+        model = self.path.build(self.members[index])
+        self.path.write(self.get_weights(index), model)
         return model
 
-    def save_weights(self, index: int, path: str | Path) -> None:
-        """Write a member's weights as a `.weights.h5` file that loads into `member(index)`.
+    def save_weights(self, index: int, path: str | File) -> None:
+        """Write a member's weights as a `.weights.h5` file that loads into `member(index)`."""
+        self.path.save(self.members[index], self.get_weights(index), path)
 
-        One model serves all members: the file holds neither dropout rates nor penalties. Of the
-        optimiser it holds the learning rate.
-        """
-        model = self._models.shell(self.members[index])
-        self._models.write(self.get_weights(index), model)
-        model.optimizer.learning_rate = self.members[index].values[-1, "learning_rate"]
-        model.save_weights(path)
-
-    def load_weights(self, index: int, path: str | Path) -> None:
+    def load_weights(self, index: int, path: str | File) -> None:
         """Start a member from a file of `save_weights`; its optimiser starts anew."""
         member = self.members[index]
-        model = self._models.shell(member)
-        model.load_weights(path)
-        member.initial, member.weights = self._models.read(model), None
+        member.initial, member.weights = self.path.load(member, path), None
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """Logits (members, rows, outputs) in inference mode."""
-        x = np.asarray(x, self.dtype).reshape(len(x), -1)
-        size = max(1, PREDICT_FLOATS // max(self.blueprint.member_size(), 1))
-        parts = []
-        for start in range(0, len(self), size):
-            some = range(start, min(len(self), start + size))
-            weights = zip(*(self.get_weights(index) for index in some), strict=True)
-            stacked = [tf.constant(np.stack(arrays)) for arrays in weights]
-            compiled, values = self.program_of(some)
-            parts.append(compiled.predict(stacked, values, tf.constant(x)).numpy())
-        return np.concatenate(parts)
-
-    def program_of(self, indices: Sequence[int]) -> tuple[Program, list[tf.Tensor]]:
-        """A program for some members on shared rows, and their values as it takes them."""
-        key = ProgramKey(self.blueprint, self._active, False, False, False, self.dtype)
-        values = [self.members[index].values for index in indices]
-        stacked = stack_values(values, self._active, self.dtype)
-        return program(key), [tf.constant(array) for array in stacked]
+    def predict(self, x: Any) -> Any:
+        """Outputs (members, rows, ...) in inference mode; of stacks, logits."""
+        weights = [self.get_weights(index) for index in range(len(self))]
+        return self.path.predict(self.members, weights, x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,10 @@ class Rows:
     weighted: bool
     train: tuple[np.ndarray, ...]
     validation: tuple[np.ndarray, ...]
+
+    def arrays(self) -> list[np.ndarray]:
+        """Everything that training's numbers depend on."""
+        return [self.x, self.y, self.weights, *self.train, *self.validation]
 
 
 def gather_rows(
@@ -81,6 +86,14 @@ def class_weights(y: np.ndarray, factors: Mapping[int, float]) -> np.ndarray:
     for label, factor in factors.items():
         weights[labels == label] = factor
     return weights
+
+
+def count_rows(x: Any) -> int:
+    """Rows of inputs, which are an array or, of several inputs, arrays in a list or dictionary."""
+    first = next(iter(x.values())) if isinstance(x, Mapping) else x
+    if isinstance(first, list | tuple) and first and hasattr(first[0], "shape"):
+        first = first[0]
+    return len(first)
 
 
 def single_fold(

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from kerasreg.objectives import sign
 from kerasreg.population.checkpoint import identities
 from kerasreg.population.members import Member
+from kerasreg.population.path import FoldedRows
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.results import MemberResult
-from kerasreg.population.rows import Rows
 
 
 @dataclass(eq=False)
@@ -100,7 +99,7 @@ class Group:
                 run.result.status = "diverged" if run in broken else "stopped"
             return False, True
         score, value = (
-            sign(name) * float(np.mean([logs[run][name] for run in self.runs]))
+            plan.larger(name, float(np.mean([logs[run][name] for run in self.runs])))
             for name in (plan.objective, plan.monitor)
         )
         improved = score > self.best
@@ -147,7 +146,7 @@ class Group:
             run.restore(state["runs"][run.id])
 
 
-def new_runs(members: Sequence[Member], rows: Rows, indices: Sequence[int]) -> list[Run]:
+def new_runs(members: Sequence[Member], rows: FoldedRows, indices: Sequence[int]) -> list[Run]:
     """Runs of the members `indices`, which begin with their initial weights."""
     runs = []
     for index in indices:

@@ -36,17 +36,15 @@ def padded(positions: Sequence[int]) -> list[int]:
     return positions + positions[-1:] * (padded_size(len(positions)) - len(positions))
 
 
-def largest_cohort(blueprint: Blueprint, batch_size: int, dtype: str, waiting: int = 0) -> int:
+def largest_cohort(state: int, training: int, waiting: int = 0) -> int:
     """Members that may train at the same time in `COHORT_BYTES`, at least one.
 
     Args:
-        blueprint, dtype: Of the members.
-        batch_size: Rows that a step really sees, not more than there are.
+        state: Bytes that a member keeps between two steps.
+        training: Bytes that a member needs while it trains, its state included.
         waiting: How many members' state stays in memory until the last cohort is through; 0 where a
             cohort is through before the next begins.
     """
-    state = state_bytes(blueprint, dtype)
-    training = training_bytes(blueprint, batch_size, dtype)
     count = COHORT_BYTES // training
     if waiting:
         left = (COHORT_BYTES - waiting * state) // (training - state)

@@ -1,0 +1,120 @@
+"""The path of stacks: dense layers with the member axis inside every product."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path as File
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+
+from kerasreg.objectives import Direction, direction
+from kerasreg.population.blueprint import Blueprint
+from kerasreg.population.keras_models import MemberModels
+from kerasreg.population.members import InitialWeights, Member
+from kerasreg.population.plan import TrainingPlan
+from kerasreg.population.program import Program, ProgramKey, program
+from kerasreg.population.rows import Rows, gather_rows
+from kerasreg.population.sizes import largest_cohort, state_bytes, training_bytes
+from kerasreg.population.stack_chunk import StackChunk
+from kerasreg.population.values import active_names, stack_values
+
+if TYPE_CHECKING:
+    pass
+
+#: Largest arrays of one call of `predict`, in floats.
+PREDICT_FLOATS = 50_000_000
+
+
+class StackPath:
+    """How the members of one blueprint are computed, see `kerasreg.population.path.Path`.
+
+    Args:
+        blueprint: The structure.
+        members: Everyone who belongs to the population.
+        input_shape: Shape of a row.
+        task: As in `build_stack`.
+        dtype: Of the arrays.
+    """
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        members: Sequence[Member],
+        input_shape: tuple[int, ...],
+        task: str,
+        dtype: str,
+    ):
+        self.structure, self.dtype = blueprint, dtype
+        self._models = MemberModels(blueprint, input_shape, task)
+        self._initial = InitialWeights(blueprint, dtype)
+        # Decided for all members at once: a chunk's program must not depend on who is in it.
+        self._active = active_names([member.values for member in members], blueprint)
+        self.build, self.write = self._models.build, self._models.write
+
+    def gather(self, folds: Sequence[tuple[tuple, tuple]]) -> Rows:
+        """See `Path.gather`."""
+        return gather_rows(self.structure, self.dtype, folds)
+
+    def objectives(self, rows: Rows) -> Mapping[str, Direction | None]:
+        """See `Path.objectives`."""
+        names = ("val_data_loss", "val_loss", f"val_{self.structure.metric}")
+        return {name: direction(name) for name in names}
+
+    def new_chunk(self, members: Sequence[Member], rows: Rows, batch_size: int) -> StackChunk:
+        """See `Path.new_chunk`."""
+        return StackChunk(
+            self.structure, members, rows, batch_size, self._initial, self.dtype, self._active
+        )
+
+    def cohort_size(self, plan: TrainingPlan, rows: int, members: int) -> int:
+        """See `Path.cohort_size`."""
+        state = state_bytes(self.structure, self.dtype)
+        training = training_bytes(self.structure, min(plan.batch_size, rows), self.dtype)
+        # Between two rungs every cohort is waiting for the others.
+        return largest_cohort(state, training, members if plan.halving else 0)
+
+    def initial(self, member: Member) -> list[np.ndarray]:
+        """See `Path.initial`."""
+        return [array[0] for array in self._initial.stack([member])]
+
+    def save(self, member: Member, weights: Sequence[np.ndarray], file: str | File) -> None:
+        """See `Path.save`.
+
+        One model serves all members: the file holds neither dropout rates nor penalties. Of the
+        optimiser it holds the learning rate.
+        """
+        model = self._models.shell(member)
+        self._models.write(weights, model)
+        model.optimizer.learning_rate = member.values[-1, "learning_rate"]
+        model.save_weights(file)
+
+    def load(self, member: Member, file: str | File) -> list[np.ndarray]:
+        """See `Path.load`."""
+        model = self._models.shell(member)
+        model.load_weights(file)
+        return self._models.read(model)
+
+    def predict(
+        self,
+        members: Sequence[Member],
+        weights: Sequence[Sequence[np.ndarray]],
+        x: np.ndarray,
+    ) -> np.ndarray:
+        """Logits (members, rows, outputs), see `Path.predict`."""
+        x = np.asarray(x, self.dtype).reshape(len(x), -1)
+        size = max(1, PREDICT_FLOATS // max(self.structure.member_size(), 1))
+        parts = []
+        for start in range(0, len(members), size):
+            arrays = zip(*weights[start : start + size], strict=True)
+            stacked = [tf.constant(np.stack(own)) for own in arrays]
+            compiled, values = self.program_of(members[start : start + size])
+            parts.append(compiled.predict(stacked, values, tf.constant(x)).numpy())
+        return np.concatenate(parts)
+
+    def program_of(self, members: Sequence[Member]) -> tuple[Program, list[tf.Tensor]]:
+        """A program for some members on shared rows, and their values as it takes them."""
+        key = ProgramKey(self.structure, self._active, False, False, False, self.dtype)
+        stacked = stack_values([m.values for m in members], self._active, self.dtype)
+        return program(key), [tf.constant(array) for array in stacked]
