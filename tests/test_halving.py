@@ -5,7 +5,7 @@ import pytest
 
 from kerasreg.data import from_arrays
 from kerasreg.errors import UserError
-from kerasreg.search.engines import halving_rungs
+from kerasreg.population import halving_rungs
 from kerasreg.search.run import search
 from kerasreg.search.space import Range, Space
 from kerasreg.stacks import StackConfig

@@ -37,7 +37,7 @@ from kerasreg.stacks import StackConfig
         (running, "Not finished."),
         (empty, "No answer yet: no trial is completed."),
         (diverged_only, "No answer: all 4 trials diverged or failed."),
-        (stopped_only, "stopped by the search after epoch 8"),
+        (stopped_only, "stopped by halving after epoch 8"),
         (one_trial, "The best of 1 trial used no regularisation at all"),
         (one_epoch, "The best of 4 trials"),
         (without_baseline, "The best of 4 trials"),

@@ -26,6 +26,7 @@ from kerasreg.population.orders import batch_order
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.population import Population
 from kerasreg.population.results import EpochReport, MemberResult
+from kerasreg.population.stopping import halving_rungs
 
 __all__ = [
     "EpochReport",
@@ -34,4 +35,5 @@ __all__ = [
     "Population",
     "TrainingPlan",
     "batch_order",
+    "halving_rungs",
 ]

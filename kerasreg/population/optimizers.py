@@ -1,4 +1,7 @@
-"""Keras' seven update rules with a member axis: one function of arrays each.
+"""Keras' update rules with a member axis: one function of arrays each (AdamW is Adam with decay).
+
+A further rule also needs its name in `stacks._config.OPTIMIZERS`, its Keras optimiser in
+`stacks._build` and in `lifting_training`, and start values other than 0 in `members`.
 
 Every value (learning rate, momentum, decay, ...) has shape (members, 1, 1), so members never
 meet. The formulas, epsilons and order of operations are those of `keras.optimizers` 3.15; decoupled

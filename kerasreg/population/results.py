@@ -17,7 +17,7 @@ class MemberResult:
         config: Its setting; None for a member lifted from a model.
         seed: Its seed.
         fold: Index of its cross-validation fold, or None.
-        status: `"completed"` (patience included), `"stopped"` (culled before its time) or
+        status: `"completed"` (patience included), `"stopped"` (by halving, before its time) or
             `"diverged"` (something measured was not finite).
         epochs: Epochs trained.
         curves: One value a measured epoch (every one, unless `fit(every=...)`): `loss`,

@@ -27,7 +27,7 @@ class Run:
         row_counts: Training and validation rows of its fold.
         id: Its name in a checkpoint.
         curves: By metric, one value a measured epoch.
-        ended: Whether it trains no more: through, culled, out of patience or diverged.
+        ended: Whether it trains no more: through, stopped at a rung, out of patience or diverged.
     """
 
     index: int

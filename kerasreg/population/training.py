@@ -1,8 +1,7 @@
-"""How a population is trained: one cohort after the other, patience, culling, what is told."""
+"""How a population is trained: one cohort after the other, patience, halving, what is told."""
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from kerasreg.population.results import EpochReport, MemberResult
 from kerasreg.population.resuming import load_progress, save_progress
 from kerasreg.population.runs import Group, Run, group_runs, runs_of
 from kerasreg.population.sizes import split
+from kerasreg.population.stopping import stopped_at_rung
 from kerasreg.population.watching import Watched
 
 
@@ -72,7 +72,7 @@ class Training:
                         if stop and index < len(self._cohorts) and stop():
                             return [run.result for run in self._runs]
                 if share < 1:
-                    self._cull(share)
+                    self._halve_trials(share)
                 self._rung += 1
         finally:
             for watched in self._watched.values():
@@ -103,8 +103,8 @@ class Training:
     def _halve(self, index: int) -> None:
         """Replace cohort `index` by two that begin anew with the groups still in training.
 
-        Groups that have ended (culled, out of patience, diverged) keep what they have, and are
-        told with the first half.
+        Groups that have ended (stopped at a rung, out of patience, diverged) keep what they have,
+        and are told with the first half.
         """
         cohort = self._cohorts[index]
         live, members = cohort.live, len(runs_of(cohort.live))
@@ -157,15 +157,10 @@ class Training:
         for run in group.runs:
             run.member.weights = cohort.weights(run)
 
-    def _cull(self, share: float) -> None:
-        """Keep the best `share` of the groups still in training, by their best objective."""
-        live = [group for group in self._groups if not group.ended]
-        ranked = sorted(live, key=lambda group: -group.best)
-        culled = set(ranked[max(1, math.ceil(len(live) * share)) :])
-        for run in runs_of(list(culled)):
-            run.result.status = "stopped"
+    def _halve_trials(self, share: float) -> None:
+        stopped = set(stopped_at_rung(self._groups, share))
         for cohort in self._cohorts:
-            self._end(cohort, [group for group in cohort.groups if group in culled])
+            self._end(cohort, [group for group in cohort.groups if group in stopped])
 
     def _tell_epoch(
         self, cohort: Cohort, index: int, logs: Mapping[Run, Mapping[str, float]]

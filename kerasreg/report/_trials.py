@@ -86,7 +86,7 @@ def _reason(trial: Record) -> str:
         when = f" in epoch {min(lost)}" if lost else ""
         return f"a number was not finite{when}"
     if trial["status"] == "stopped":
-        return f"stopped by the search after epoch {trial['epochs']}"
+        return f"stopped by halving after epoch {trial['epochs']}: the better half went on"
     return ""
 
 

@@ -10,8 +10,8 @@ import keras
 
 from kerasreg.data import Dataset, Split
 from kerasreg.objectives import in_target_unit
-from kerasreg.population import MemberResult, TrainingPlan
-from kerasreg.search.engines import Engine, TrainingTask, halving_rungs
+from kerasreg.population import MemberResult, TrainingPlan, halving_rungs
+from kerasreg.search.engines import Engine, TrainingTask
 from kerasreg.search.progress import Counter, Event, Progress
 from kerasreg.search.request import Request
 from kerasreg.stacks import StackConfig

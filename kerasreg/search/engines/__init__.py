@@ -5,7 +5,6 @@ from kerasreg.population import OutOfMemory
 from kerasreg.search.engines.task import (
     Engine,
     TrainingTask,
-    halving_rungs,
     members_of,
 )
 
@@ -14,7 +13,6 @@ __all__ = [
     "OutOfMemory",
     "TrainingTask",
     "engine_named",
-    "halving_rungs",
     "members_of",
 ]
 

@@ -96,12 +96,6 @@ class Engine(Protocol):
         """Train one stack on `rows` for exactly `epochs` epochs and return it."""
 
 
-def halving_rungs(epochs: int) -> tuple[tuple[int, float], ...]:
-    """Keep the better half after an eighth, a quarter and half of the epochs."""
-    rungs = dict.fromkeys(epochs // part for part in (8, 4, 2))
-    return tuple((epoch, 0.5) for epoch in rungs if epoch)
-
-
 def members_of(
     task: TrainingTask, dataset: Dataset
 ) -> Iterator[tuple[int, int | None, Split, Split]]:
