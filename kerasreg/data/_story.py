@@ -64,7 +64,7 @@ def _columns(columns: list[Mapping[str, Any]]) -> list[str]:
         line += f"; left out: {shown}"
     holes = sorted((c for c in features if c.get("missing")), key=lambda c: -c["missing"])
     if not holes:
-        return [line, "missing   no cells"]
+        return [line, "missing   none"]
     missing = sum(column["missing"] for column in holes)
     shown = _some([f"{column['name'][:30]} {column['missing']:,}" for column in holes])
     return [line, f"missing   {missing:,} cells: {shown}"]
