@@ -16,6 +16,7 @@ from tuned import (
     make_tuner,
     named,
     network,
+    scores,
     stack,
     statuses,
 )
@@ -130,6 +131,33 @@ def test_fractions_for_an_integer_input_are_left_to_keras_which_cuts_them_off(tu
     with named("float32 inputs for int32 ones"):
         one.search(*TRAIN, **FIT | {"epochs": 1})
     assert statuses(one) == ["COMPLETED"]
+
+
+def test_a_model_may_have_a_fit_with_other_arguments(tmp_path):
+    """As keras-tuner's users do who override `fit`; `search` itself knows those of Keras."""
+
+    class Own(keras.Model):
+        def fit(self, x, rounds, callbacks):
+            history = keras.callbacks.History()
+            history.history = {"val_loss": [1.0 / rounds]}
+            self.compile("sgd", "mse")
+            self.build((None, 2))
+            return history
+
+        def build(self, shape):
+            self.built = True
+
+        def call(self, x):
+            return x
+
+    class Tuner(PopulationTuner):
+        def run_trial(self, trial, *args, **kwargs):
+            return super().run_trial(trial, *args, **kwargs)
+
+    one = Tuner(lambda hp: Own(), "val_loss", 1, directory=tmp_path)
+    with named("run_trial()"):
+        one.search(TRAIN[0], rounds=4)
+    assert scores(one) == {"0": 0.25}
 
 
 def test_a_plain_trial_that_diverges_fails_and_mistakes_in_a_row_end_the_search(tuner):

@@ -7,6 +7,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,9 @@ class PlainTuner(ProjectTuner):
         if type(self.hypermodel).fit is keras_tuner.HyperModel.fit:
             # keras-tuner's callbacks add nothing to the logs.
             given = {**kwargs, "callbacks": kwargs.get("callbacks", [])[:-2]}
-            self._fit_given = bind_fit(args, given)
+            # A model's class may have a `fit` with other arguments.
+            with suppress(TypeError):
+                self._fit_given = bind_fit(args, given)
         try:
             return super()._build_and_fit_model(trial, *args, **kwargs)
         finally:
