@@ -54,6 +54,8 @@ class PlainTuner(ProjectTuner):
         # Arguments of the `fit` that the model under construction is for.
         self._fit_given: Mapping[str, Any] | None = None
         self._warned: set[str] = set()
+        # Trials that had ended before the search began.
+        self._earlier: set[str] = set()
         super().__init__(oracle, hypermodel, seed, tuner_id, **kwargs)
         # keras-tuner counts diverged trials too, and in the order in which trials end.
         self.max_consecutive_failed_trials = oracle.max_consecutive_failed_trials
@@ -144,17 +146,13 @@ class PlainTuner(ProjectTuner):
             self._warned.add(key)
             warnings.warn(message, stacklevel=3)
 
-    def _check_failures(self, earlier: set[str]) -> None:
-        """Raise keras-tuner's error when too many trials in a row have failed by an exception.
-
-        Args:
-            earlier: Ids of trials that had ended before the search began.
-        """
+    def _check_failures(self) -> None:
+        """Raise keras-tuner's error when too many trials in a row have failed by an exception."""
         failures = 0
         for key in self.oracle.start_order:
             trial = self.oracle.trials[key]
             failed = trial.status == TrialStatus.FAILED and trial.message != DIVERGED
-            failures = failures + 1 if failed and key not in earlier else 0
+            failures = failures + 1 if failed and key not in self._earlier else 0
             if failures == self.max_consecutive_failed_trials:
                 raise RuntimeError(
                     f"Number of consecutive failures exceeded the limit of {failures} "

@@ -147,12 +147,11 @@ class PopulationTuner(RoundTuner):
             arguments = None
         # Before the first trial: a project that was killed in it is found again.
         self.save()
-        earlier = set(self.oracle.end_order)
+        self._earlier = set(self.oracle.end_order)
         call = SearchCall(fit_args, fit_kwargs, arguments)
         try:
             self.on_search_begin()
             while self._run_round(call):
-                self._check_failures(earlier)
                 # Keras' models are cycles, and a round has many.
                 gc.collect()
             self.on_search_end()

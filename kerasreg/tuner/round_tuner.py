@@ -117,6 +117,8 @@ class RoundTuner(PlainTuner):
             show_start(self.oracle, trial)
             self._try_run_and_update_trial(trial, *call.args, **call.kwargs)
             self.on_trial_end(trial)
+            self._check_failures()
+        self._check_failures()
 
     def _train(self, job: Job, prepared: list[Prepared], arguments: FitArguments) -> None:
         started = time.perf_counter()
