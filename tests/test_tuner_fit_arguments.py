@@ -97,9 +97,9 @@ PIPELINE = tf.data.Dataset.from_tensor_slices((X, Y)).batch(8)
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ({"x": [X, X], "y": Y}, "x of type list"),
-        ({"x": {"a": X}, "y": Y}, "x of type dict"),
-        ({"x": X, "y": Y, "validation_data": None}, "no validation_data"),
+        ({"x": X.tolist(), "y": Y}, "x of type list"),
+        ({"x": X, "y": Y.tolist()}, "y of type list"),
+        ({"x": {"a": X[:5], "b": X}, "y": Y}, "shapes"),
         ({"x": X, "y": Y[:5]}, "shapes"),
         ({"x": X, "y": Y.astype(str)}, "values"),
         ({"x": iter([X])}, "without arrays"),
@@ -130,6 +130,24 @@ PIPELINE = tf.data.Dataset.from_tensor_slices((X, Y)).batch(8)
 def test_rows_that_only_fit_can_take(given, reason):
     with pytest.raises(CannotTrainTogether, match=reason):
         read_rows(bind_fit((), {"validation_data": VALIDATION, **given}))
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"x": [X, X]}, "x of type list"),
+        ({"x": {"a": X}}, "x of type dict"),
+        ({"y": {"a": Y}}, "y of type dict"),
+        ({"x": X[:, 0]}, "x of shapes"),
+        ({"validation_data": None}, "no validation_data"),
+    ],
+)
+def test_rows_that_no_stack_can_take(given, reason):
+    rows = read_rows(bind_fit((), {"x": X, "y": Y, "validation_data": VALIDATION, **given}))
+    assert len(rows.train) == len(X)
+    assert rows.batch_size == 32
+    with pytest.raises(CannotTrainTogether, match=reason):
+        rows.check_plain()
 
 
 def test_a_pipeline_too_large_for_memory_is_left_to_fit(monkeypatch):

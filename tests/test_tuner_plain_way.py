@@ -16,6 +16,7 @@ from tuned import (
     make_tuner,
     named,
     network,
+    own_step,
     scores,
     stack,
     statuses,
@@ -32,7 +33,10 @@ def tuner(tmp_path):
 
 
 class Counting(keras.callbacks.Callback):
-    """A callback of the user's own."""
+    """A callback that hears of batches."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        pass
 
 
 def test_what_cannot_train_together_trains_the_plain_way_named_once(tuner):
@@ -97,9 +101,10 @@ def test_targets_that_keras_takes_are_trained(tuner):
 
     one = tuner(binary, "val_loss", 1)
     soft = Y / 2
-    with named("targets other than the class indices 0 to 1"):
-        one.search(X[:80], soft[:80], validation_data=(X[80:], soft[80:]), epochs=1, verbose=0)
+    one.search(X[:80], soft[:80], validation_data=(X[80:], soft[80:]), epochs=1, verbose=0)
     assert statuses(one) == ["COMPLETED"]
+    measured = one.get_best_models()[0].evaluate(X[80:], soft[80:], verbose=0)
+    assert measured == pytest.approx(one.oracle.trials["0"].score, rel=1e-5)
 
 
 def test_inputs_that_keras_refuses_are_refused_by_keras(tuner):
@@ -115,22 +120,22 @@ def test_inputs_that_keras_refuses_are_refused_by_keras(tuner):
 
     x = X.reshape(-1, 2, 2)
     one = tuner(image, "val_loss", 1)
-    with named("inputs of shape (80, 2, 2)"):
+    with named("what the population met"):
         one.search(x[:80], Y[:80], validation_data=(x[80:], Y[80:]), epochs=1, verbose=0)
     assert statuses(one) == ["FAILED"]
     assert "shape" in one.oracle.trials["0"].message
 
 
-def test_fractions_for_an_integer_input_are_left_to_keras_which_cuts_them_off(tuner):
+def test_fractions_for_an_integer_input_are_cut_off_as_by_keras(tuner):
     def whole(hp):
         model = keras.Sequential([keras.Input((4,), dtype="int32"), keras.layers.Dense(3)])
         model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         return model
 
     one = tuner(whole, "val_loss", 1)
-    with named("float32 inputs for int32 ones"):
-        one.search(*TRAIN, **FIT | {"epochs": 1})
-    assert statuses(one) == ["COMPLETED"]
+    one.search(*TRAIN, **FIT | {"epochs": 1})
+    measured = one.get_best_models()[0].evaluate(*VALIDATION, verbose=0)
+    assert measured == pytest.approx(one.oracle.trials["0"].score, rel=1e-5)
 
 
 def test_a_model_may_have_a_fit_with_other_arguments(tmp_path):
@@ -183,7 +188,7 @@ def test_a_plain_trial_that_diverges_fails_and_mistakes_in_a_row_end_the_search(
 
     two = tuner(mistaken, "val_loss", 4, overwrite=True)
     with (
-        named("categorical_crossentropy"),
+        named("what the population met"),
         pytest.raises(RuntimeError, match=r"limit of 3(.|\n)*shape"),
     ):
         two.search(*TRAIN, **FIT)
@@ -191,20 +196,15 @@ def test_a_plain_trial_that_diverges_fails_and_mistakes_in_a_row_end_the_search(
 
 
 def test_models_in_a_round_may_differ(tuner):
-    """Liftable ones train together; the other's layer is named."""
+    """Those that can train together; what the others need is named."""
 
     def mixed(hp):
-        if hp.Choice("kind", ["dense", "noise"]) == "dense":
+        if hp.Choice("kind", ["dense", "own step"]) == "dense":
             return network(hp)
-        model = keras.Sequential(
-            [keras.Input((4,)), keras.layers.GaussianNoise(0.1, name="hiss"), keras.layers.Dense(3)]
-        )
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile("sgd", loss, metrics=["acc"])
-        return model
+        return own_step(hp)
 
     one = tuner(mixed, keras_tuner.Objective("val_acc", "max"), 4)
-    with named("hiss"):
+    with named("train_step()"):
         one.search(*TRAIN, **FIT)
     assert set(statuses(one)) == {"COMPLETED"}
     seeds = {one.executions(key)[0]["seed"] for key in one.oracle.trials}

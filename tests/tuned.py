@@ -39,6 +39,28 @@ def network(hp):
     return model
 
 
+class OwnStep(keras.Model):
+    """A model that trains in a way of its user's: no population can."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.noise, self.dense = keras.layers.GaussianNoise(rate), keras.layers.Dense(3)
+
+    def call(self, x, training=False):
+        return self.dense(self.noise(x, training=training))
+
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+def own_step(hp):
+    """A hypermodel whose models train the plain way, each under another name."""
+    model = OwnStep(hp.Float("noise", 0, 1))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, metrics=["acc"])
+    return model
+
+
 def make_tuner(folder, hypermodel=stack, objective="val_accuracy", max_trials=3, **options):
     """A tuner in one project folder."""
     if "oracle" in options:
@@ -57,6 +79,22 @@ def named(reason):
     plain = [str(w.message) for w in caught if "plain way" in str(w.message)]
     assert len(plain) == 1
     assert reason in plain[0]
+
+
+@contextlib.contextmanager
+def heard(*reasons):
+    """Expect these warnings, each once and no other; those of old Python names do not matter."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    ours = [
+        str(w.message)
+        for w in caught
+        if w.category is UserWarning or "remove the call" in str(w.message)
+    ]
+    assert len(ours) == len(reasons), ours
+    for message, reason in zip(ours, reasons, strict=True):
+        assert reason in message
 
 
 def scores(tuner):

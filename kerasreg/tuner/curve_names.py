@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 
 from kerasreg.errors import UserError
 from kerasreg.losses import DataLoss
@@ -133,14 +132,3 @@ def population_objective(
     ):
         raise CannotTrainTogether(f"{what} {name!r}" + (f" ({mode})" if mode else ""))
     return f"val_{curve}"
-
-
-def user_curves(
-    curves: Mapping[str, np.ndarray], names: Mapping[str, str]
-) -> dict[str, list[float]]:
-    """A member's curves under the names that `model.fit` would log, training first."""
-    return {
-        prefix + name: curves[prefix + curve].tolist()
-        for prefix in ("", "val_")
-        for name, curve in names.items()
-    }

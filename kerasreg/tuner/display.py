@@ -50,7 +50,7 @@ def announce(sizes: Sequence[int], arguments: FitArguments, executions: int) -> 
         executions: Of each trial.
     """
     trials, structures = sum(sizes), len(sizes)
-    steps = arguments.epochs * math.ceil(len(arguments.rows.train.x) / arguments.rows.batch_size)
+    steps = arguments.epochs * math.ceil(len(arguments.rows.train) / arguments.rows.batch_size)
     # Seconds measured on two cores; the ratio is what matters.
     alone = trials * executions * (1.5 + 0.06 * arguments.epochs + 0.001 * steps)
     together = structures * 2.0 + trials * executions * (0.05 + 0.00004 * steps)

@@ -18,6 +18,7 @@ from kerasreg.monitors import (
     TrainEvaluation,
 )
 from kerasreg.population.rows import class_weights
+from kerasreg.tuner.listeners import only_listens
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether, Columns, read_arrays, read_pipeline
 
 _MONITORS = (ActivationMonitor, GradientMonitor, PenaltyMonitor, TrainEvaluation)
@@ -34,13 +35,20 @@ class FitRows:
     """The rows that `fit` would train and validate on.
 
     Attributes:
-        train, validation: `(x, y, weights)`; weights may be None.
+        train, validation: `(x, y, weights)`; weights may be None, and so may validation.
         batch_size: Rows in a batch, at most those of training.
     """
 
     train: Columns
-    validation: Columns
+    validation: Columns | None
     batch_size: int
+
+    def check_plain(self) -> None:
+        """Raise `CannotTrainTogether` unless these are what a stack can train on."""
+        if self.validation is None:
+            raise CannotTrainTogether("no validation_data and no validation_split")
+        self.train.check_plain("x")
+        self.validation.check_plain("validation_data")
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,8 @@ class FitCallbacks:
         monitor, patience: Of the `EarlyStopping`, or None.
         mode: `"min"` or `"max"` if it was given, or None.
         boards: The `TensorBoard` callbacks, of which the log folder is used.
-        monitors: kerasreg's own callbacks.
+        monitors: kerasreg's callbacks.
+        listeners: The user's callbacks that only hear of epochs.
     """
 
     monitor: str | None = None
@@ -59,15 +68,17 @@ class FitCallbacks:
     mode: str | None = None
     boards: tuple[keras.callbacks.TensorBoard, ...] = ()
     monitors: tuple[keras.callbacks.Callback, ...] = ()
+    listeners: tuple[keras.callbacks.Callback, ...] = ()
 
 
 @dataclass(frozen=True)
 class FitArguments:
-    """Everything that `fit` was to be called with."""
+    """Everything that `fit` was to be called with, read and as it was given, by name."""
 
     rows: FitRows
     callbacks: FitCallbacks
     epochs: int
+    given: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -124,19 +135,18 @@ def read_rows(given: Mapping[str, Any]) -> FitRows:
         raise CannotTrainTogether(f"validation_data of type {type(validation).__name__}")
     elif 0 < share < 1:
         # As Keras does: the last rows, before any shuffling.
-        cut = math.floor(len(train.x) * (1 - share))
+        cut = math.floor(len(train) * (1 - share))
         train, validation = train.rows(slice(cut)), train.rows(slice(cut, None))
-    else:
-        raise CannotTrainTogether("no validation_data and no validation_split")
-    if not len(train.x) or not len(validation.x):
+    parts = [part for part in (train, validation) if part is not None]
+    if not all(map(len, parts)):
         raise CannotTrainTogether("training or validation data without rows")
     train = _class_weighted(train, given.get("class_weight"))
-    for part in (train, validation):
+    for part in (train, *parts[1:]):
         if part.weights is not None and not (
             np.isfinite(part.weights).all() and (part.weights >= 0).all()
         ):
             raise CannotTrainTogether("weights of rows that are negative or not finite")
-    return FitRows(train, validation, min(int(batch_size or 32), len(train.x)))
+    return FitRows(train, validation, min(int(batch_size or 32), len(train)))
 
 
 def _class_weighted(rows: Columns, factors: Mapping[int, float] | None) -> Columns:
@@ -144,6 +154,7 @@ def _class_weighted(rows: Columns, factors: Mapping[int, float] | None) -> Colum
         return rows
     if rows.weights is not None:
         raise CannotTrainTogether("class_weight together with sample weights")
+    rows.check_plain("x")
     return Columns(rows.x, rows.y, class_weights(rows.y, factors))
 
 
@@ -159,7 +170,7 @@ def read_callbacks(given: Mapping[str, Any]) -> FitCallbacks:
     callbacks = given.get("callbacks") or []
     callbacks = callbacks if isinstance(callbacks, Sequence) else [callbacks]
     monitor = patience = mode = None
-    boards, monitors = [], []
+    boards, monitors, listeners = [], [], []
     for callback in callbacks:
         kind = type(callback)
         if kind is keras.callbacks.EarlyStopping:
@@ -174,9 +185,14 @@ def read_callbacks(given: Mapping[str, Any]) -> FitCallbacks:
             boards.append(callback)
         elif kind in _MONITORS:
             monitors.append(callback)
+        elif only_listens(callback):
+            listeners.append(callback)
+        elif kind is keras.callbacks.TerminateOnNaN:
+            # A member that diverges is a failed trial as it is.
+            continue
         else:
             raise CannotTrainTogether(f"the callback {kind.__name__}")
-    return FitCallbacks(monitor, patience, mode, tuple(boards), tuple(monitors))
+    return FitCallbacks(monitor, patience, mode, *map(tuple, (boards, monitors, listeners)))
 
 
 def _check_stopping(callback: keras.callbacks.EarlyStopping) -> None:

@@ -15,7 +15,10 @@ _PLAIN = ("fit", "train_step", "test_step", "compute_metrics", "get_metrics_resu
 
 
 def check_objective(
-    objective: keras_tuner.Objective, model: keras.Model, given: Mapping[str, Any]
+    objective: keras_tuner.Objective,
+    model: keras.Model,
+    given: Mapping[str, Any],
+    more: Iterable[str] = (),
 ) -> None:
     """Refuse an objective that `model.fit` will not log, before it trains.
 
@@ -26,20 +29,23 @@ def check_objective(
         objective: keras-tuner's, of one name or several.
         model: Compiled.
         given: Arguments of `fit` by name.
+        more: Names that are there without `fit`, both without `val_`.
 
     Raises:
         UserError: It is not logged; the message has what is.
     """
     names = _logged(model, given)
     if names is not None:
-        refuse_unlogged(objective, names)
+        refuse_unlogged(objective, names, [*more, *(f"val_{name}" for name in more)])
 
 
-def refuse_unlogged(objective: keras_tuner.Objective, names: Iterable[str]) -> None:
-    """Raise the `UserError` for an objective that is not among the names in the logs."""
+def refuse_unlogged(
+    objective: keras_tuner.Objective, names: Iterable[str], more: Iterable[str] = ()
+) -> None:
+    """Raise the `UserError` for an objective that is not among the names in the logs, or more."""
     names = sorted(names)
     for wanted in getattr(objective, "name_to_direction", {objective.name: ""}):
-        if wanted in names:
+        if wanted in names or wanted in more:
             continue
         shown = "none" if wanted == "default_objective" else repr(wanted)
         rows = any(name.startswith("val_") for name in names)

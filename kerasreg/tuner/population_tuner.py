@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from contextlib import suppress
 from typing import Any
 
 import keras_tuner
@@ -169,11 +170,13 @@ class PopulationTuner(RoundTuner):
                 raise
             raise CannotTrainTogether(reason) from None
         # Before anything is refused: a StackConfig is built from it the plain way too.
-        targets = [rows.train.y, rows.validation.y]
-        self._geometry = stack_geometry(rows.train.x, targets, self.outputs, self.task)
+        with suppress(CannotTrainTogether):
+            rows.check_plain()
+            targets = [rows.train.y, rows.validation.y]
+            self._geometry = stack_geometry(rows.train.x, targets, self.outputs, self.task)
         if reason is not None:
             raise CannotTrainTogether(reason)
-        return FitArguments(rows, read_callbacks(given), given.get("epochs", 1))
+        return FitArguments(rows, read_callbacks(given), given.get("epochs", 1), given)
 
     def _needs_plain_way(self) -> str | None:
         """What the user replaced that a population does not call, if anything."""

@@ -9,7 +9,8 @@ from keras_tuner.engine.trial import Trial
 from keras_tuner.oracles import GridSearchOracle, HyperbandOracle, RandomSearchOracle
 
 from kerasreg.search.oracles import GridOracle, RandomOracle, SeededOracle
-from kerasreg.tuner.joint_training import Job, Prepared
+from kerasreg.tuner.job import Job
+from kerasreg.tuner.joint_training import Prepared
 
 # Oracles that learn nothing from results, or say by themselves when they have to wait for one.
 _POPULATE = (

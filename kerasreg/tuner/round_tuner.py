@@ -16,7 +16,9 @@ from kerasreg.stacks import StackConfig
 from kerasreg.tuner import project_folder
 from kerasreg.tuner.display import announce, note_start, quiet, show_start
 from kerasreg.tuner.fit_arguments import FitArguments, SearchCall, bind_fit
-from kerasreg.tuner.joint_training import Job, Prepared, execution_folder, job_of, train_together
+from kerasreg.tuner.job import Job, job_of
+from kerasreg.tuner.joint_training import Prepared, execution_folder, train_together
+from kerasreg.tuner.listeners import replay
 from kerasreg.tuner.logged_names import check_objective
 from kerasreg.tuner.plain_tuner import PlainTuner
 from kerasreg.tuner.round import Round, learns
@@ -44,12 +46,15 @@ class RoundTuner(PlainTuner):
     ):
         self._learns = learns(oracle)
         self.round_size = round_size or (8 if self._learns else 64)
+        # Each execution has another copy, as in keras-tuner, until the round ends.
+        self._heard: list = []
         super().__init__(oracle, hypermodel, seed, tuner_id, **kwargs)
 
     def _run_round(self, call: SearchCall) -> bool:
         """Draw and train one round; False if there was nothing to draw."""
         drawn = self._draw(call)
         self._train_round(drawn, call)
+        self._heard.clear()
         return drawn.drawn > 0
 
     def _draw(self, call: SearchCall) -> Round:
@@ -112,7 +117,15 @@ class RoundTuner(PlainTuner):
             sizes = [len(prepared) for prepared in drawn.jobs.values()]
             announce(sizes, call.fit, self.executions_per_trial)
         for job, prepared in drawn.jobs.items():
-            self._train(job, prepared, call.fit)
+            try:
+                self._train(job, prepared, call.fit)
+            except Exception as error:
+                if job.kind != "general":
+                    raise
+                # A model's code, or rows that it does not take: Keras says it as users know it.
+                self._warn_plain(f"what the population met, {type(error).__name__}: {error}")
+                left = [p.trial for p in prepared if p.trial.status == TrialStatus.RUNNING]
+                drawn.alone += left
         for trial in drawn.alone:
             show_start(self.oracle, trial)
             self._try_run_and_update_trial(trial, *call.args, **call.kwargs)
@@ -146,17 +159,20 @@ class RoundTuner(PlainTuner):
     ) -> None:
         """Tell the oracle one trial's result, as keras-tuner would, and keep its files."""
         trial, objective = item.trial, self.oracle.objective
-        histories = [as_history(result, dict(job.names)) for _, result in members]
+        validated = arguments.rows.validation is not None
+        histories = [as_history(result, job.curves.names, validated) for _, result in members]
         runs = [(result.seed, result.status, result.seconds) for _, result in members]
         self._keep(trial, histories, runs)
         for board in arguments.callbacks.boards:
             for run, (history, about) in enumerate(zip(histories, runs, strict=True)):
                 folder = execution_folder(board.log_dir, trial, run)
                 write_events(folder, history.history, trial, objective, *about[1:])
+        for history in histories:
+            self._heard += replay(arguments.callbacks.listeners, history.history)
         if any(result.status == "diverged" for _, result in members):
             self._end(trial, TrialStatus.FAILED, DIVERGED)
             return
-        if not job.stack:
+        if job.kind != "config":
             config = item.built[0].get_build_config()
             project_folder.write_json(self._get_build_config_fname(trial.trial_id), config)
         index = members[best_execution(histories, objective)][0]

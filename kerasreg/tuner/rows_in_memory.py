@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
 if TYPE_CHECKING:
@@ -20,40 +21,64 @@ class CannotTrainTogether(Exception):
 
 @dataclass(frozen=True)
 class Columns:
-    """Inputs (rows, ...), targets (rows,) or (rows, classes), and weights (rows,) or None."""
+    """Inputs and targets (rows, ...), nested as the model takes them, and weights (rows,)."""
 
-    x: np.ndarray
-    y: np.ndarray
+    x: Any
+    y: Any
     weights: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(keras.tree.flatten(self.x)[0])
 
     def rows(self, which: slice) -> Columns:
         """Some of the rows."""
-        weights = None if self.weights is None else self.weights[which]
-        return Columns(self.x[which], self.y[which], weights)
+        return Columns(
+            *keras.tree.map_structure(
+                lambda array: None if array is None else array[which],
+                (self.x, self.y, self.weights),
+            )
+        )
+
+    def check_plain(self, name: str) -> None:
+        """Raise `CannotTrainTogether` unless this is one array of inputs and one of targets."""
+        targets = "y" if name == "x" else f"targets in {name}"
+        for what, value in ((name, self.x), (targets, self.y)):
+            if not isinstance(value, np.ndarray):
+                raise CannotTrainTogether(f"{what} of type {type(value).__name__}")
+        if self.x.ndim < 2 or self.y.ndim > 2:
+            raise CannotTrainTogether(f"{name} of shapes {self.x.shape} and {self.y.shape}")
 
 
 def read_arrays(name: str, x: Any, y: Any, weights: Any = None) -> Columns:
-    """Arrays as NumPy arrays.
+    """Arrays, or lists and dicts of arrays, as NumPy arrays.
 
     Raises:
-        CannotTrainTogether: They are not one array of inputs and one of targets.
+        CannotTrainTogether: They are not arrays of numbers with equally many rows.
     """
     if x is None or y is None:
         raise CannotTrainTogether(f"{name} without arrays of inputs and targets")
     targets = "y" if name == "x" else f"targets in {name}"
-    for what, value in ((name, x), (targets, y)):
-        if isinstance(value, dict | list | tuple) or not hasattr(value, "__array__"):
-            raise CannotTrainTogether(f"{what} of type {type(value).__name__}")
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = _arrays(name, x), _arrays(targets, y)
     weights = None if weights is None else np.asarray(weights)
-    for what, array in ((name, x), (targets, y)):
-        if array.dtype.kind not in "iubf":
-            raise CannotTrainTogether(f"{what} of {array.dtype} values")
-    fitting = weights is None or weights.shape == x.shape[:1]
-    if x.ndim < 2 or y.ndim > 2 or len(x) != len(y) or not fitting:
-        shapes = [array.shape for array in (x, y, weights) if array is not None]
-        raise CannotTrainTogether(f"{name} of shapes {' and '.join(map(str, shapes))}")
+    arrays = [a for a in (*keras.tree.flatten((x, y)), weights) if a is not None]
+    fitting = weights is None or weights.ndim == 1
+    if not all(array.ndim for array in arrays) or len({*map(len, arrays)}) > 1 or not fitting:
+        shapes = " and ".join(str(array.shape) for array in arrays)
+        raise CannotTrainTogether(f"{name} of shapes {shapes}")
     return Columns(x, y, weights)
+
+
+def _arrays(name: str, given: Any) -> Any:
+    def one(value: Any) -> np.ndarray:
+        if not hasattr(value, "__array__"):
+            kind = type(given if isinstance(given, list | tuple | dict) else value)
+            raise CannotTrainTogether(f"{name} of type {kind.__name__}")
+        array = np.asarray(value)
+        if array.dtype.kind not in "iubf":
+            raise CannotTrainTogether(f"{name} of {array.dtype} values")
+        return array
+
+    return keras.tree.map_structure(one, given)
 
 
 def read_pipeline(name: str, dataset: tf.data.Dataset) -> tuple[Columns, int]:

@@ -15,15 +15,30 @@ from keras_tuner.src.engine import tuner_utils
 
 from kerasreg.monitors import EventWriter
 from kerasreg.population import MemberResult
-from kerasreg.tuner.curve_names import user_curves
 
 DIVERGED = "Diverged: a loss or metric was not finite."
 
 
-def as_history(result: MemberResult, names: Mapping[str, str]) -> keras.callbacks.History:
-    """A member's curves as what `model.fit` would have returned."""
+def as_history(
+    result: MemberResult, names: Sequence[tuple[str, str]] | None, validated: bool
+) -> keras.callbacks.History:
+    """A member's curves as what `model.fit` would have returned.
+
+    Args:
+        result: The member's.
+        names: `Curves.names`.
+        validated: Whether there were validation rows.
+    """
     history = keras.callbacks.History()
-    history.history = user_curves(result.curves, names)
+    prefixes = ("", "val_") if validated else ("",)
+    if names is None:
+        plain = [name for name in result.curves if f"val_{name}" in result.curves]
+        names = [(name, name) for name in plain]
+    history.history = {
+        prefix + name: result.curves[prefix + curve].tolist()
+        for prefix in prefixes
+        for name, curve in names
+    }
     return history
 
 

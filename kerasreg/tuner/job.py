@@ -1,0 +1,182 @@
+"""What a trial's models are to a population: what they have to share with others, or why not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import keras_tuner
+from keras_tuner import errors
+from keras_tuner.engine.trial import Trial
+
+from kerasreg.errors import UserError
+from kerasreg.objectives import Direction
+from kerasreg.population.blueprint import blueprint_of_config
+from kerasreg.population.general import lift_model
+from kerasreg.population.lifting import lift
+from kerasreg.stacks import StackConfig
+from kerasreg.tuner.curve_names import curve_names, population_objective, stack_curve_names
+from kerasreg.tuner.fit_arguments import FitArguments, FitCallbacks, FitRows
+from kerasreg.tuner.logged_names import check_objective
+from kerasreg.tuner.rows_in_memory import CannotTrainTogether
+from kerasreg.tuner.targets import check_targets
+
+Geometry = tuple[tuple[int, ...], int, str]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """By what names a population's curves are the user's.
+
+    Attributes:
+        names: Names in the user's logs and the curves they are, as sorted pairs, both without
+            `val_`; None where they are the same.
+        objective, monitor: Curves that decide.
+        direction, monitor_direction: Which way they are better; None for the metric's own.
+    """
+
+    names: tuple[tuple[str, str], ...] | None
+    objective: str
+    monitor: str
+    direction: Direction | None = None
+    monitor_direction: Direction | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What trials have to share to train as one population.
+
+    Attributes:
+        kind: `"config"` for `StackConfig`s, `"stack"` for Keras models that are stacks, or
+            `"general"` for other models.
+        structure: Of the models.
+        dtype: Of their weights.
+        curves: Their names.
+        epochs: To train.
+        initial_epoch: Trained already, in the trial that this one goes on from.
+    """
+
+    kind: str
+    structure: Any
+    dtype: str
+    curves: Curves
+    epochs: int
+    initial_epoch: int
+
+
+def job_of(
+    executions: list[keras.Model] | list[StackConfig],
+    trial: Trial,
+    objective: keras_tuner.Objective,
+    arguments: FitArguments,
+    geometry: Geometry | None,
+    largest: int | None,
+) -> Job:
+    """What a trial's models, one an execution, have to share with others.
+
+    Raises:
+        CannotTrainTogether: It cannot be a member of a population; the message names why.
+        UserError: `fit` would not log the objective.
+        FailedTrialError: It has more than `largest` trainable parameters.
+    """
+    first = trial.hyperparameters.values.get("tuner/initial_epoch") or 0
+    epochs = (trial.hyperparameters.values.get("tuner/epochs") or arguments.epochs) - first
+    found = [_read(built, objective, arguments, geometry) for built in executions]
+    if any(other[0] != found[0][0] for other in found):
+        raise CannotTrainTogether("a hypermodel that builds different models from equal values")
+    (kind, structure, dtype, curves), size = found[0]
+    if largest and size > largest:
+        raise errors.FailedTrialError(f"Oversized model: {size} parameters. Skip model.")
+    return Job(kind, structure, dtype, curves, epochs, first)
+
+
+def _read(
+    built: keras.Model | StackConfig,
+    objective: keras_tuner.Objective,
+    arguments: FitArguments,
+    geometry: Geometry | None,
+) -> tuple[tuple, int]:
+    """`Job`'s first four attributes, and the count of trainable parameters."""
+    rows, callbacks = arguments.rows, arguments.callbacks
+    if isinstance(built, StackConfig):
+        if geometry is None:
+            rows.check_plain()
+        shape, outputs, task = geometry
+        blueprint = blueprint_of_config(built, math.prod(shape), outputs, task)
+        size = sum(math.prod(p.shape) for p in blueprint.parameters() if p.trainable)
+        _check_rows(rows, shape, None, blueprint.outputs, blueprint.loss)
+        curves = _curves(stack_curve_names(blueprint.metric), objective, callbacks)
+        return ("config", blueprint, "float32", curves), size
+    if not built.built:
+        _build(built, rows)
+    size = sum(math.prod(variable.shape) for variable in built.trainable_weights)
+    try:
+        return _read_stack(built, objective, rows, callbacks), size
+    except CannotTrainTogether:
+        return _read_general(built, objective, arguments), size
+
+
+def _read_stack(
+    model: keras.Model, objective: keras_tuner.Objective, rows: FitRows, callbacks: FitCallbacks
+) -> tuple:
+    try:
+        lifted = lift(model)
+    except UserError as error:
+        raise CannotTrainTogether(str(error).rstrip(".")) from None
+    blueprint = lifted.blueprint
+    _check_rows(rows, model.input_shape[1:], model, blueprint.outputs, blueprint.loss)
+    weighted = any(part.weights is not None for part in (rows.train, rows.validation))
+    names = curve_names(model, blueprint.loss, weighted)
+    return "stack", blueprint, lifted.dtype, _curves(names, objective, callbacks)
+
+
+def _read_general(
+    model: keras.Model, objective: keras_tuner.Objective, arguments: FitArguments
+) -> tuple:
+    callbacks = arguments.callbacks
+    check_objective(objective, model, arguments.given, more=("data_loss", "penalty"))
+    try:
+        lifted = lift_model(model)
+    except UserError as error:
+        raise CannotTrainTogether(str(error).rstrip(".")) from None
+    if hasattr(objective, "name_to_direction"):
+        raise CannotTrainTogether("several objectives")
+    curves = Curves(
+        names=None,
+        objective=objective.name,
+        monitor=callbacks.monitor or objective.name,
+        direction=objective.direction,
+        monitor_direction=callbacks.mode if callbacks.monitor else objective.direction,
+    )
+    return "general", lifted.structure, keras.config.floatx(), curves
+
+
+def _curves(names: dict[str, str], objective: keras_tuner.Objective, callbacks: FitCallbacks):
+    aim = population_objective(objective.name, objective.direction, names)
+    monitor = aim
+    if callbacks.monitor:
+        monitor = population_objective(callbacks.monitor, callbacks.mode, names, "EarlyStopping of")
+    return Curves(tuple(sorted(names.items())), aim, monitor)
+
+
+def _build(model: keras.Model, rows: FitRows) -> None:
+    """Give a model its weights, as Keras does at its first batch."""
+    try:
+        model(keras.tree.map_structure(lambda array: array[:1], rows.train.x))
+    except Exception as error:
+        raise CannotTrainTogether(f"a model that these rows do not build ({error})") from error
+
+
+def _check_rows(
+    rows: FitRows, shape: tuple, model: keras.Model | None, outputs: int, loss: str
+) -> None:
+    rows.check_plain()
+    for part in (rows.train, rows.validation):
+        if part.x.shape[1:] != shape:
+            raise CannotTrainTogether(f"inputs of shape {part.x.shape} for rows of {shape}")
+        if model is not None and part.x.dtype.kind == "f" and "int" in model.inputs[0].dtype:
+            # Keras cuts their fractions off.
+            raise CannotTrainTogether(f"{part.x.dtype} inputs for {model.inputs[0].dtype} ones")
+        check_targets(part.y, outputs, loss, model)

@@ -1,0 +1,71 @@
+"""Callbacks of the user that only listen to epochs: they need no model and no `fit`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from types import CodeType
+from typing import Any
+
+import keras
+
+_HEARD = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
+# Keras' callbacks for batches call those of before TensorFlow 2 by these names.
+_BASE = frozenset(name for name in dir(keras.callbacks.Callback) if name.startswith("on_"))
+
+
+def only_listens(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback hears of epochs alone, and never touches `self.model`.
+
+    Judged by its code: what it overrides, and the names that its functions use. One that cannot
+    be copied for every execution is left to keras-tuner, which says so.
+    """
+    if not isinstance(callback, keras.callbacks.Callback):
+        return False
+    try:
+        copy.deepcopy(callback)
+    except Exception:
+        return False
+    kinds = [k for k in type(callback).__mro__ if issubclass(k, keras.callbacks.Callback)]
+    own = [vars(k) for k in kinds if k is not keras.callbacks.Callback] + [vars(callback)]
+    if any(type(callback) is getattr(keras.callbacks, k.__name__, None) for k in kinds):
+        # Keras' callbacks use the model where one does not see it; this one only calls functions.
+        if type(callback) is not keras.callbacks.LambdaCallback:
+            return False
+        own = [vars(callback)]
+    named = {name for space in own for name in space}
+    if named & (_BASE | {"set_model", "set_params"}) - {*_HEARD}:
+        return False
+    codes = [function.__code__ for space in own for function in _functions(space)]
+    return not any({"model", "_model", "params"} & names for names in map(_names, codes))
+
+
+def replay(
+    callbacks: Sequence[keras.callbacks.Callback], history: Mapping[str, Sequence[float]]
+) -> list[keras.callbacks.Callback]:
+    """Tell copies of the callbacks of one execution's epochs, in order, when it is through.
+
+    Returns:
+        The copies.
+    """
+    epochs = len(history["loss"])
+    copies = copy.deepcopy(list(callbacks))
+    for callback in copies:
+        callback.on_train_begin({})
+        logs: dict[str, float] = {}
+        for epoch in range(epochs):
+            callback.on_epoch_begin(epoch, {})
+            logs = {name: values[epoch] for name, values in history.items()}
+            callback.on_epoch_end(epoch, dict(logs))
+        callback.on_train_end(logs)
+    return copies
+
+
+def _functions(space: Mapping[str, Any]) -> Iterator[Any]:
+    return (value for value in space.values() if hasattr(value, "__code__"))
+
+
+def _names(code: CodeType) -> set[str]:
+    """Names that a function uses, functions inside it included."""
+    inner = (_names(const) for const in code.co_consts if isinstance(const, CodeType))
+    return {*code.co_names, *code.co_freevars}.union(*inner)

@@ -1,0 +1,97 @@
+"""Models that are no stacks train together too, and come back as they were measured."""
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+from tuned import FIT, TRAIN, VALIDATION, X, Y, heard, make_tuner, statuses
+
+import kerasreg
+
+L = keras.layers
+
+
+def convolution(hp):
+    model = keras.Sequential(
+        [
+            keras.Input((4, 1)),
+            L.Conv1D(3, 2, activation="relu"),
+            L.BatchNormalization(),
+            L.Flatten(),
+            L.Dropout(hp.Float("dropout", 0.1, 0.5)),
+            L.Dense(3, activation="softmax"),
+        ]
+    )
+    rate = hp.Float("rate", 0.01, 0.1)
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["acc"])
+    return model
+
+
+def detector(hp):
+    model = keras.Sequential([keras.Input((4,)), L.Dense(1, "sigmoid")])
+    auc = keras.metrics.AUC(name="auc")
+    rate = hp.Float("rate", 0.01, 0.1)
+    model.compile(keras.optimizers.Lion(rate), "binary_crossentropy", metrics=[auc])
+    return model
+
+
+def two_inputs(hp):
+    inputs = {"a": keras.Input((2,), name="a"), "b": keras.Input((2,), name="b")}
+    joined = L.Concatenate()([L.Dropout(hp.Float("dropout", 0, 0.5))(inputs["a"]), inputs["b"]])
+    model = keras.Model(inputs, L.Dense(1)(joined))
+    model.compile("sgd", "mse")
+    return model
+
+
+def together(tuner):
+    """Whether every execution was a member: what trains the plain way has no seed."""
+    runs = [run for key in tuner.oracle.trials for run in tuner.executions(key)]
+    return all(run["seed"] is not None for run in runs)
+
+
+IMAGES, NEW = (part[0][..., None] for part in (TRAIN, VALIDATION))
+BINARY = (Y > 0).astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("build", "objective", "rows", "validation"),
+    [
+        (convolution, ("val_acc", "max"), (IMAGES, TRAIN[1]), (NEW, VALIDATION[1])),
+        (detector, ("val_auc", "max"), (X[:80], BINARY[:80]), (X[80:], BINARY[80:])),
+    ],
+)
+def test_the_best_model_is_what_was_measured(tmp_path, build, objective, rows, validation):
+    one = make_tuner(tmp_path, build, keras_tuner.Objective(*objective), 2)
+    one.search(*rows, **FIT | {"validation_data": validation, "epochs": 2})
+    assert statuses(one) == 2 * ["COMPLETED"]
+    assert together(one)
+    measured = one.get_best_models()[0].evaluate(*validation, verbose=0, return_dict=True)
+    best = one.oracle.get_best_trials()[0].score
+    assert measured[objective[0].removeprefix("val_")] == pytest.approx(best, abs=1e-5)
+
+
+def test_several_inputs_without_validation(tmp_path):
+    x = {"a": X[:, :2], "b": X[:, 2:]}
+    one = make_tuner(tmp_path, two_inputs, "loss", 2)
+    one.search(x, X[:, :1], epochs=2, verbose=0)
+    assert statuses(one) == 2 * ["COMPLETED"]
+    assert together(one)
+    assert not any(name.startswith("val_") for name in one.executions("0")[0]["history"])
+
+
+def test_hyperband_goes_on_with_any_model(tmp_path):
+    one = kerasreg.Hyperband(convolution, "val_loss", max_epochs=2, factor=2, directory=tmp_path)
+    one.search(IMAGES, TRAIN[1], **FIT | {"validation_data": (NEW, VALIDATION[1])})
+    assert set(statuses(one)) == {"COMPLETED"}
+    assert together(one)
+    values = [trial.hyperparameters.values for trial in one.oracle.trials.values()]
+    assert any("tuner/trial_id" in given for given in values)
+
+
+def test_what_fails_inside_a_population_is_trained_the_plain_way(tmp_path):
+    """Keras says what is wrong with rows that do not fit, in the words that its users know."""
+    one = make_tuner(tmp_path, convolution, "val_loss", 1)
+    wide = np.zeros((40, 9, 1), "float32")
+    with heard("Trained the plain way", "A trial failed"):
+        one.search(IMAGES, TRAIN[1], **FIT | {"validation_data": (wide, VALIDATION[1])})
+    assert statuses(one) == ["FAILED"]
