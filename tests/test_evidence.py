@@ -1,7 +1,5 @@
 """Evidence: against SciPy, against closed forms, and on simulated data with known effects."""
 
-import dataclasses
-import json
 import math
 from itertools import pairwise
 
@@ -13,12 +11,9 @@ from scipy import stats
 
 from kerasreg.errors import UserError
 from kerasreg.evidence import (
-    ExactRule,
     Rule,
-    ThresholdRule,
     adjust_p_values,
     best_level,
-    combine,
     compare,
     compare_ratios,
     holm,
@@ -50,17 +45,16 @@ def test_interval_is_that_of_the_paired_t_test(alpha):
     assert (comparison.low, comparison.high) == pytest.approx((interval.low, interval.high))
 
 
-@pytest.mark.parametrize("null", [0.0, 0.4])
-def test_exact_p_is_that_of_scipys_permutation_test(null):
+def test_exact_p_is_that_of_scipys_permutation_test():
     a, b = arms(0.7, seeds=9)
     peer = stats.permutation_test(
-        (a - b - null,),
+        (a - b,),
         np.mean,
         permutation_type="samples",
         n_resamples=np.inf,
         vectorized=True,
     )
-    assert compare(a, b, 1.0, null=null).p == pytest.approx(peer.pvalue, abs=1e-12)
+    assert compare(a, b, 1.0).p == pytest.approx(peer.pvalue, abs=1e-12)
 
 
 def test_monte_carlo_p_agrees_with_enumeration_and_repeats_with_its_seed(monkeypatch):
@@ -90,19 +84,18 @@ def test_sign_flips_count_ties_despite_rounding():
     assert sign_flip_p(np.zeros(5)) == 1.0
 
 
-@pytest.mark.parametrize("null", [0.0, 0.3])
-def test_equivalence_is_the_larger_of_two_one_sided_t_tests(null):
+def test_equivalence_is_the_larger_of_two_one_sided_t_tests():
     a, b = arms(0.2)
     margin = 0.9
-    above = stats.ttest_1samp(a - b, null - margin, alternative="greater").pvalue
-    below = stats.ttest_1samp(a - b, null + margin, alternative="less").pvalue
-    assert compare(a, b, margin, null=null).p_equivalence == pytest.approx(max(above, below))
+    above = stats.ttest_1samp(a - b, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(a - b, margin, alternative="less").pvalue
+    assert compare(a, b, margin).p_equivalence == pytest.approx(max(above, below))
 
 
 def test_ratios_are_differences_of_logarithms():
     a, b = (np.exp(values / 10) for values in arms(2.0))
-    ratios = compare_ratios(a, b, 1.2, null=1.1)
-    logs = compare(np.log(a), np.log(b), np.log(1.2), null=np.log(1.1))
+    ratios = compare_ratios(a, b, 1.2)
+    logs = compare(np.log(a), np.log(b), np.log(1.2))
     assert ratios.effect == pytest.approx(stats.gmean(a / b))
     assert (ratios.low, ratios.high) == pytest.approx((np.exp(logs.low), np.exp(logs.high)))
     assert (ratios.p, ratios.p_equivalence) == pytest.approx((logs.p, logs.p_equivalence))
@@ -189,131 +182,7 @@ def test_too_few_seeds_are_refused_with_the_number():
         rule.decide(rule.compare(np.ones(5), 0.0))
 
 
-# --- rules -----------------------------------------------------------------------------------
-
 WOBBLE = np.tile([0.01, -0.01], 6)
-WIDE = np.tile([6.0, -6.0], 6)
-
-
-@pytest.mark.parametrize(
-    ("direction", "differences", "asserts", "verdict"),
-    [
-        ("greater", WOBBLE + 1.5, True, "supported"),
-        ("greater", WOBBLE + 0.5, True, "contradicted"),  # sure, and too small to matter
-        ("greater", WOBBLE + 0.5, False, "undecided"),
-        ("greater", WOBBLE, True, "contradicted"),
-        ("greater", WOBBLE, False, "undecided"),
-        ("greater", WOBBLE - 1.5, True, "contradicted"),
-        ("greater", WOBBLE - 1.5, False, "contradicted"),
-        ("greater", WOBBLE - 0.5, False, "contradicted"),
-        ("greater", WIDE + 1.5, True, "undecided"),
-        ("less", WOBBLE - 1.5, True, "supported"),
-        ("less", WOBBLE + 1.5, True, "contradicted"),
-        ("equivalent", WOBBLE, True, "supported"),
-        ("equivalent", WOBBLE + 0.5, True, "supported"),
-        ("equivalent", WOBBLE + 1.5, True, "contradicted"),
-        ("equivalent", WOBBLE - 1.5, True, "contradicted"),
-        ("equivalent", WIDE, True, "undecided"),
-        ("equivalent", 60 * WOBBLE + 0.8, True, "undecided"),  # sure, but not that it matters
-        ("greater", 60 * WOBBLE + 0.8, True, "undecided"),
-    ],
-)
-@pytest.mark.parametrize("null", [0.0, 7.0])
-def test_rules_give_the_verdict_they_announce(direction, differences, asserts, verdict, null):
-    rule = Rule("claim", direction, 1.0, asserts_difference=asserts, null=null)
-    decision = rule.decide(rule.compare(differences + null, 0.0))
-    assert decision.verdict == verdict
-    assert "12 seeds" in decision.reason
-
-
-@pytest.mark.parametrize(
-    ("direction", "factor", "verdict"),
-    [
-        ("greater", 2.5, "supported"),
-        ("greater", 1.5, "contradicted"),
-        ("greater", 0.3, "contradicted"),
-        ("less", 0.4, "supported"),
-        ("less", 0.7, "contradicted"),
-        ("equivalent", 0.6, "supported"),
-        ("equivalent", 0.4, "contradicted"),
-    ],
-)
-@pytest.mark.parametrize("null", [1.0, 3.0])
-def test_ratio_rules_measure_factors(direction, factor, verdict, null):
-    rule = Rule("claim", direction, 2.0, scale="ratio", null=null)
-    ratios = null * factor * np.exp(WOBBLE)
-    assert rule.decide(rule.compare(ratios, 1.0)).verdict == verdict
-
-
-def test_a_family_can_take_a_verdict_away():
-    differences = np.full(12, 1.5)
-    differences[:2] = -0.05
-    rule = Rule("claim", "greater", 1.0)
-    alone = rule.compare(differences, 0.0)
-    assert rule.decide(alone).verdict == "supported"
-    weak = compare(np.tile([2.0, -2.0], 6), 0.0, 1.0)
-    assert rule.decide(holm([alone, *[weak] * 40])[0]).verdict == "undecided"
-
-
-def test_a_rule_refuses_a_comparison_made_on_other_terms():
-    rule = Rule("claim", "greater", 1.0)
-    with pytest.raises(UserError, match=r"smallest_effect=1.0.*smallest_effect=0.5"):
-        rule.decide(compare(WOBBLE, 0.0, 0.5))
-    with pytest.raises(UserError, match="scale"):
-        rule.decide(compare_ratios(WOBBLE + 2, 1.0, 1.0))
-
-
-def test_exact_rules_use_tolerances():
-    rule = ExactRule("folding changes nothing", tolerance=1e-5, relative=1e-3)
-    assert rule.decide([1.0, 2.0], [1.0, 2.0019]).verdict == "supported"
-    assert rule.decide([1.0, 2.0], [1.0, 2.0021]).verdict == "contradicted"
-    with pytest.raises(UserError, match="finite numbers in measured"):
-        rule.decide([np.nan], [1.0])
-
-
-@pytest.mark.parametrize(
-    ("relation", "bound", "contradicted_at", "value", "verdict"),
-    [
-        ("at_least", 0.8, 0.2, 0.8, "supported"),
-        ("at_least", 0.8, 0.2, 0.5, "undecided"),
-        ("at_least", 0.8, 0.2, 0.2, "contradicted"),
-        ("at_least", 0.8, None, 0.79, "contradicted"),
-        ("at_most", 4.0, None, 4.0, "supported"),
-        ("at_most", 4.0, None, 4.1, "contradicted"),
-        ("at_most", 0.0, 3.0, 2.0, "undecided"),
-        ("at_most", 0.0, 3.0, 3.0, "contradicted"),
-    ],
-)
-def test_threshold_rules(relation, bound, contradicted_at, value, verdict):
-    assert ThresholdRule("c", relation, bound, contradicted_at).decide(value).verdict == verdict
-
-
-@pytest.mark.parametrize(
-    ("parts", "verdict"),
-    [
-        (["supported", "supported"], "supported"),
-        (["contradicted", "contradicted"], "contradicted"),
-        (["undecided"], "undecided"),
-        (["supported", "contradicted"], "partly"),
-        (["supported", "undecided"], "partly"),
-        (["partly", "undecided"], "partly"),
-        (["contradicted", "undecided"], "undecided"),
-    ],
-)
-def test_sub_claims_combine(parts, verdict):
-    made = ThresholdRule("part", "at_most", 0).decide(0)
-    decisions = [dataclasses.replace(made, verdict=part, claim=part + "!") for part in parts]
-    whole = combine("whole", decisions)
-    assert whole.verdict == verdict
-    assert all(f"{part}!: {part}" in whole.reason for part in parts)
-
-
-def test_everything_is_json():
-    rule = Rule("gap falls", "less", 0.01, unit="pp")
-    whole = combine("both", [rule.decide(rule.compare(WOBBLE - 1, 0.0))])
-    again = json.loads(json.dumps(whole.to_dict(), allow_nan=False))
-    assert again["parts"][0]["comparison"]["differences"] == list(WOBBLE - 1)
-    assert "-100 pp" in again["reason"]
 
 
 # --- known effects: coverage, false verdicts, power ------------------------------------------
@@ -350,16 +219,16 @@ def test_the_interval_covers_the_truth_95_times_in_100():
 def test_false_verdicts_stay_below_alpha_without_an_effect():
     verdicts = decide_simulated("greater", 0.1, 0.0, 10_000)
     # One side of a two-sided test each.
-    assert np.mean(verdicts == "supported") <= upper(0.025, RUNS)
-    assert np.mean(verdicts == "contradicted") <= upper(0.025, RUNS)
+    for sure in (("supported", "smaller than claimed"), ("contradicted",)):
+        assert np.mean(np.isin(verdicts, sure)) <= upper(0.025, RUNS)
     # The test must not be so careful that it never speaks either.
     assert np.mean(verdicts != "undecided") >= 0.02
 
 
 def test_false_verdicts_stay_below_alpha_in_a_family():
     verdicts = decide_simulated("greater", 0.1, 0.0, 20_000, family=5)
-    assert np.mean((verdicts == "supported").any(axis=1)) <= upper(0.025, len(verdicts))
-    assert np.mean((verdicts == "contradicted").any(axis=1)) <= upper(0.025, len(verdicts))
+    for sure in (("supported", "smaller than claimed"), ("contradicted",)):
+        assert np.mean(np.isin(verdicts, sure).any(axis=1)) <= upper(0.025, len(verdicts))
 
 
 def test_equivalence_is_rarely_claimed_at_an_effect_that_matters():
@@ -373,7 +242,7 @@ def test_equivalence_is_rarely_claimed_at_an_effect_that_matters():
         ("greater", 1.0, 1.6, "supported"),
         ("less", 1.0, -1.6, "supported"),
         ("greater", 1.0, -1.6, "contradicted"),
-        ("greater", 1.2, 0.0, "contradicted"),  # equivalent, although a difference was claimed
+        ("greater", 1.2, 0.0, "no difference seen"),
         ("equivalent", 1.2, 0.0, "supported"),
     ],
 )
@@ -456,18 +325,6 @@ def test_rank_test_is_friedmans_with_nemenyis_difference():
         (lambda: compare([1.0, 2.0], [2.0, 1.0], 1, alpha=0.7), "alpha=0.7"),
         (lambda: compare_ratios([1.0, 0.0], [2.0, 1.0], 2), "a with .*0.0"),
         (lambda: compare_ratios([1.0, 1.0], [2.0, 1.0], 0.5), "smallest_ratio=0.5"),
-        (lambda: compare_ratios([1.0, 1.0], [2.0, 1.0], 2, null=0), "null=0"),
-        (lambda: Rule("c", "bigger", 1.0), "direction='bigger'"),
-        (lambda: Rule("c", "greater", 1.0, scale="log"), "scale='log'"),
-        (lambda: Rule("c", "greater", -1.0), "smallest_effect=-1.0"),
-        (lambda: Rule("c", "greater", 0.5, scale="ratio"), "smallest_effect=0.5"),
-        (lambda: Rule("c", "equivalent", 0.0), "smallest_effect=0.0"),
-        (lambda: Rule("c", "equivalent", 1.0, scale="ratio"), "smallest_effect=1.0"),
-        (lambda: ExactRule("c", -1.0), "tolerance=-1.0"),
-        (lambda: ThresholdRule("c", "above", 1.0), "relation='above'"),
-        (lambda: ThresholdRule("c", "at_least", 0.2, 0.8), "contradicted_at=0.8"),
-        (lambda: ThresholdRule("c", "at_least", 0.2).decide(np.nan), "finite"),
-        (lambda: combine("c", []), "at least one decision"),
         (lambda: seeds_needed(0), "family_size"),
         (lambda: trend([1, 1], np.zeros((3, 2)), 1), "two distinct levels"),
         (lambda: trend([1, 2], np.zeros((3, 3)), 1), r"\(seeds, 2\).*\(3, 3\)"),
@@ -483,14 +340,6 @@ def test_mistakes_are_told_in_one_line(call, message):
     with pytest.raises(UserError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
-
-
-def test_text_is_signed_and_rounded():
-    comparison = compare(np.full(12, 0.0123) + WOBBLE / 10, 0.0, 0.01)
-    assert comparison.text("pp").startswith("+1.23 pp [1.1")
-    assert "p < 0.001" in comparison.text("pp")
-    ratio = compare_ratios(np.full(12, 3.0) * np.exp(WOBBLE), 1.0, 2.0)
-    assert ratio.text("updates").startswith("3× [2.98, 3.02]")
 
 
 def test_intervals_shrink_with_more_seeds():

@@ -3,16 +3,17 @@
 Two arms trained with the same seeds (same initial weights, batch order, masks and split) differ in
 one factor, so their results are compared pair by pair. The usual path:
 
-    rule = Rule("dropout raises test accuracy", "greater", smallest_effect=0.01, unit="pp")
+    rule = Rule("dropout raises test accuracy", "greater", ShareOfErrors(), unit="pp")
     comparison = rule.compare(accuracy_with_dropout, accuracy_without)  # one number per seed
     decision = rule.decide(comparison)
-    decision.verdict  # "supported" | "partly" | "contradicted" | "undecided"
+    decision.verdict  # one of VERDICTS
 
-Several comparisons that answer one question form a family: pass them through `holm` before
-deciding. Sub-claims are joined with `combine`. Nothing here imports TensorFlow.
+The comparisons that decide one claim form a family: pass them through `holm` before deciding, and
+join the decisions with `combine`. A decision whose premise failed is replaced by `applies_if`.
+Nothing here imports TensorFlow.
 """
 
-from kerasreg.evidence._decisions import Decision, Verdict, combine
+from kerasreg.evidence._decisions import VERDICTS, Decision, Premise, Verdict, applies_if, combine
 from kerasreg.evidence._families import (
     DEFAULT_SEEDS,
     adjust_p_values,
@@ -20,6 +21,7 @@ from kerasreg.evidence._families import (
     require_seeds,
     seeds_needed,
 )
+from kerasreg.evidence._margins import ShareOfErrors
 from kerasreg.evidence._measures import (
     BestLevel,
     Proportion,
@@ -29,26 +31,34 @@ from kerasreg.evidence._measures import (
     rank_test,
     trend,
 )
+from kerasreg.evidence._number_rules import ExactRule, ThresholdRule
 from kerasreg.evidence._paired import Comparison, compare, compare_ratios
-from kerasreg.evidence._rules import ExactRule, Rule, ThresholdRule
+from kerasreg.evidence._rules import Rule
 from kerasreg.evidence._sign_flip import sign_flip_p
+from kerasreg.evidence._times import Times, compare_times
 
 __all__ = [
     "DEFAULT_SEEDS",
+    "VERDICTS",
     "BestLevel",
     "Comparison",
     "Decision",
     "ExactRule",
+    "Premise",
     "Proportion",
     "RankTest",
     "Rule",
+    "ShareOfErrors",
     "ThresholdRule",
+    "Times",
     "Verdict",
     "adjust_p_values",
+    "applies_if",
     "best_level",
     "combine",
     "compare",
     "compare_ratios",
+    "compare_times",
     "holm",
     "proportion",
     "rank_test",

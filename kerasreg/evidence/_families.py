@@ -30,8 +30,9 @@ def adjust_p_values(p: ArrayLike) -> np.ndarray:
 def holm(comparisons: Sequence[Comparison], family: int | None = None) -> list[Comparison]:
     """Return the comparisons with the p-values of their family adjusted.
 
-    Differences and equivalences are adjusted apart: one comparison can commit at most one of the
-    two errors, as it either has no effect or one that matters.
+    A family is the comparisons that decide one claim. Differences and equivalences are adjusted
+    apart: the chance of any false difference in a family is at most alpha, and so is, by itself,
+    that of any false equivalence.
 
     Args:
         comparisons: Those made.

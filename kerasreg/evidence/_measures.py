@@ -20,14 +20,14 @@ def trend(
     smallest_effect: float,
     *,
     statistic: TrendStatistic = "slope",
-    null: float = 0.0,
     alpha: float = 0.05,
     seed: int = 0,
+    unit: str = "",
 ) -> Comparison:
     """Ask whether results rise or fall with a level, one trend per seed.
 
     Each seed gives one least-squares slope (or Spearman rank correlation) of its results on the
-    levels; the seeds' values are then compared with `null`. Levels within a seed share initial
+    levels; the seeds' values are then compared with 0. Levels within a seed share initial
     weights and data, so pooling all points would count them as independent and make the interval
     too short.
 
@@ -36,9 +36,7 @@ def trend(
         results: Shape (seeds, levels).
         smallest_effect: Smallest slope or correlation that matters.
         statistic: "slope" or "spearman". A seed whose results do not vary has correlation 0.
-        null: Slope or correlation that means "no trend".
-        alpha: As in `compare`.
-        seed: As in `compare`.
+        alpha, seed, unit: As in `compare`.
 
     Returns:
         A `Comparison` of the seeds' slopes or correlations with 0.
@@ -64,7 +62,7 @@ def trend(
     if statistic == "spearman":
         spread = np.sqrt((y**2).sum(axis=1) / (x @ x))
         values = np.divide(values, spread, out=np.zeros_like(values), where=spread > 0)
-    return compare(values, 0.0, smallest_effect, null=null, alpha=alpha, seed=seed)
+    return compare(values, 0.0, smallest_effect, alpha=alpha, seed=seed, unit=unit)
 
 
 @dataclass(frozen=True)

@@ -11,42 +11,47 @@ from scipy import stats
 
 from kerasreg.errors import UserError
 from kerasreg.evidence._sign_flip import EXACT_PAIRS, sign_flip_p
+from kerasreg.evidence._text import amount, factor, probability
 
 Scale = Literal["difference", "ratio"]
+Bound = Literal["", "at least", "at most", "unknown"]
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Arm a against arm b over paired seeds.
 
-    On scale "difference", `effect` is the mean of a - b. On scale "ratio" everything is computed
-    on log(a / b) and reported back as a ratio, so `effect` is the geometric mean of a / b.
+    On scale "difference", `effect` is the mean of a - b, and no effect is 0. On scale "ratio"
+    everything is computed on log(a / b) and reported back as a ratio, so `effect` is the geometric
+    mean of a / b, and no effect is 1.
 
     Attributes:
-        scale: "difference" or "ratio"; gives the meaning of `effect`, `low`, `high`, `null` and
+        scale: "difference" or "ratio"; gives the meaning of `effect`, `low`, `high` and
             `smallest_effect`.
         effect: The estimated effect.
         low, high: Ends of the 1 - `alpha` t-interval of the effect.
-        null: Value of the effect that means "no effect": 0 for differences, 1 for ratios, unless
-            a rule names another threshold.
-        smallest_effect: Smallest distance from `null` that matters: an amount for differences, a
+        smallest_effect: Smallest distance from no effect that matters: an amount for differences, a
             factor of at least 1 for ratios. Fixed before the numbers are seen.
-        p: Two-sided sign-flip permutation p-value of "effect = null".
+        p: Two-sided sign-flip permutation p-value of "no effect".
         p_equivalence: Larger p of the two one-sided t-tests (TOST) of "the effect is
-            `smallest_effect` or more away from `null`". Small: the arms are equivalent.
+            `smallest_effect` or more away from none". Small: the arms are equivalent.
         p_adjusted, p_equivalence_adjusted: The same after Holm's step-down over the family.
         family_size: Number of comparisons in the family, 1 when it stands alone.
         exact: True if `p` enumerates all sign flips, False if it is a seeded Monte Carlo value.
         alpha: Level of the interval and of the tests.
         mean_a, mean_b: Means of the arms (geometric means for ratios).
         differences: The paired differences (log-ratios for ratios), one per seed.
+        unit: Of the arms. "pp" writes fractions as percentages.
+        fixed: Whether b is one number, a reference, and no arm.
+        bound: Where runs ended before they arrived: whether the truth is "at least" or "at most"
+            the effect, or "unknown" where both arms had such runs.
+        excluded: Pairs that were left out by a rule stated beforehand.
     """
 
     scale: Scale
     effect: float
     low: float
     high: float
-    null: float
     smallest_effect: float
     p: float
     p_equivalence: float
@@ -58,27 +63,44 @@ class Comparison:
     mean_a: float
     mean_b: float
     differences: tuple[float, ...]
+    unit: str = ""
+    fixed: bool = False
+    bound: Bound = ""
+    excluded: int = 0
 
     @property
     def pairs(self) -> int:
         """Number of paired seeds."""
         return len(self.differences)
 
-    def text(self, unit: str = "", digits: int = 3) -> str:
-        """Return one line for a table: effect, interval, p and number of seeds.
+    def effect_text(self) -> str:
+        """Return the effect with its interval: `+2.2 pp [1.2, 3.2]`, `0.64× [0.5, 0.81]`."""
+        bound = "" if self.bound in ("", "unknown") else f"{self.bound} "
+        if self.scale == "ratio":
+            interval = ", ".join(factor(end).removesuffix("×") for end in (self.low, self.high))
+            return f"{bound}{factor(self.effect)} [{interval}]"
+        scale = 100.0 if self.unit == "pp" else 1.0
+        interval = ", ".join(amount(scale * end) for end in (self.low, self.high))
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{bound}{amount(scale * self.effect, sign=True)}{unit} [{interval}]"
 
-        Args:
-            unit: Written after the effect. "pp" multiplies a difference of fractions by 100.
-            digits: Significant digits.
-        """
-        factor = 100.0 if unit == "pp" and self.scale == "difference" else 1.0
-        sign, mark = ("+", "") if self.scale == "difference" else ("", "×")
-        suffix = f" {unit}" if unit and self.scale == "difference" else ""
-        number = f"{factor * self.effect:{sign}.{digits}g}{mark}{suffix}"
-        interval = f"[{factor * self.low:.{digits}g}, {factor * self.high:.{digits}g}]"
-        p = "p < 0.001" if self.p_adjusted < 0.001 else f"p = {self.p_adjusted:.3f}"
+    def levels_text(self) -> str:
+        """Return both arms' means, b's first: `80.1 → 82.3 %`; empty where b is no arm."""
+        if self.fixed:
+            return ""
+        if self.unit == "pp":
+            return f"{100 * self.mean_b:.1f} → {100 * self.mean_a:.1f} %"
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{amount(self.mean_b)} → {amount(self.mean_a)}{unit}"
+
+    def text(self) -> str:
+        """Return one line for a table: effect, interval, p and number of seeds."""
         family = f" (Holm over {self.family_size})" if self.family_size > 1 else ""
-        return f"{number} {interval}, {p}{family}, {self.pairs} seeds"
+        excluded = f", {self.excluded} left out" if self.excluded else ""
+        return (
+            f"{self.effect_text()}, {probability(self.p_adjusted)}{family}, "
+            f"{self.pairs} seeds{excluded}"
+        )
 
     def to_dict(self) -> dict:
         """Return the fields as plain numbers, ready for `json.dumps`."""
@@ -92,20 +114,20 @@ def compare(
     b: ArrayLike,
     smallest_effect: float,
     *,
-    null: float = 0.0,
     alpha: float = 0.05,
     seed: int = 0,
+    unit: str = "",
 ) -> Comparison:
     """Compare two arms by the differences a - b of their paired results.
 
     Args:
         a, b: One finite number per seed, in the same order. `b` may be a single number: a fixed
             reference.
-        smallest_effect: Smallest distance of the mean difference from `null` that matters, >= 0,
-            in the units of `a`.
-        null: Mean difference that means "no effect".
+        smallest_effect: Smallest distance of the mean difference from 0 that matters, >= 0, in the
+            units of `a`.
         alpha: 0.05 gives a 95 % interval.
         seed: Of the Monte Carlo sign flips; unused up to 20 pairs, where all are enumerated.
+        unit: See `Comparison`.
 
     Returns:
         A `Comparison` that stands alone (family of one).
@@ -114,15 +136,17 @@ def compare(
         UserError: Fewer than two pairs, unequal lengths, numbers that are not finite, or an
             argument out of range.
     """
+    fixed = np.ndim(b) == 0
     a, b = _paired(a, b)
     if not (math.isfinite(smallest_effect) and smallest_effect >= 0):
         raise UserError(
             "Expected smallest_effect to be a finite number of at least 0. "
             f"Received: smallest_effect={smallest_effect!r}."
         )
-    return _comparison(
-        a - b, "difference", null, smallest_effect, alpha, seed, np.mean(a), np.mean(b)
+    comparison = _comparison(
+        a - b, "difference", smallest_effect, alpha, seed, (a.mean(), b.mean())
     )
+    return dataclasses.replace(comparison, unit=unit, fixed=fixed)
 
 
 def compare_ratios(
@@ -130,22 +154,19 @@ def compare_ratios(
     b: ArrayLike,
     smallest_ratio: float,
     *,
-    null: float = 1.0,
     alpha: float = 0.05,
     seed: int = 0,
+    unit: str = "",
 ) -> Comparison:
     """Compare two arms by the ratios a / b of their paired results, on the log scale.
 
-    For quantities whose effect is a factor: updates to a target, seconds, learning rates,
-    gradient norms. A run that never reaches its target enters with its budget, which makes the
-    ratio an underestimate; say so where it happens.
+    For quantities whose effect is a factor: updates to a target, losses, learning rates, gradient
+    norms. Times at which some runs had not arrived yet are compared by `compare_times`.
 
     Args:
         a, b: As in `compare`, all greater than 0.
         smallest_ratio: Smallest factor that matters, at least 1 (1.2: 20 % more or 17 % less).
-        null: Ratio that means "no effect", greater than 0.
-        alpha: As in `compare`.
-        seed: As in `compare`.
+        alpha, seed, unit: As in `compare`.
 
     Returns:
         A `Comparison` on scale "ratio".
@@ -153,6 +174,7 @@ def compare_ratios(
     Raises:
         UserError: As `compare`, and for results that are not positive.
     """
+    fixed = np.ndim(b) == 0
     a, b = _paired(a, b)
     for name, values in (("a", a), ("b", b)):
         if np.any(values <= 0):
@@ -165,12 +187,9 @@ def compare_ratios(
             "Expected smallest_ratio to be a finite factor of at least 1. "
             f"Received: smallest_ratio={smallest_ratio!r}."
         )
-    if not (math.isfinite(null) and null > 0):
-        raise UserError(f"Expected null to be a ratio greater than 0. Received: null={null!r}.")
-    mean_a, mean_b = (np.exp(np.mean(np.log(values))) for values in (a, b))
-    return _comparison(
-        np.log(a) - np.log(b), "ratio", null, smallest_ratio, alpha, seed, mean_a, mean_b
-    )
+    means = tuple(np.exp(np.mean(np.log(values))) for values in (a, b))
+    comparison = _comparison(np.log(a) - np.log(b), "ratio", smallest_ratio, alpha, seed, means)
+    return dataclasses.replace(comparison, unit=unit, fixed=fixed)
 
 
 def _paired(a: ArrayLike, b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -198,29 +217,26 @@ def _paired(a: ArrayLike, b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
 def _comparison(
     differences: np.ndarray,
     scale: Scale,
-    null: float,
     smallest_effect: float,
     alpha: float,
     seed: int,
-    mean_a: float,
-    mean_b: float,
+    means: tuple[float, float],
 ) -> Comparison:
     if not 0 < alpha < 0.5:
         raise UserError(f"Expected alpha between 0 and 0.5. Received: alpha={alpha!r}.")
     to_line, from_line = (np.log, np.exp) if scale == "ratio" else (float, float)
-    centre, margin = float(to_line(null)), float(to_line(smallest_effect))
+    margin = float(to_line(smallest_effect))
     mean = differences.mean()
     error = differences.std(ddof=1) / math.sqrt(len(differences))
     freedom = len(differences) - 1
     half = stats.t.ppf(1 - alpha / 2, freedom) * error
-    p = sign_flip_p(differences - centre, seed=seed)
-    p_equivalence = _tost_p(mean - centre, error, freedom, margin)
+    p = sign_flip_p(differences, seed=seed)
+    p_equivalence = _tost_p(mean, error, freedom, margin)
     return Comparison(
         scale=scale,
         effect=float(from_line(mean)),
         low=float(from_line(mean - half)),
         high=float(from_line(mean + half)),
-        null=float(null),
         smallest_effect=float(smallest_effect),
         p=p,
         p_equivalence=p_equivalence,
@@ -229,8 +245,8 @@ def _comparison(
         family_size=1,
         exact=len(differences) <= EXACT_PAIRS,
         alpha=float(alpha),
-        mean_a=float(mean_a),
-        mean_b=float(mean_b),
+        mean_a=float(means[0]),
+        mean_b=float(means[1]),
         differences=tuple(float(value) for value in differences),
     )
 
