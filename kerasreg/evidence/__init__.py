@@ -33,7 +33,7 @@ from kerasreg.evidence._measures import (
 )
 from kerasreg.evidence._number_rules import ExactRule, ThresholdRule
 from kerasreg.evidence._paired import Comparison, compare, compare_ratios
-from kerasreg.evidence._rules import Rule
+from kerasreg.evidence._rules import Direction, Rule
 from kerasreg.evidence._sign_flip import sign_flip_p
 from kerasreg.evidence._times import Times, compare_times
 
@@ -43,6 +43,7 @@ __all__ = [
     "BestLevel",
     "Comparison",
     "Decision",
+    "Direction",
     "ExactRule",
     "Premise",
     "Proportion",

@@ -33,6 +33,10 @@ class DataSet:
     digest: str
 
 
+#: For lessons that read no data, whichever set they are run with.
+NO_DATA = DataSet("digits", "no data", "no_data", "none")
+
+
 def data_set(name: str) -> DataSet:
     """Name a data set.
 

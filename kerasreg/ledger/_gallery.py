@@ -25,7 +25,7 @@ def write_gallery(measured: Sequence[Measured], path: Path) -> Path:
                     {"id": name, "sentence": record["statement"], "verdict": record["verdict"]}
                     for name, record in claims.items()
                 ],
-                "picture": one.figure,
+                "picture": one.figures[0][0] if one.figures else None,
                 "alt": f"Figure of the lesson: {one.results['question']}",
                 "link": Path(os.path.relpath(report, path.parent)).as_posix(),
             }

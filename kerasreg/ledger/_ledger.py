@@ -13,7 +13,7 @@ import kerasreg
 from kerasreg.command import Parser, report_mistake
 from kerasreg.errors import UserError
 from kerasreg.evidence import DEFAULT_SEEDS
-from kerasreg.ledger._data import DataSet, data_sets
+from kerasreg.ledger._data import NO_DATA, DataSet, data_sets
 from kerasreg.ledger._gallery import write_gallery
 from kerasreg.ledger._page import write_page
 from kerasreg.ledger._runs import Run, measured_of, run_all
@@ -45,8 +45,9 @@ def main(arguments: Sequence[str] | None = None, scripts: Path = Path("scripts")
         writable_folder(page.parent)
         planned = [
             Run(lesson, one, out / one.folder / lesson.name, _key(lesson, one, asked))
-            for one in data
+            for one in (*data, NO_DATA)
             for lesson in every
+            if lesson.reads_data == (one is not NO_DATA)
         ]
         options = ["--seeds", str(asked.seeds)] if asked.seeds else []
         options += ["--quick"] if asked.quick else []

@@ -52,15 +52,13 @@ class Measured:
     results: dict[str, Any]
 
     @property
-    def figure(self) -> Path | None:
-        """The lesson's figure."""
-        name = self.results.get("figure")
-        return self.folder / name if name else None
-
-    @property
-    def figure_name(self) -> str:
-        """The figure's name on the page."""
-        return f"{self.lesson.name}_{self.data.folder}.png"
+    def figures(self) -> list[tuple[Path, str]]:
+        """The lesson's figures, and their names on the page."""
+        stem = f"{self.lesson.name}_{self.data.folder}"
+        return [
+            (self.folder / name, stem + name.removeprefix("figure"))
+            for name in self.results["figures"]
+        ]
 
 
 def measured_of(runs: Sequence[Run]) -> list[Measured]:

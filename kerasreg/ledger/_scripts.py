@@ -23,12 +23,14 @@ class LessonScript:
         question: Its docstring's first paragraph.
         claims: Ids of the claims that it decides, in the order of the notes.
         digest: SHA-256 (hex) of its text.
+        reads_data: Whether it reads a data set; an identity counts once, not once for each set.
     """
 
     path: Path
     question: str
     claims: tuple[str, ...]
     digest: str
+    reads_data: bool = True
 
     @property
     def name(self) -> str:
@@ -51,7 +53,7 @@ def find_lessons(scripts: Path) -> list[LessonScript]:
         claims = tuple(sorted(set(re.findall(r'"(C\d\d)"', text)) & known))
         question = parse_docstring(text.split('"""')[1])["question"]
         digest = digest_of(path)
-        lessons.append(LessonScript(path, question, claims, digest))
+        lessons.append(LessonScript(path, question, claims, digest, "lesson.data(" in text))
     if not lessons:
         raise UserError(f"Expected lessons in {scripts}, found none.")
     return sorted(lessons, key=lambda lesson: (lesson.claims or ("D",), lesson.name))

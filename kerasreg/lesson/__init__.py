@@ -70,19 +70,24 @@ How the pieces work:
 `kerasreg.lesson.models` builds the networks that the notes name.
 """
 
+from kerasreg.lesson._advice import Advice
+from kerasreg.lesson._comparing import at_equal_accuracy, at_equal_loss, sooner
 from kerasreg.lesson._judging import Conclusion
 from kerasreg.lesson._lesson import Lesson
 from kerasreg.lesson._panels import Panel, band, brief, curves, dots, effects, sweep
 from kerasreg.lesson._run import QUICK_SEEDS, parse_docstring, run, writable_folder
-from kerasreg.lesson._runs import Arm, Runs, spread, squared_norm
+from kerasreg.lesson._runs import Arm, Runs, spread, squared_norm, times_to
 
 __all__ = [
     "QUICK_SEEDS",
+    "Advice",
     "Arm",
     "Conclusion",
     "Lesson",
     "Panel",
     "Runs",
+    "at_equal_accuracy",
+    "at_equal_loss",
     "band",
     "brief",
     "curves",
@@ -90,8 +95,10 @@ __all__ = [
     "effects",
     "parse_docstring",
     "run",
+    "sooner",
     "spread",
     "squared_norm",
     "sweep",
+    "times_to",
     "writable_folder",
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from kerasreg.data import Split, load, subset_rows
 from kerasreg.errors import UserError
 from kerasreg.seeds import derive
@@ -26,10 +28,14 @@ class LessonData:
         pool: Rows that the draws come from.
         tuning: Rows that choose learning rates, and nothing else.
         test: Rows never used to choose anything; at most `MOST_TEST_ROWS`.
+        own_test_part: Whether the set came with its test rows. If not, each seed splits pool and
+            test rows anew: a pool that is hardly larger than a draw would give all seeds the same
+            training rows.
         input_shape: Shape of one row, `(features,)`.
         outputs: Outputs of a stack.
         class_names: Name of each class.
         fingerprint: SHA-256 (hex) of the data that was loaded.
+        wrong_labels: Share of a draw's rows whose label is replaced by another one.
     """
 
     name: str
@@ -41,6 +47,8 @@ class LessonData:
     outputs: int
     class_names: tuple[str, ...]
     fingerprint: str
+    own_test_part: bool = True
+    wrong_labels: float = 0.0
 
     @property
     def classes(self) -> int:
@@ -48,15 +56,58 @@ class LessonData:
         return len(self.class_names)
 
     def draw(self, seed: int) -> Split:
-        """The training rows of one seed: `train_size` of the pool, stratified, in all arms alike.
+        """The training rows of one seed: `train_size`, stratified, in all arms alike.
 
-        Each seed has rows of its own, so that a verdict is about small training sets of this kind
-        and not about one of them.
+        Each seed draws anew, so that a verdict is about small training sets of this kind and not
+        about one of them. Where a set has no test part of its own, the rows are drawn from pool and
+        test rows together, and `judging` gives the seed's test rows.
         """
-        rows = subset_rows(
-            self.pool.y, self.train_size, derive(seed, "lesson rows"), self.class_names
+        rows, drawn = self.candidates(), self._drawn(seed)
+        draw = Split(rows.x[drawn], rows.y[drawn])
+        if not self.wrong_labels:
+            return draw
+        random = np.random.default_rng(derive(seed, "wrong labels"))
+        wrong = random.permutation(len(draw))[: round(self.wrong_labels * len(draw))]
+        y = draw.y.copy()
+        y[wrong] = (y[wrong] + random.integers(1, self.classes, len(wrong))) % self.classes
+        return Split(draw.x, y)
+
+    def judging(self, seed: int) -> Split:
+        """The test rows that a seed's runs are measured on; none of them is in its draw."""
+        if self.own_test_part:
+            return self.test
+        rows, chosen = self.candidates(), self.judging_rows(seed)
+        return Split(rows.x[chosen], rows.y[chosen])
+
+    def judging_rows(self, seed: int) -> np.ndarray:
+        """Which of the `candidates` are a seed's test rows, sorted.
+
+        Raises:
+            ValueError: The set came with its test rows, which are all seeds'.
+        """
+        if self.own_test_part:
+            raise ValueError(f"{self.name} has test rows of its own: use `test`.")
+        rows = self.candidates()
+        left = np.setdiff1d(np.arange(len(rows)), self._drawn(seed))
+        if len(left) <= len(self.test):
+            return left
+        size = len(self.test)
+        return left[subset_rows(rows.y[left], size, derive(seed, "test rows"), self.class_names)]
+
+    def candidates(self) -> Split:
+        """What a seed's draw comes from: the pool, with the test rows where they are split anew."""
+        if self.own_test_part:
+            return self.pool
+        x, y = (
+            np.concatenate(pair)
+            for pair in ((self.pool.x, self.test.x), (self.pool.y, self.test.y))
         )
-        return Split(self.pool.x[rows], self.pool.y[rows])
+        return Split(x, y)
+
+    def _drawn(self, seed: int) -> np.ndarray:
+        return subset_rows(
+            self.candidates().y, self.train_size, derive(seed, "lesson rows"), self.class_names
+        )
 
     def resized(self, train_size: int) -> LessonData:
         """The same pool, tuning and test rows with draws of another size.
@@ -71,6 +122,16 @@ class LessonData:
             )
         return replace(self, train_size=train_size)
 
+    def mislabelled(self, share: float) -> LessonData:
+        """The same rows, where a share of each draw has a wrong label, drawn evenly.
+
+        Raises:
+            UserError: The share is none, or leaves no right label.
+        """
+        if not 0 < share < 1:
+            raise UserError(f"Expected a share of wrong labels between 0 and 1, got {share!r}.")
+        return replace(self, wrong_labels=share)
+
     def describe(self) -> dict:
         """Plain values for results.json."""
         return {
@@ -82,6 +143,7 @@ class LessonData:
                 "tuning": len(self.tuning),
                 "test": len(self.test),
             },
+            "split anew for each seed": not self.own_test_part,
             "features": self.input_shape[0],
             "classes": self.classes,
         }
@@ -114,6 +176,7 @@ def load_lesson_data(name: str, train_size: int | None) -> LessonData:
         outputs=dataset.outputs,
         class_names=dataset.class_names,
         fingerprint=dataset.fingerprint,
+        own_test_part=dataset.describe()["split"]["own_test_part"],
     )
     return data if train_size is None else data.resized(train_size)
 

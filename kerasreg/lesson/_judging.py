@@ -3,52 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from numpy.typing import ArrayLike
 
 from kerasreg.claims import Claim, find_claim
-from kerasreg.evidence import Comparison, Decision, Rule, Verdict, combine, holm
+from kerasreg.evidence import Comparison, Decision, Rule, combine, holm
+from kerasreg.lesson._advice import Advice, choose_advice, take_home
 
-#: A rule with what it is applied to: two arms' results, or a comparison already made.
-Test = tuple[Rule, ArrayLike, ArrayLike] | tuple[Rule, Comparison]
+#: A rule with what it is applied to: two arms' results, or a comparison already made on its terms.
+#: A decision that needed no numbers, as that nothing could be compared, stands as it is.
+Test = tuple[Rule, ArrayLike, ArrayLike] | tuple[Rule, Comparison] | Decision
+#: Most comparisons that decide one claim; the fewest seeds of a lesson follow from it.
+MOST_COMPARISONS = 12
 
 
 @dataclass(frozen=True)
 class Conclusion:
-    """A claim with its decision and what a learner takes home."""
+    """A claim with its decision and what a learner takes home.
+
+    Attributes:
+        claim: The claim.
+        decision: On the claim; its parts are what was judged.
+        take_home: The verdict in a phrase, the effect, and what to do.
+        advice: What to do.
+        setting: What it was measured on, in words: rows and network.
+        why: The reason in a sentence or two.
+        beside: Decisions that are reported and decide nothing.
+    """
 
     claim: Claim
     decision: Decision
     take_home: str
+    advice: str
+    setting: str
+    why: str = ""
+    beside: tuple[Decision, ...] = field(default=())
 
 
-def decide_together(tests: Sequence[Test], family: int | None, quick: bool) -> list[Decision]:
-    """Decide comparisons with Holm's adjustment over them; see `Lesson.judge`."""
-    rules = [test[0] for test in tests]
-    compared = [sides[0] if len(sides) == 1 else rule.compare(*sides) for rule, *sides in tests]
-    pairs = zip(rules, holm(compared, family), strict=True)
-    if quick:
-        return [
-            Decision(rule.claim, "undecided", comparison.text(rule.unit), comparison=comparison)
-            for rule, comparison in pairs
-        ]
-    return [rule.decide(comparison) for rule, comparison in pairs]
+def decide_together(tests: Mapping[str, Test], quick: bool) -> dict[str, Decision]:
+    """Decide the comparisons of one claim, with Holm's adjustment; see `Lesson.judge`."""
+    if len(tests) > MOST_COMPARISONS:
+        raise ValueError(
+            f"Expected at most {MOST_COMPARISONS} comparisons for one claim, got {len(tests)}."
+        )
+    made: dict[str, tuple[Rule, Comparison]] = {}
+    for name, test in tests.items():
+        if not isinstance(test, Decision):
+            rule, *sides = test
+            made[name] = rule, sides[0] if len(sides) == 1 else rule.compare(*sides)
+    adjusted = holm([comparison for _, comparison in made.values()], family=len(tests))
+    decided: dict[str, Decision] = {}
+    for (name, (rule, _)), comparison in zip(made.items(), adjusted, strict=True):
+        decided[name] = (
+            Decision(rule.claim, "undecided", comparison.text(), comparison=comparison)
+            if quick
+            else rule.decide(comparison)
+        )
+    return {
+        name: test if isinstance(test, Decision) else decided[name] for name, test in tests.items()
+    }
 
 
 def concluded(
     claim: str,
     decisions: Sequence[Decision],
-    take_home: str | Mapping[Verdict, str],
+    advice: Advice,
+    setting: str,
+    why: str,
+    beside: Sequence[Decision],
     quick: bool,
 ) -> Conclusion:
     """Join the decisions on a claim's parts; see `Lesson.conclude`."""
     known = find_claim(claim)
     decision = decisions[0] if len(decisions) == 1 else combine(known.statement, decisions)
+    words, what_to_do = take_home(decision, advice, setting), choose_advice(decision, advice)
     if quick:
         reason = f"a quick run decides nothing ({decision.reason})"
-        decision = Decision(decision.claim, "undecided", reason, decision.parts)
-        take_home = "A quick run decides nothing."
-    if not isinstance(take_home, str):
-        take_home = take_home.get(decision.verdict, "Not decided here: see the interval.")
-    return Conclusion(known, decision, take_home)
+        decision = Decision(decision.claim, "undecided", reason, parts=decision.parts)
+        words, what_to_do = "A quick run decides nothing.", ""
+    return Conclusion(known, decision, words, what_to_do, setting, why, tuple(beside))

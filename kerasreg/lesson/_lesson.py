@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasreg.evidence import Decision, Verdict
+from kerasreg.evidence import Decision, ShareOfErrors
+from kerasreg.lesson._advice import Advice
 from kerasreg.lesson._data import LessonData, load_lesson_data
 from kerasreg.lesson._judging import Conclusion, Test, concluded, decide_together
 from kerasreg.lesson._panels import Panel, draw
@@ -40,7 +41,6 @@ class Lesson:
         seeds: The paired seeds.
         quick: Whether this is a trial of the script that decides nothing.
         out: Folder of the results.
-        comparisons: Most comparisons that the script decides together.
     """
 
     name: str
@@ -49,7 +49,6 @@ class Lesson:
     seeds: tuple[int, ...]
     quick: bool
     out: Path
-    comparisons: int = 1
     conclusions: list[Conclusion] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     figures: list[tuple[Figure, str]] = field(default_factory=list)
@@ -59,13 +58,9 @@ class Lesson:
     loaded: LessonData | None = None
 
     @property
-    def smallest_effect(self) -> float:
-        """Smallest difference of accuracies that matters: 1.5 points on digits, else 1 point.
-
-        Digits has about 540 test rows, MNIST's sets 2,000: what cannot be told apart from noise
-        should not be claimed to matter.
-        """
-        return 0.015 if self.data_name == "digits" else 0.01
+    def smallest_effect(self) -> ShareOfErrors:
+        """Smallest difference of accuracies that matters: a fifth of the errors, at most 1.5 pp."""
+        return ShareOfErrors()
 
     def data(self, train_size: int | None = None) -> LessonData:
         """The rows of the lesson: draws of `train_size` rows, tuning rows and test rows.
@@ -117,7 +112,7 @@ class Lesson:
             runs = train_arms(
                 arms,
                 data,
-                data.test,
+                data.judging,
                 seeds,
                 epochs=epochs,
                 batch_size=batch_size,
@@ -147,19 +142,24 @@ class Lesson:
         batch_size: int,
         seeds: int = TUNING_SEEDS,
         label: str = "tuning",
+        worst: bool = False,
     ) -> dict[str, StackConfig]:
-        """Give each arm the learning rate with the best mean accuracy on the tuning rows.
+        """Give each arm the learning rate with the best accuracy on the tuning rows.
 
-        All arms × rates × seeds train together, with seeds that no verdict rests on; test rows
-        are not touched. Ties go to the smaller data loss. A best rate at an end of the grid is
-        noted.
+        `choose`, for learning rates. A best rate at an end of the grid is noted.
         """
         candidates = {
             name: {f"{rate:g}": config.replace(learning_rate=rate) for rate in rates}
             for name, config in arms.items()
         }
         best = self.choose(
-            candidates, data, epochs=epochs, batch_size=batch_size, seeds=seeds, label=label
+            candidates,
+            data,
+            epochs=epochs,
+            batch_size=batch_size,
+            seeds=seeds,
+            label=label,
+            worst=worst,
         )
         for name, config in best.items():
             if not self.quick and config.learning_rate in (min(rates), max(rates)):
@@ -178,12 +178,19 @@ class Lesson:
         batch_size: int,
         seeds: int = TUNING_SEEDS,
         label: str = "tuning",
+        worst: bool = False,
     ) -> dict[str, StackConfig]:
         """Give each arm the candidate with the best mean accuracy on the tuning rows.
 
-        What `tune` does, for anything: `{"L2": {"l2 1e-4": config, …}, …}`. All candidates train
-        together, with seeds that no verdict rests on; test rows are not touched. Ties go to the
-        smaller data loss.
+        All candidates × seeds train together, with seeds that no verdict rests on; the tuning rows
+        choose nothing else. Ties go to the smaller data loss.
+
+        Args:
+            candidates: Arm -> name -> setting: `{"L2": {"l2 1e-4": config, …}, …}`.
+            data, epochs, batch_size: As in `train`.
+            seeds: How many.
+            label: What it is called in results.json.
+            worst: Judge by the worst seed instead of the mean, where single runs may fail.
         """
         count = 1 if self.quick else seeds
         epochs = min(epochs, QUICK_EPOCHS) if self.quick else epochs
@@ -196,6 +203,7 @@ class Lesson:
                 epochs=epochs,
                 batch_size=batch_size,
                 progress=progress,
+                worst=worst,
             )
         best = {arm: candidates[arm][name] for arm, name in chosen.items()}
         self._remember(label, best, data, epochs=epochs, batch_size=batch_size)
@@ -229,59 +237,54 @@ class Lesson:
 
         Args:
             arm: Its name, the folder of its event files.
-            steps: When was measured, for example the number of updates.
+            steps: When was measured.
             curves: Tag -> values, (seeds, measurements); their mean over seeds is written.
         """
         write_scalars(run_folder(self.out / "tensorboard", arm), steps, curves)
 
-    def judge(self, *tests: Test, family: int | None = None) -> list[Decision]:
-        """Decide comparisons that belong together, with Holm's adjustment over them.
+    def judge(self, tests: Mapping[str, Test]) -> dict[str, Decision]:
+        """Decide the comparisons of one claim, with Holm's adjustment over them.
 
         Args:
-            *tests: (rule, results of arm a, results of arm b), one number a seed, where b may be
-                one number; or (rule, comparison), where the comparison is a `trend` on the rule's
-                terms.
-            family: How many tests were planned, where some could not be made.
+            tests: Name -> (rule, results of arm a, results of arm b), one a seed, where b may be
+                one number; or (rule, comparison), made on the rule's terms; or a decision that
+                needs no numbers. What only reports is judged by a call of its own.
 
         Returns:
-            A decision a test. In a quick run all are undecided.
+            Name -> decision; all undecided in a quick run.
         """
-        if len(tests) > max(1, self.comparisons):
-            raise ValueError(
-                f"{self.name} decides {len(tests)} comparisons together, but announced "
-                f"{self.comparisons}: pass comparisons={len(tests)} to run()."
-            )
-        return decide_together(tests, family, self.quick)
+        return decide_together(tests, self.quick)
 
     def conclude(
         self,
         claim: str,
         *decisions: Decision,
-        take_home: str | Mapping[Verdict, str],
+        setting: str,
+        advice: Advice,
+        why: str = "",
+        beside: Sequence[Decision] = (),
     ) -> Decision:
-        """Record the verdict on a claim of the notes.
+        """Record the verdict on a claim of the notes and return it; undecided in a quick run.
 
         Args:
             claim: Its id, such as "C01".
-            *decisions: From `judge`, or from an `ExactRule` or `ThresholdRule`. Several are joined
-                by `kerasreg.evidence.combine`: the claim holds if all of them do.
-            take_home: One line for a learner, or one for each verdict that may come out.
-
-        Returns:
-            The claim's decision; undecided in a quick run.
+            *decisions: From `judge`, an `ExactRule` or a `ThresholdRule`; several are joined by
+                `kerasreg.evidence.combine`.
+            setting: Rows and network in words, for every sentence about the claim.
+            advice: What a learner should do, for each sign that may come out.
+            why: The reason, where one is known.
+            beside: Decisions that are shown with the claim and do not decide it.
         """
-        self.conclusions.append(concluded(claim, decisions, take_home, self.quick))
-        return self.conclusions[-1].decision
+        conclusion = concluded(claim, decisions, advice, setting, why, beside, self.quick)
+        self.conclusions.append(conclusion)
+        return conclusion.decision
 
     def table(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add rows to the table that is printed, written and shown: `lesson.table(runs.table())`.
-
-        Columns are the union of the rows' keys in order of appearance.
-        """
+        """Add rows to the table that is printed, written and shown; columns are all their keys."""
         self.rows += [dict(row) for row in rows]
 
     def draw(self, title: str, *panels: Panel, caption: str, columns: int | None = None) -> Figure:
-        """Draw a figure of panels; the first one is `figure.png`, all are in the report.
+        """Draw a figure of panels: figure.png, figure_2.png and so on; all are in the report.
 
         Args:
             title: What the figure shows, as a heading.

@@ -25,18 +25,18 @@ MOST_BYTES = 150_000
 
 def write_results(lesson: Lesson) -> dict[str, Any]:
     """Write everything; return what results.json holds."""
-    figure_file = None
-    if lesson.figures:
-        figure_file = "figure.png"
-        atomic_write(lesson.out / figure_file, small_png(png_bytes(lesson.figures[0][0], DPI)))
-    results = results_of(lesson, figure_file)
+    names = []
+    for count, (figure, _) in enumerate(lesson.figures, start=1):
+        names.append("figure.png" if count == 1 else f"figure_{count}.png")
+        atomic_write(lesson.out / names[-1], small_png(png_bytes(figure, DPI)))
+    results = results_of(lesson, names)
     text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
     atomic_write(lesson.out / "results.json", (text + "\n").encode())
     _write_report(lesson, results)
     return results
 
 
-def results_of(lesson: Lesson, figure_file: str | None) -> dict[str, Any]:
+def results_of(lesson: Lesson, figures: list[str]) -> dict[str, Any]:
     """Plain values: everything but `seconds` is the same for the same seeds."""
     return {
         "lesson": lesson.name,
@@ -48,7 +48,7 @@ def results_of(lesson: Lesson, figure_file: str | None) -> dict[str, Any]:
         "table": lesson.rows,
         "settings": lesson.settings,
         "notes": lesson.notes,
-        "figure": figure_file,
+        "figures": figures,
         "seconds": round(time.monotonic() - lesson.started, 1),
         "versions": {name: version(name) for name in ("kerasreg", "keras", "tensorflow", "numpy")},
     }
@@ -60,6 +60,10 @@ def _claim_record(conclusion: Conclusion) -> dict[str, Any]:
         "verdict": conclusion.decision.verdict,
         "reason": conclusion.decision.reason,
         "take_home": conclusion.take_home,
+        "advice": conclusion.advice,
+        "setting": conclusion.setting,
+        "why": conclusion.why,
+        "beside": [decision.to_dict() for decision in conclusion.beside],
         "decision": conclusion.decision.to_dict(),
     }
 

@@ -171,10 +171,8 @@ def effects(decisions: Mapping[str, Decision], title: str, xlabel: str) -> Panel
         ratio = any(c.scale == "ratio" for c in comparisons.values())
         factor = 100.0 if not ratio and "pp" in xlabel else 1.0
         for row, comparison in zip(rows, comparisons.values(), strict=True):
-            null, matters = comparison.null, comparison.smallest_effect
-            low, high = (
-                (null / matters, null * matters) if ratio else (null - matters, null + matters)
-            )
+            null, matters = (1.0 if ratio else 0.0), comparison.smallest_effect
+            low, high = (1 / matters, matters) if ratio else (-matters, matters)
             axes.fill_betweenx(
                 [row - 0.4, row + 0.4], factor * low, factor * high, color=_MUTED, alpha=0.14, lw=0
             )
@@ -183,7 +181,7 @@ def effects(decisions: Mapping[str, Decision], title: str, xlabel: str) -> Panel
             axes.hlines(row, *ends, color=SERIES[0], linewidth=2.4)
             axes.plot(factor * comparison.effect, row, "o", color=SERIES[0], markersize=6)
             axes.annotate(
-                f"{comparison.effect:.2g}×" if ratio else _signed(factor * comparison.effect),
+                comparison.effect_text().split(" [")[0].removesuffix(" pp"),
                 (factor * comparison.effect, row),
                 xytext=(0, 7),
                 textcoords="offset points",
@@ -242,10 +240,6 @@ def _round(value: float) -> bool:
     return value == 0 or f"{value:e}".startswith("1.000000e")
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.1f}" if abs(value) >= 0.95 else f"{value:+.2g}"
-
-
 def wrapped(name: str, width: int = 20) -> str:
     """A row's name in lines of at most `width` characters, so that it leaves room for the row."""
     return "\n".join(label(line, width + 4) for line in textwrap.wrap(name, width))
@@ -255,7 +249,7 @@ def brief(decision: Decision) -> str:
     """An effect for a sentence: `+1.2 pp [0.5, 1.9]`; the reason of what is no comparison."""
     if decision.comparison is None:
         return decision.reason
-    return decision.reason.split(", p ")[0]
+    return decision.comparison.effect_text()
 
 
 def _scaled(name: str, values: np.ndarray) -> np.ndarray:

@@ -28,7 +28,6 @@ def run(
     doc: str,
     body: Callable[[Lesson], None],
     *,
-    comparisons: int = 1,
     arguments: Sequence[str] | None = None,
 ) -> int:
     """Run a lesson's `body` as its command line asks.
@@ -38,8 +37,6 @@ def run(
         doc: The script's `__doc__`: the question as its first paragraph, then paragraphs that
             begin "Prediction:", "Source:" and "Rule:".
         body: Trains, judges, draws; everything it does, it does through the `Lesson` it gets.
-        comparisons: Most comparisons that one `judge` call decides together; 0 where no verdict
-            rests on seeds. Fewer seeds than these need are refused before anything is trained.
         arguments: By default those of the process.
 
     Returns:
@@ -49,13 +46,13 @@ def run(
     try:
         parsed = _parser(name, text["question"]).parse_args(arguments)
         out = writable_folder(parsed.out or Path("runs") / name)
-        seeds = _seeds(parsed, comparisons)
+        seeds = _seeds(parsed)
         with quiet_import():
             import tensorflow  # noqa: F401
 
             from kerasreg.lesson._lesson import Lesson
             from kerasreg.lesson._output import print_results, write_results
-        lesson = Lesson(name, text, parsed.data, seeds, parsed.quick, out, comparisons)
+        lesson = Lesson(name, text, parsed.data, seeds, parsed.quick, out)
         _clear_events(out, name)
         body(lesson)
         print_results(lesson, write_results(lesson))
@@ -105,8 +102,10 @@ def _parser(name: str, question: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _seeds(parsed: argparse.Namespace, comparisons: int) -> tuple[int, ...]:
+def _seeds(parsed: argparse.Namespace) -> tuple[int, ...]:
+    """The seeds that were asked for; fewer than a claim may need are refused before training."""
     from kerasreg.evidence import DEFAULT_SEEDS, require_seeds
+    from kerasreg.lesson._judging import MOST_COMPARISONS
 
     if parsed.quick:
         count = QUICK_SEEDS if parsed.seeds is None else parsed.seeds
@@ -114,8 +113,7 @@ def _seeds(parsed: argparse.Namespace, comparisons: int) -> tuple[int, ...]:
             raise UserError(f"seeds: a quick run needs at least 2, got {count}.")
     else:
         count = DEFAULT_SEEDS if parsed.seeds is None else parsed.seeds
-        if count < 2 or comparisons:
-            require_seeds(count, max(1, comparisons))
+        require_seeds(count, MOST_COMPARISONS)
     return tuple(range(count))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasreg.errors import UserError
+from kerasreg.evidence import Times
 from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
@@ -25,6 +26,18 @@ CURVES = {
     "test_data_loss": "val_data_loss",
     "penalty": "penalty",
 }
+
+
+#: A run whose training accuracy never came to this one never trained.
+TRAINED = 0.5
+
+
+def times_to(accuracy: np.ndarray, updates: np.ndarray, level: float) -> Times:
+    """Updates until an accuracy, from measurements (seeds, measurements) after `updates`."""
+    there = accuracy >= level
+    arrived = there.any(axis=1)
+    index = np.where(arrived, there.argmax(axis=1), there.shape[1] - 1)
+    return Times(np.asarray(updates)[index].astype(float), arrived)
 
 
 @dataclass
@@ -86,11 +99,25 @@ class Arm:
         index = np.where(there.any(axis=1), there.argmax(axis=1), there.shape[1] - 1)
         return getattr(self, name)[np.arange(len(index)), index]
 
-    def updates_to(self, train_accuracy: float) -> np.ndarray:
-        """Updates until this training accuracy, (seeds,); the whole budget for a run that fails."""
-        there = self.train_accuracy >= train_accuracy
-        index = np.where(there.any(axis=1), there.argmax(axis=1), there.shape[1] - 1)
-        return self.updates[index].astype(float)
+    def time_to(self, train_accuracy: float) -> Times:
+        """Updates until this training accuracy; the whole budget for a run that never has it."""
+        return times_to(self.train_accuracy, self.updates, train_accuracy)
+
+    def at_train_loss(self, name: str, level: np.ndarray) -> np.ndarray:
+        """A curve where the training loss first was as low as `level`, (seeds,), interpolated.
+
+        Args:
+            name: A curve.
+            level: A loss for each seed, (seeds,), that its run came to.
+        """
+        falling = np.minimum.accumulate(self.train_data_loss, axis=1)
+        runs = zip(level, falling, getattr(self, name), strict=True)
+        return np.array([np.interp(-np.log(at), -np.log(own), values) for at, own, values in runs])
+
+    @property
+    def trained(self) -> np.ndarray:
+        """Which runs trained at all, (seeds,): those that had `TRAINED` training accuracy."""
+        return self.reached(TRAINED)
 
     def reached(self, train_accuracy: float) -> np.ndarray:
         """Which runs ever had this training accuracy, (seeds,)."""

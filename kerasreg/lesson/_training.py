@@ -23,7 +23,7 @@ PROBE_ROWS = 256
 def train_arms(
     arms: Mapping[str, StackConfig],
     data: LessonData,
-    judge: Split,
+    judging: Callable[[int], Split],
     seeds: Sequence[int],
     *,
     epochs: int,
@@ -39,7 +39,7 @@ def train_arms(
     Args:
         arms: Name -> setting.
         data: Where each seed draws its training rows.
-        judge: The rows that count as test rows.
+        judging: Seed -> the rows that count as its test rows.
         seeds: One run of each arm a seed.
         epochs, batch_size, every: As in `Population.fit`.
         progress: Told after every measurement.
@@ -51,7 +51,8 @@ def train_arms(
 
     check_arms(arms)
     draws = [data.draw(seed) for seed in seeds]
-    folds = [((draw.x, draw.y), (judge.x, judge.y)) for draw in draws]
+    tests = [judging(seed) for seed in seeds]
+    folds = [((draw.x, draw.y), (t.x, t.y)) for draw, t in zip(draws, tests, strict=True)]
     measured = np.array([e for e in range(1, epochs + 1) if e % every == 0 or e == epochs])
     steps = math.ceil(data.train_size / batch_size)
     trained: dict[str, Arm] = {}
@@ -76,7 +77,7 @@ def train_arms(
             batch_size=min(batch_size, data.train_size),
             every=every,
             watch={
-                first[name]: [_monitor(judge, run_folder(events, name))]
+                first[name]: [_monitor(tests[0], run_folder(events, name))]
                 for name in names
                 if name in histograms and events is not None
             },
@@ -117,10 +118,10 @@ def run_folder(events: Path, name: str) -> Path:
     return events / (re.sub(r"[^\w.=+-]+", "_", name).strip("_.") or "arm")
 
 
-def _monitor(judge: Split, folder: Path):
+def _monitor(rows: Split, folder: Path):
     from kerasreg.monitors import ActivationMonitor
 
-    return ActivationMonitor(judge.x[:PROBE_ROWS], log_dir=folder)
+    return ActivationMonitor(rows.x[:PROBE_ROWS], log_dir=folder)
 
 
 def write_curves(folder: Path, arm: Arm) -> None:
@@ -156,11 +157,13 @@ def choose_arms(
     epochs: int,
     batch_size: int,
     progress: Progress,
+    worst: bool = False,
 ) -> tuple[dict[str, str], dict[str, dict[str, float]]]:
     """Find each arm's best candidate on the tuning rows; see `Lesson.choose`.
 
     Returns:
-        Arm -> name of its best candidate, and arm -> candidate -> mean accuracy on tuning rows.
+        Arm -> name of its best candidate, and arm -> candidate -> accuracy on tuning rows, the
+        mean over seeds or that of the worst.
     """
     grid = {
         f"{arm}/{name}": config
@@ -170,7 +173,7 @@ def choose_arms(
     runs = train_arms(
         grid,
         data,
-        data.tuning,
+        lambda seed: data.tuning,
         seeds,
         epochs=epochs,
         batch_size=batch_size,
@@ -180,7 +183,8 @@ def choose_arms(
     best, scores = {}, {}
     for arm, configs in candidates.items():
         finals = {name: runs[f"{arm}/{name}"] for name in configs}
-        accuracy = {n: float(a.final("test_accuracy").mean()) for n, a in finals.items()}
+        over_seeds = np.min if worst else np.mean
+        accuracy = {n: float(over_seeds(a.final("test_accuracy"))) for n, a in finals.items()}
         loss = {n: float(a.final("test_data_loss").mean()) for n, a in finals.items()}
         # Accuracy decides; the data loss breaks ties, which few rows make common.
         best[arm] = max((accuracy[name], -loss[name], name) for name in configs)[2]

@@ -147,11 +147,18 @@ def train_trials(
     scores = [float(result.curves["val_accuracy"][-1]) for result in results]
     broken = np.array([result.status == "diverged" for result in results])
     losses = [float(result.curves["val_data_loss"][-1]) for result in results]
-    right = population.predict(data.test.x).argmax(axis=-1) == data.test.y
+    rows = data.test if data.own_test_part else data.candidates()
+    right = (population.predict(rows.x).argmax(axis=-1) == rows.y).reshape(
+        len(seeds), -1, len(rows)
+    )
+    hits = [
+        own.mean(axis=1) if data.own_test_part else own[:, data.judging_rows(seed)].mean(axis=1)
+        for seed, own in zip(seeds, right, strict=True)
+    ]
     shape = (len(seeds), len(configs), -1)
     return TrialTable(
         np.where(broken, chance, scores).reshape(shape),
-        np.where(broken, chance, right.mean(axis=1)).reshape(shape),
+        np.where(broken, chance, np.concatenate(hits)).reshape(shape),
         np.where(broken, np.inf, losses).reshape(shape),
     )
 

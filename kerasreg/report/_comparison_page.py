@@ -7,11 +7,11 @@ from urllib.parse import quote, urlsplit
 
 from kerasreg import words
 from kerasreg.errors import UserError
+from kerasreg.evidence import VERDICTS
 from kerasreg.plots import Figure
 from kerasreg.report._page import Picture, drawn, from_file, write_page
 from kerasreg.report._trials import cell, numeric_columns
 
-VERDICTS = ("supported", "partly", "contradicted", "undecided")
 _TEXTS = ("question", "prediction", "source", "rule", "answer", "verdict")
 _KNOWN = {"title", *_TEXTS, "claims", "table", "figures", "notes", "repeat"}
 
@@ -23,7 +23,7 @@ def render_comparison(comparison: Mapping[str, Any], folder: Path | str) -> Path
         comparison: What to show; only `title` is required.
 
             - `title`, `question`, `prediction`, `source`, `rule`, `answer`: text
-            - `verdict`: one of `supported`, `partly`, `contradicted`, `undecided`
+            - `verdict`: one of `kerasreg.evidence.VERDICTS`
             - `claims`: list of `{id, sentence, verdict, effect, rule}`, all text
             - `table`: list of rows, each a dict of column to value (columns as in the first)
             - `figures`: list of `{figure, caption, alt}`; `figure` is a matplotlib `Figure`
