@@ -19,7 +19,7 @@ import numpy as np
 from scipy import stats
 
 from kerasreg.evidence import ExactRule, ThresholdRule
-from kerasreg.lesson import Lesson, run
+from kerasreg.lesson import Advice, Lesson, run
 
 LEVEL, VARIABLES = 0.01, 8
 
@@ -75,8 +75,13 @@ def body(lesson: Lesson) -> None:
     lesson.conclude(
         "C34",
         *(rule.decide(min(shares[name, how] for name in values)) for how, rule in after.items()),
-        take_home="Normalizing sets mean and variance and leaves skewness and kurtosis as they "
-        "were: skewed values stay skewed.",
+        setting="Chi-squared numbers, and the pixels of the images",
+        advice=Advice(
+            claimed="You may count on normal values after it.",
+            opposite="Transform skewed values (logarithm, ranks) if they have to be normal.",
+            none="Transform skewed values (logarithm, ranks) if they have to be normal.",
+        ),
+        why="An affine map sets mean and variance and leaves skewness and kurtosis as they were.",
     )
     lesson.table(
         {
@@ -115,4 +120,4 @@ def body(lesson: Lesson) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(__file__, __doc__, body, comparisons=0))
+    sys.exit(run(__file__, __doc__, body))

@@ -17,7 +17,7 @@ import sys
 import numpy as np
 
 from kerasreg.evidence import Rule, ThresholdRule
-from kerasreg.lesson import Lesson, dots, run, sweep, thinning
+from kerasreg.lesson import Advice, Lesson, dots, run, sweep, thinning
 from kerasreg.lesson.models import wide
 from kerasreg.seeds import derive
 
@@ -42,37 +42,52 @@ def off_by(weights: thinning.Weights, x: np.ndarray, seed: int, passes: tuple) -
     generator = np.random.default_rng(derive(seed, "random passes"))
     scaled = thinning.thinned_logits(weights, x)
     total, distances = 0.0, []
-    for number in range(1, passes[-1] + 1):
+    for count in range(1, passes[-1] + 1):
         masks = thinning.keep_masks(generator, weights, KEEP, rows=len(x))
         total = total + thinning.thinned_logits(weights, x, masks)
-        if number in passes:
-            distances.append(np.abs(total / number - scaled).mean() / scaled.std())
+        if count in passes:
+            distances.append(np.abs(total / count - scaled).mean() / scaled.std())
     return distances
 
 
 def body(lesson: Lesson) -> None:
     linear = ThresholdRule("exact for a linear layer", "at_most", 4.0, unit="standard errors")
-    deep = Rule("off by less than 10 % of the spread in a network", "less", 0.0, null=0.1)
+    deep = Rule(
+        "network: mean distance of 200 passes, in the logits' spread",
+        "less",
+        0.01,
+        needs=0.0,
+        unit="pp",
+    )
 
     data = lesson.data(train_size=1000)
     runs = lesson.train({ARM: NET}, data, epochs=EPOCHS, batch_size=BATCH, every=20)
     passes = PASSES[:4] if lesson.quick else PASSES
     distances = np.array(
         [
-            off_by(thinning.dense_weights(runs.model(ARM, i)), data.test.x[:ROWS], seed, passes)
+            off_by(
+                thinning.dense_weights(runs.model(ARM, i)),
+                data.judging(seed).x[:ROWS],
+                seed,
+                passes,
+            )
             for i, seed in enumerate(runs.seeds)
         ]
     )
     errors = linear_layer(100 if lesson.quick else 10_000)
-    one, many = 100 * distances[:, [0, -1]].mean(axis=0)
-    (network,) = lesson.judge((deep, distances[:, -1], 0.0))
+    decided = lesson.judge({"network": (deep, distances[:, -1], 0.1)})
     lesson.conclude(
         "C04",
         linear.decide(np.abs(errors).max()),
-        network,
-        take_home=f"One random pass is off the scaled network by {one:.0f} % of the logits' "
-        f"spread, the mean of {passes[-1]} by {many:.0f} %: scaling stands for the mean, exactly "
-        "where nothing bends, nearly where ReLU does.",
+        *decided.values(),
+        setting="A linear layer; 1,000 images, two hidden layers of 512 with dropout 0.5",
+        advice=Advice(
+            claimed="Scaling stands for the mean of many passes.",
+            opposite="Average passes: scaling is not their mean.",
+            none="Scaling stands for the mean of many passes.",
+            mixed="Scaling is the mean for what is linear; average passes if that is not enough.",
+        ),
+        why="Expectation passes through a linear layer, and through ReLU nearly.",
     )
     lesson.table(runs.table())
 
@@ -96,7 +111,7 @@ def body(lesson: Lesson) -> None:
             "mean distance, % of the logits' spread",
             log=True,
             log_y=True,
-            ticks=[str(number) for number in passes],
+            ticks=[str(count) for count in passes],
         ),
         dots(
             {"one pass": 100 * distances[:, 0], "mean of 200": 100 * distances[:, -1]},

@@ -16,7 +16,7 @@ import sys
 import numpy as np
 
 from kerasreg.evidence import ExactRule
-from kerasreg.lesson import Lesson, run
+from kerasreg.lesson import Advice, Lesson, run
 from kerasreg.lesson.models import wide
 
 RATES = (0.2, 0.5, 0.8)
@@ -56,7 +56,7 @@ def body(lesson: Lesson) -> None:
 
     data = lesson.data(train_size=1000)
     runs = lesson.train(ARMS, data, epochs=EPOCHS, batch_size=BATCH, every=20, seeds=[0])
-    x, outputs = data.test.x[:ROWS], {}
+    x, outputs = data.judging(0).x[:ROWS], {}
     for rate, arm in zip(RATES, ARMS, strict=True):
         keep = 1 - rate
         inverted = rebuilt(runs.model(arm), lambda d: Dropout(d.rate, seed=d.seed))
@@ -78,8 +78,13 @@ def body(lesson: Lesson) -> None:
     lesson.conclude(
         "C05",
         *(rule.decide(*pairs[name]) for name, rule in rules.items()),
-        take_home="Keras' Dropout scales in training, so predict and evaluate use the network as "
-        "it is: never multiply by hand, nor port a rule of classic dropout.",
+        setting="1,000 images, two hidden layers of 512",
+        advice=Advice(
+            claimed="Never multiply by hand, nor port a rule of classic dropout to Keras.",
+            opposite="Scale the network at test.",
+            none="Scale the network at test.",
+        ),
+        why="Keras' Dropout scales in training.",
     )
     distance = {name: np.abs(one - other).max(axis=(1, 2)) for name, (one, other) in pairs.items()}
     lesson.table(
@@ -112,4 +117,4 @@ def body(lesson: Lesson) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(__file__, __doc__, body, comparisons=0))
+    sys.exit(run(__file__, __doc__, body))

@@ -5,9 +5,9 @@ Prediction: yes to both: the training loss after 200 updates is U-shaped over th
 Source: slides on hyperparameters; the network of chapter 6 with five hidden layers of 100.
 
 Rule: C52 has three parts, judged after 200 updates of plain SGD. Slow: from 0.0001 to the best rate
-on the tuning rows, the training loss falls with the rate (Spearman's correlation below -0.5), and
-with 0.0001 it has at least twice the loss. Impossible: with 30, training accuracy stays below
-twice chance. Holm over the three.
+on the tuning rows, the training loss falls with the rate (Spearman's correlation of -0.5 or less),
+and with 0.0001 it has at least twice the loss. Impossible: with 30, training accuracy stays below
+twice chance.
 """
 
 import sys
@@ -15,7 +15,7 @@ import sys
 import numpy as np
 
 from kerasreg.evidence import Rule, trend
-from kerasreg.lesson import Lesson, brief, curves, run, sweep
+from kerasreg.lesson import FIFTH, Advice, Lesson, curves, run, sweep
 from kerasreg.lesson.models import net5
 
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
@@ -26,10 +26,19 @@ EPOCHS, BATCH = 20, 100  # of 1,000 rows: 200 updates
 
 def body(lesson: Lesson) -> None:
     data = lesson.data(train_size=1000)
-    falls = Rule("the loss falls up to the best rate", "less", 0.0, null=-0.5)
-    slow = Rule("0.0001 has twice the loss", "greater", 1.0, "ratio", null=2.0)
+    falls = Rule("correlation of the loss with the rate, up to the best", "less", 0.1, needs=0.5)
+    slow = Rule(
+        "training loss with 0.0001, against the best rate",
+        "greater",
+        FIFTH,
+        "ratio",
+        needs=2.0,
+        unit="nats",
+    )
     chance = 1 / data.classes
-    impossible = Rule("30 stays at chance", "less", 0.0, null=2 * chance, unit="pp")
+    impossible = Rule(
+        "training accuracy with 30, against twice chance", "less", 0.015, needs=0.0, unit="pp"
+    )
 
     best = lesson.tune({"SGD": net5()}, RATES, data, epochs=EPOCHS, batch_size=BATCH)
     own = best["SGD"].learning_rate
@@ -37,28 +46,31 @@ def body(lesson: Lesson) -> None:
 
     loss, accuracy = (runs.stacked(name) for name in ("train_data_loss", "train_accuracy"))
     small = max(3, RATES.index(own) + 1)  # how many rates lie up to the best; a trend needs some
-    falling, factor, stuck = lesson.judge(
-        (
-            falls,
-            trend(np.log(RATES[:small]), loss[:, :small], 0.0, statistic="spearman", null=-0.5),
-        ),
-        (slow, loss[:, 0], loss[:, RATES.index(own)]),
-        (impossible, accuracy[:, -1], np.zeros(len(lesson.seeds))),
+    decided = lesson.judge(
+        {
+            "falls": (
+                falls,
+                trend(np.log(RATES[:small]), loss[:, :small], 0.1, statistic="spearman"),
+            ),
+            "slow": (slow, loss[:, 0], loss[:, RATES.index(own)]),
+            "impossible": (impossible, accuracy[:, -1], 2 * chance),
+        }
     )
-    means = accuracy.mean(axis=0)
-    dead = [
-        rate for rate, mean in zip(RATES, means, strict=True) if rate > own and mean < 2 * chance
-    ]
     lesson.conclude(
         "C52",
-        falling,
-        factor,
-        stuck,
-        take_home=f"Of twelve rates {own:g} was best. With 0.0001 the loss after 200 updates was "
-        f"{brief(factor)} that; "
-        + (f"from {min(dead):g} on nothing was learned" if dead else "every larger one learned")
-        + ". Look for the rate on a logarithmic scale.",
+        *decided.values(),
+        setting="1,000 images, five hidden layers of 100, 200 updates of SGD",
+        advice=Advice(
+            claimed="Look for the learning rate first, on a logarithmic scale.",
+            opposite="The learning rate hardly matters here.",
+            none="The learning rate hardly matters here.",
+        ),
     )
+    means = accuracy.mean(axis=0)
+    larger = zip(RATES, means, strict=True)
+    dead = [rate for rate, mean in larger if rate > own and mean < 2 * chance]
+    if dead:
+        lesson.notes.append(f"{own:g} was best; from {min(dead):g} on nothing was learned.")
     lesson.table(runs.table())
     early = np.stack([runs[arm].at("train_data_loss", 2) for arm in ARMS], axis=1)
     words = ("learning rate", "training loss, nats")
@@ -79,4 +91,4 @@ def body(lesson: Lesson) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(__file__, __doc__, body, comparisons=3))
+    sys.exit(run(__file__, __doc__, body))

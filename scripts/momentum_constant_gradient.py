@@ -14,7 +14,7 @@ import sys
 import numpy as np
 
 from kerasreg.evidence import ExactRule
-from kerasreg.lesson import Lesson, run
+from kerasreg.lesson import Advice, Lesson, run
 from kerasreg.lesson.descent import descend
 from kerasreg.plots import SERIES
 
@@ -47,8 +47,14 @@ def body(lesson: Lesson) -> None:
     lesson.conclude(
         "C51",
         formula.decide(steps, speed_up(0.9, t)),
-        take_home=f"After {STEPS} steps momentum 0.9 made {steps[-1]:.1f} times the step, after "
-        f"{t[steps >= 9][0]} nine times. Divide the learning rate by ten when you add it.",
+        setting="Keras' SGD under a gradient that never changes",
+        advice=Advice(
+            claimed="Divide the learning rate by ten when you add momentum 0.9.",
+            opposite="Keep the learning rate when you add momentum.",
+            none="Keep the learning rate when you add momentum.",
+        ),
+        why=f"After {STEPS} steps it made {steps[-1]:.1f} times the step, after "
+        f"{t[steps >= 9][0]} nine times: the sum of a geometric series.",
     )
     lesson.table(
         {
@@ -89,4 +95,4 @@ def body(lesson: Lesson) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(__file__, __doc__, body, comparisons=0))
+    sys.exit(run(__file__, __doc__, body))

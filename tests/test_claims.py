@@ -11,7 +11,10 @@ from kerasreg.errors import UserError
 
 def test_claims_are_consistent():
     ids = [claim.id for claim in CLAIMS]
-    assert ids == sorted(set(ids))
+    assert len(ids) == len(set(ids))
+    for family in get_args(Family):
+        of_family = [claim.id for claim in CLAIMS if claim.family == family]
+        assert of_family == sorted(of_family)
     assert {claim.family for claim in CLAIMS} == set(get_args(Family))
     for claim in CLAIMS:
         assert claim.sources

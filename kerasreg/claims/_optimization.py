@@ -41,4 +41,11 @@ CLAIMS: tuple[Claim, ...] = (
         sources=("S3",),
         literature="Glorot and Bengio (2010), for tanh; they show that sigmoid trains badly.",
     ),
+    _claim(
+        id="C62",
+        statement="Xavier's initial weights keep the signal through layers of sigmoid and tanh, "
+        "He's through layers of ReLU.",
+        sources=("S3",),
+        literature="Glorot and Bengio (2010); He et al. (2015).",
+    ),
 )

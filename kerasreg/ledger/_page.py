@@ -29,7 +29,7 @@ difference of accuracies matters from a fifth of the errors on, or 1.5 points; a
 
 | | |
 |---|---|
-| ✓ supported | the sign is sure (exact sign-flip test, Holm over the claim), and the size is enough |
+| ✓ supported | the sign is sure (sign-flip test, Holm over the claim), the size enough |
 | ◐ partly | some parts of the claim hold |
 | ↓ smaller than claimed | the sign is sure, the effect smaller than the claim needs |
 | = no difference seen | what difference there may be is too small to matter |

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +31,12 @@ def claim_section(
         figures: File names of the figures to show here.
         folder: Where the page will lie, for its links.
     """
-    verdicts = ", ".join(f"{one.label} {MARKS[one.verdict]} {one.verdict}" for one in found)
+    words = ", ".join(f"{one.label} {MARKS[one.verdict]} {one.verdict}" for one in found)
     records = [record for one in found for _, record in one.lessons]
     question = found[0].lessons[0][0].results["question"]
     return [
         f"### {claim.id}. {plain(claim.statement)}",
-        f"**{verdicts[:1].upper()}{verdicts[1:]}.** {_once(record['setting'] for record in records)}",
+        f"**{words[:1].upper()}{words[1:]}.** {_once(record['setting'] for record in records)}.",
         _effects(found),
         _once(record["why"] for record in records),
         _advice(found),
@@ -46,32 +45,25 @@ def claim_section(
     ]
 
 
-def _once(texts) -> str:
+def _once(texts: Iterable[str]) -> str:
     return " ".join(plain(text) for text in dict.fromkeys(texts) if text)
 
 
 def _effects(found: Sequence[Finding]) -> str:
     """A row a part: on each data set its mark, from where to where, and the effect."""
-    cells: dict[str, dict[str, str]] = {}
+    rows: dict[str, dict[str, str]] = {}
     for one in found:
         for part in one.parts:
-            cells.setdefault(part["claim"], {})[one.label] = (
-                f"{MARKS[part['verdict']]} {_numbers(part)}"
-            )
+            cell = f"{MARKS[part['verdict']]} {_numbers(part)}"
+            rows.setdefault(plain(part["claim"]), {})[one.label] = cell
         for _, record in one.lessons:
             for part in record["beside"]:
-                cells.setdefault(f"*beside:* {part['claim']}", {})[one.label] = _numbers(part)
+                rows.setdefault(f"*beside:* {plain(part['claim'])}", {})[one.label] = _numbers(part)
     labels = [one.label for one in found]
     return table(
         ["", *labels],
-        [[plain_row(row), *(own.get(label, "") for label in labels)] for row, own in cells.items()],
+        [[row, *(cells.get(label, "") for label in labels)] for row, cells in rows.items()],
     )
-
-
-def plain_row(name: str) -> str:
-    """A row's name, whose first word may be in italics."""
-    head, mark, rest = name.partition("*beside:*")
-    return f"{mark}{plain(rest)}" if mark else plain(head)
 
 
 def _numbers(part: dict[str, Any]) -> str:
@@ -104,30 +96,16 @@ def _folded(found: Sequence[Finding], errata: Sequence[Erratum], folder: Path) -
         if tests:
             lines.append(f"- {one.label}: {'; '.join(tests)}; {_seeds(one)} seeds")
         lines += [f"- {one.label}: {plain(note)}" for note in _notes(one)]
-    scripts = {measured.lesson.path for one in found for measured, _ in one.lessons}
-    links = ", ".join(
-        f"[{path.name}]({Path(os.path.relpath(path, folder)).as_posix()})"
-        for path in sorted(scripts)
-    )
     lines += [
         f"- {erratum.id} ({SOURCES[erratum.source].split(':')[0]}): {plain(erratum.says)} "
         f"**Correct:** {plain(erratum.correct)}"
         for erratum in errata
     ]
-    return "\n".join(
-        [
-            f"<details><summary>Tests, mistakes of the notes; rule in {_words(links)}</summary>",
-            "",
-            *lines,
-            "",
-            f"Script: {links}",
-            "</details>",
-        ]
-    )
-
-
-def _words(links: str) -> str:
-    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", links)
+    scripts = sorted({measured.lesson.path for one in found for measured, _ in one.lessons})
+    links = [f"[{path.name}]({Path(os.path.relpath(path, folder)).as_posix()})" for path in scripts]
+    summary = "Tests, and what the notes got wrong" if errata else "Tests"
+    head = f"<details><summary>{summary}</summary>"
+    return "\n".join([head, "", f"Rule: {', '.join(links)}.", "", *lines, "", "</details>"])
 
 
 def _test(part: dict[str, Any]) -> str:

@@ -71,7 +71,14 @@ How the pieces work:
 """
 
 from kerasreg.lesson._advice import Advice
-from kerasreg.lesson._comparing import at_equal_accuracy, at_equal_loss, sooner
+from kerasreg.lesson._comparing import (
+    FIFTH,
+    at_equal_accuracy,
+    at_equal_loss,
+    does_not_overfit,
+    overfits,
+    sooner,
+)
 from kerasreg.lesson._judging import Conclusion
 from kerasreg.lesson._lesson import Lesson
 from kerasreg.lesson._panels import Panel, band, brief, curves, dots, effects, sweep
@@ -79,6 +86,7 @@ from kerasreg.lesson._run import QUICK_SEEDS, parse_docstring, run, writable_fol
 from kerasreg.lesson._runs import Arm, Runs, spread, squared_norm, times_to
 
 __all__ = [
+    "FIFTH",
     "QUICK_SEEDS",
     "Advice",
     "Arm",
@@ -91,8 +99,10 @@ __all__ = [
     "band",
     "brief",
     "curves",
+    "does_not_overfit",
     "dots",
     "effects",
+    "overfits",
     "parse_docstring",
     "run",
     "sooner",

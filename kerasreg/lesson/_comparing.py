@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from kerasreg.evidence import Decision, Direction, Rule, ShareOfErrors
+from kerasreg.evidence import Decision, Direction, Premise, Rule, ShareOfErrors
 from kerasreg.lesson._judging import Test
 from kerasreg.lesson._runs import Arm, times_to
 
@@ -65,6 +65,20 @@ def at_equal_loss(rule: Rule, a: Arm, b: Arm, name: str = "test_accuracy") -> Te
     level = np.maximum(a.train_data_loss.min(axis=1), b.train_data_loss.min(axis=1))
     sides = (arm.at_train_loss(name, level) for arm in (a, b))
     return _where(rule, *sides, a.trained & b.trained, "trained")
+
+
+def overfits(arm: Arm, by: float = 0.05) -> Premise:
+    """The premise that a network overfits: that its gap at the end is at least so large."""
+    gap = float(arm.final("gap").mean())
+    says = f"without it the network overfits, by a gap of at least {100 * by:g} points"
+    return Premise(says, gap >= by, f"a gap of {100 * gap:.1f} points")
+
+
+def does_not_overfit(arm: Arm, most: float = 0.02) -> Premise:
+    """The premise that a network does not overfit: that its gap at the end is at most so large."""
+    gap = float(arm.final("gap").mean())
+    says = f"the network does not overfit: its gap is at most {100 * most:g} points"
+    return Premise(says, gap <= most, f"a gap of {100 * gap:.1f} points")
 
 
 def _where(rule: Rule, a: np.ndarray, b: np.ndarray, where: np.ndarray, did: str) -> Test:

@@ -21,17 +21,21 @@ def random(scores: np.ndarray, trials: int, seed: int) -> list[Cell]:
     return [_cell(scores, index) for index in order]
 
 
-def grid(scores: np.ndarray, side: int, *, ends: bool) -> list[Cell]:
-    """A `side` × `side` grid.
+def grid(scores: np.ndarray, side: int, seed: int) -> list[Cell]:
+    """A `side` × `side` grid, at an offset drawn evenly.
+
+    A fixed grid is as good as where its lines happen to lie beside the optimum.
 
     Args:
         scores: See the module.
-        side: Levels of each axis.
-        ends: Whether the outermost levels are the range's ends; otherwise each level is the
-            middle of one of `side` equal parts of the range.
+        side: Levels of each axis, one in each of `side` equal parts of the range.
+        seed: Of the offset in these parts, one for each axis.
     """
-    parts = np.linspace(0, 1, side) if ends else (np.arange(side) + 0.5) / side
-    levels = [np.rint(parts * (length - 1)).astype(int).tolist() for length in scores.shape]
+    offsets = np.random.default_rng(seed).random(len(scores.shape))
+    levels = [
+        ((np.arange(side) + offset) / side * length).astype(int).tolist()
+        for offset, length in zip(offsets, scores.shape, strict=True)
+    ]
     return list(itertools.product(*levels))
 
 

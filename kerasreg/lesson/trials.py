@@ -35,6 +35,13 @@ class TrialTable:
     test: np.ndarray
     validation_data_loss: np.ndarray
 
+    def part(self, *levels: slice) -> TrialTable:
+        """The table of some levels of each axis only: another range of the same settings."""
+        chosen = (slice(None), *levels)
+        return TrialTable(
+            self.validation[chosen], self.test[chosen], self.validation_data_loss[chosen]
+        )
+
     def search(self, searcher: Searcher, repeats: int) -> Searches:
         """Search each seed's table `repeats` times, each time with a seed of its own."""
         return Searches(

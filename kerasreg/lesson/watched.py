@@ -1,14 +1,16 @@
-"""Internal covariate shift, measured inside training steps, and a layer that adds more of it."""
+"""Stacks trained update by update, their covariate shift measured, with layers of another kind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from kerasreg.layers import ClassicDropout
 from kerasreg.lesson._data import LessonData
 from kerasreg.lesson.gradients import start
 from kerasreg.population import batch_order
@@ -43,6 +45,20 @@ class NoisyBatchNormalization(keras.layers.BatchNormalization):
         return scale * outputs + mean
 
 
+@dataclass(frozen=True)
+class Accuracies:
+    """What runs that were trained update by update reached.
+
+    Attributes:
+        updates: Updates after which was measured, (measurements,).
+        train_accuracy, test_accuracy: (seeds, measurements), fractions.
+    """
+
+    updates: np.ndarray
+    train_accuracy: np.ndarray
+    test_accuracy: np.ndarray
+
+
 class WatchedNet:
     """A stack trained update by update with plain gradient descent, its shift measured on the way.
 
@@ -52,14 +68,24 @@ class WatchedNet:
         config: The stack; its optimiser is not used.
         data: Where seeds draw their rows.
         batch_size: Rows of an update; divides the rows of a draw.
-        noisy: Whether batch normalisation is replaced by `NoisyBatchNormalization`.
+        replace: Layer of the stack -> the layer that takes its place, or None to leave it.
     """
 
-    def __init__(self, config: StackConfig, data: LessonData, batch_size: int, noisy: bool = False):
+    def __init__(
+        self,
+        config: StackConfig,
+        data: LessonData,
+        batch_size: int,
+        replace: Callable[[keras.Layer], keras.Layer | None] = lambda layer: None,
+    ):
         self.config, self.data, self.batch_size = config, data, batch_size
         self.model = build_stack(config, data.input_shape, data.outputs)
-        if noisy:
-            self.model = keras.models.clone_model(self.model, clone_function=_with_noise)
+        self.model = keras.models.clone_model(
+            self.model,
+            clone_function=lambda layer: (
+                replace(layer) or type(layer).from_config(layer.get_config())
+            ),
+        )
         dense = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dense)]
         # A group: a layer's kernel and bias, and the parameters of the normalisation after it.
         self._groups: list[list[tf.Variable]] = []
@@ -113,16 +139,23 @@ class WatchedNet:
                 kept[name].append(float(value))
         return {name: np.array(values) for name, values in kept.items()}
 
-    def accuracy(self, seed: int, rate: float, updates: int, every: int) -> np.ndarray:
-        """Train; accuracy on the training rows at inference after every few updates."""
-        draw = self.data.draw(seed)
-        x_all, y_all = tf.constant(draw.x), tf.constant(draw.y)
+    def train(self, seeds: Sequence[int], rate: float, updates: int, every: int) -> Accuracies:
+        """Train a run a seed; accuracies at inference after every few updates."""
+        found = np.array([self._accuracies(seed, rate, updates, every) for seed in seeds])
+        measured = np.arange(every, updates + 1, every)
+        return Accuracies(measured, found[..., 0], found[..., 1])
+
+    def _accuracies(self, seed: int, rate: float, updates: int, every: int) -> list[list[float]]:
+        parts = [
+            (tf.constant(rows.x), tf.constant(rows.y))
+            for rows in (self.data.draw(seed), self.data.judging(seed))
+        ]
         kept = []
         for update, (x, y) in enumerate(self._batches(seed, updates), start=1):
             self._update(x, y, rate)
             if update % every == 0:
-                kept.append(float(self._correct(x_all, y_all)))
-        return np.array(kept)
+                kept.append([float(self._correct(*part)) for part in parts])
+        return kept
 
     def tuned(self, rates: Sequence[float], seeds: Sequence[int], updates: int) -> float:
         """The rate with the best mean accuracy on the tuning rows after some updates.
@@ -186,7 +219,15 @@ class WatchedNet:
         return means, deviations
 
 
-def _with_noise(layer: keras.Layer) -> keras.Layer:
+def with_noise(layer: keras.Layer) -> keras.Layer | None:
+    """For `WatchedNet`: `NoisyBatchNormalization` in the place of batch normalisation."""
     if isinstance(layer, keras.layers.BatchNormalization):
         return NoisyBatchNormalization.from_config(layer.get_config())
-    return type(layer).from_config(layer.get_config())
+    return None
+
+
+def with_classic_dropout(layer: keras.Layer) -> keras.Layer | None:
+    """For `WatchedNet`: `ClassicDropout` in the place of Keras' inverted dropout."""
+    if isinstance(layer, keras.layers.Dropout):
+        return ClassicDropout(1 - layer.rate, seed=layer.seed)
+    return None
