@@ -11,8 +11,9 @@ from PIL import Image
 
 from kerasreg.data import Split
 from kerasreg.errors import UserError
-from kerasreg.evidence import ExactRule, Rule, holm, trend
+from kerasreg.evidence import Decision, ExactRule, Rule, holm, trend
 from kerasreg.lesson import (
+    Advice,
     Arm,
     curves,
     dots,
@@ -36,8 +37,8 @@ TINY = StackConfig(units=(8,), learning_rate=0.01)
 RULE = Rule("a is better", "greater", 0.01, unit="pp")
 
 
-def make(tmp_path, seeds=12, quick=False, comparisons=1, data="digits") -> Lesson:
-    return Lesson("tried", TEXT, data, tuple(range(seeds)), quick, tmp_path, comparisons)
+def make(tmp_path, seeds=12, quick=False, data="digits") -> Lesson:
+    return Lesson("tried", TEXT, data, tuple(range(seeds)), quick, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +63,59 @@ def test_pool_tuning_and_test_rows_have_nothing_in_common(digits):
     assert sum(map(len, parts)) == len(set.union(*parts)) == 1797
 
 
-def test_draws_are_stratified_seeded_and_from_the_pool(digits):
+def rows_of(*splits: Split) -> set[bytes]:
+    return {row.tobytes() for split in splits for row in split.x}
+
+
+def test_draws_are_stratified_seeded_and_never_tuning_rows(digits):
     first, again, other = digits.draw(3), digits.draw(3), digits.draw(4)
     assert np.array_equal(first.x, again.x)
     assert not np.array_equal(first.x, other.x)
-    pool = {row.tobytes() for row in digits.pool.x}
     for draw in (first, other):
         assert len(draw) == 100
-        assert {row.tobytes() for row in draw.x} <= pool
+        assert rows_of(draw) <= rows_of(digits.pool, digits.test)
         assert np.all(np.abs(np.bincount(draw.y) - 10) <= 1)
+
+
+@pytest.mark.parametrize("size", [100, 1007])
+def test_a_set_without_a_test_part_is_split_anew_for_each_seed(digits, size):
+    data = digits.resized(size)
+    assert not data.own_test_part
+    sides = [(data.draw(seed), data.judging(seed)) for seed in (3, 4)]
+    for draw, test in sides:
+        assert len(draw) == size
+        assert len(test) == len(data.test)
+        assert not rows_of(draw) & rows_of(test)
+        assert not rows_of(draw, test) & rows_of(data.tuning)
+        assert np.all(np.bincount(test.y) > 0)
+    # Seeds share rows by chance, as two draws from all of them do, and not nearly all of them.
+    shared = rows_of(sides[0][0]) & rows_of(sides[1][0])
+    expected = size * size / len(data.candidates())
+    assert len(shared) < 1.1 * expected + 10
+    assert not np.array_equal(sides[0][1].y, sides[1][1].y)
+
+
+def test_a_set_with_a_test_part_is_judged_by_it(tmp_path):
+    generator = np.random.default_rng(0)
+    x, y = generator.uniform(size=(600, 3)), np.tile(np.arange(4), 150)
+    path = tmp_path / "own.npz"
+    np.savez(path, x_train=x[:500], y_train=y[:500], x_test=x[500:], y_test=y[500:])
+    data = load_lesson_data(str(path), 50)
+    assert data.own_test_part
+    assert data.judging(0) is data.judging(1) is data.test
+    assert rows_of(data.draw(0)) <= rows_of(data.pool)
+    with pytest.raises(ValueError, match="use `test`"):
+        data.judging_rows(0)
+
+
+def test_wrong_labels_are_a_share_of_each_draw_and_of_no_test_rows(digits):
+    noisy = digits.mislabelled(0.2)
+    right, wrong = digits.draw(3), noisy.draw(3)
+    assert np.array_equal(right.x, wrong.x)
+    assert (right.y != wrong.y).sum() == 20
+    assert np.array_equal(digits.judging(3).y, noisy.judging(3).y)
+    with pytest.raises(UserError, match="between 0 and 1, got 0"):
+        digits.mislabelled(0)
 
 
 def test_resizing_leaves_the_test_rows_alone(digits):
@@ -108,8 +153,7 @@ def test_curves_are_those_of_the_models_on_the_rows_they_name(trained, digits, a
     _, _, runs = trained
     for place, seed in enumerate(runs.seeds):
         model = runs.model(arm, place)
-        own = digits.draw(seed)
-        for rows, name in ((own, "train"), (digits.test, "test")):
+        for rows, name in ((digits.draw(seed), "train"), (digits.judging(seed), "test")):
             measured = model.evaluate(rows.x, rows.y, verbose=0, return_dict=True)
             for metric in ("accuracy", "data_loss"):
                 ours = runs[arm].final(f"{name}_{metric}")[place]
@@ -196,7 +240,9 @@ def test_readings_of_an_arm():
         diverged=np.zeros(2, bool),
     )
     assert arm.converged("test_accuracy", 0.99).tolist() == [0.7, 0.25]
-    assert arm.updates_to(0.99).tolist() == [40, 70]
+    assert arm.time_to(0.99).values.tolist() == [40, 70]
+    assert arm.time_to(0.99).arrived.tolist() == [True, False]
+    assert arm.trained.tolist() == [True, False]
     assert arm.reached(0.99).tolist() == [True, False]
     assert arm.final("gap") == pytest.approx([0.1, 0.15])
     assert arm.at("test_accuracy", 6).tolist() == [0.8, 0.2]
@@ -209,10 +255,11 @@ def test_readings_of_an_arm():
 
 
 def test_tuning_goes_by_the_tuning_rows_alone(digits, tmp_path):
+    whole = dataclasses.replace(digits, own_test_part=True)
     nonsense = Split(np.zeros_like(digits.test.x), np.zeros_like(digits.test.y))
-    poisoned = dataclasses.replace(digits, test=nonsense)
+    poisoned = dataclasses.replace(whole, test=nonsense)
     found = []
-    for data in (digits, poisoned):
+    for data in (whole, poisoned):
         lesson = make(tmp_path)
         arms = lesson.tune({"x": TINY}, [1e-6, 0.02, 0.03], data, epochs=8, batch_size=32, seeds=2)
         found.append(
@@ -238,33 +285,41 @@ def test_judge_adjusts_over_what_it_is_given(tmp_path):
     a = generator.normal(0.03, 0.01, 12)
     slopes = trend([0, 1, 2], generator.normal(size=(12, 3)), 0.01)
     falls = Rule("it falls", "less", 0.01)
-    lesson = make(tmp_path, comparisons=2)
-    first, second = lesson.judge((RULE, a, np.zeros(12)), (falls, slopes))
-    expected = holm([RULE.compare(a, 0.0), slopes])
-    assert [first.comparison, second.comparison] == expected
-    assert first.verdict == "supported"
-    with pytest.raises(ValueError, match="announced 2: pass comparisons=3"):
-        lesson.judge(*[(RULE, a, np.zeros(12))] * 3)
+    nothing = Decision("c", "undecided", "nothing to compare")
+    lesson = make(tmp_path)
+    decided = lesson.judge(
+        {"one": (RULE, a, np.zeros(12)), "none": nothing, "two": (falls, slopes)}
+    )
+    assert list(decided) == ["one", "none", "two"]
+    expected = holm([RULE.compare(a, np.zeros(12)), slopes], family=3)
+    assert [decided[name].comparison for name in ("one", "two")] == expected
+    assert decided["one"].verdict == "supported"
+    assert decided["none"] is nothing
+    with pytest.raises(ValueError, match="at most 12 comparisons for one claim, got 13"):
+        lesson.judge({str(k): nothing for k in range(13)})
 
 
-def test_conclusions_join_parts_and_take_home_follows_the_verdict(tmp_path):
+ADVICE = Advice("Do it.", "Do the opposite.", "Leave it.", "Look closer.")
+
+
+def test_conclusions_join_parts_and_say_what_to_do(tmp_path):
     lesson = make(tmp_path)
     right = ExactRule("right", 0.1).decide(1.0, 1.0)
     wrong = ExactRule("wrong", 0.1).decide(1.0, 2.0)
-    decision = lesson.conclude("c1", right, wrong, take_home={"partly": "Half of it."})
+    decision = lesson.conclude("c1", right, wrong, setting="300 images", advice=ADVICE)
     assert decision.verdict == "partly"
     assert lesson.conclusions[0].claim.id == "C01"
-    assert lesson.conclusions[0].take_home == "Half of it."
+    assert lesson.conclusions[0].take_home == "True in part. Look closer."
     with pytest.raises(UserError, match="C99"):
-        lesson.conclude("C99", right, take_home="")
+        lesson.conclude("C99", right, setting="", advice=ADVICE)
 
 
 def test_a_quick_run_decides_nothing(tmp_path):
     lesson = make(tmp_path, seeds=2, quick=True)
-    (decision,) = lesson.judge((RULE, [0.9, 0.91], [0.1, 0.1]))
+    (decision,) = lesson.judge({"a": (RULE, [0.9, 0.91], [0.1, 0.1])}).values()
     assert decision.verdict == "undecided"
     for one in (decision, ExactRule("exact", 0.1).decide(1.0, 1.0)):
-        assert lesson.conclude("C01", one, take_home="Yes!").verdict == "undecided"
+        assert lesson.conclude("C01", one, setting="", advice=ADVICE).verdict == "undecided"
         assert lesson.conclusions[-1].take_home == "A quick run decides nothing."
 
 
@@ -278,15 +333,15 @@ def test_results_are_equal_but_for_the_seconds(digits, tmp_path, capsys):
         arms = {"none": TINY, "dropout": TINY.replace(dropout=0.3)}
         runs = lesson.train(arms, digits, epochs=3, batch_size=32)
         sides = [runs[arm].final("test_accuracy") for arm in arms]
-        decisions = lesson.judge((RULE, *sides))
-        lesson.conclude("C01", *decisions, take_home="See.")
+        decided = lesson.judge({"a [b] $c$": (RULE, *sides)})
+        lesson.conclude("C01", *decided.values(), setting="100 images", advice=ADVICE)
         lesson.table(runs.table())
         lesson.draw(
             "All panels",
             curves(runs, "test_accuracy"),
             sweep([0, 0.1, 1], {"x": np.ones((6, 3))}, "sweep", "x", "y", log=True),
             dots({"none": sides[0]}, "dots", "%"),
-            effects({"a [b] $c$": decisions[0]}, "effects", "pp"),
+            effects(decided, "effects", "pp"),
             caption="Everything.",
         )
         results = write_results(lesson)
@@ -332,23 +387,22 @@ def load(lesson):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "comparisons", "body", "words"),
+    ("arguments", "body", "words"),
     [
-        (["--seeds", "5"], 1, never, "at least 6 seeds"),
-        (["--seeds", "8"], 16, never, "at least 10 seeds"),
-        (["--seeds", "1"], 0, never, "at least 6 seeds"),
-        (["--seeds", "x"], 1, never, "invalid int value: 'x'"),
-        (["--quick", "--seeds", "1"], 1, never, "at least 2"),
-        (["--sead", "3"], 1, never, "unrecognized arguments: --sead"),
-        (["--data", "digitz"], 1, load, "did you mean digits"),
-        (["--data", "missing.npz"], 1, load, "missing.npz"),
-        (["--data", "diabetes"], 1, load, "is a quantity"),
-        (["--data", "iris"], 1, load, "iris has 84 rows"),
+        (["--seeds", "8"], never, "at least 9 seeds"),
+        (["--seeds", "1"], never, "at least 9 seeds"),
+        (["--seeds", "x"], never, "invalid int value: 'x'"),
+        (["--quick", "--seeds", "1"], never, "at least 2"),
+        (["--sead", "3"], never, "unrecognized arguments: --sead"),
+        (["--data", "digitz"], load, "did you mean digits"),
+        (["--data", "missing.npz"], load, "missing.npz"),
+        (["--data", "diabetes"], load, "is a quantity"),
+        (["--data", "iris"], load, "iris has 84 rows"),
     ],
 )
-def test_mistakes_are_one_line_and_status_2(arguments, comparisons, body, words, tmp_path, capsys):
+def test_mistakes_are_one_line_and_status_2(arguments, body, words, tmp_path, capsys):
     arguments = [*arguments, "--out", str(tmp_path / "out")]
-    status = run("scripts/tried.py", DOC, body, comparisons=comparisons, arguments=arguments)
+    status = run("scripts/tried.py", DOC, body, arguments=arguments)
     captured = capsys.readouterr()
     assert status == 2
     assert captured.err.count("\n") == 1
