@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from kerasreg.claims import CLAIMS, errata_of, find_claim
+from kerasreg.evidence import Rule, ShareOfErrors
 from kerasreg.ledger import main
 from kerasreg.ledger._data import data_set
-from kerasreg.ledger._page import MARKS
 from kerasreg.ledger._scripts import choose, find_lessons
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
-VERDICTS = {"digits": "supported", "mnist": "partly"}
 
 # A lesson without a network: writes what a real one writes, and a line for each time it ran.
 LESSON = '''"""Why {name}?
@@ -27,6 +26,7 @@ Rule: if.
 """
 if False:
     from kerasreg.lesson import run
+    lesson.data()
 import json, pathlib, sys
 arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 out, data = pathlib.Path(arguments["--out"]), arguments["--data"]
@@ -36,23 +36,46 @@ if (pathlib.Path(__file__).parent / "interrupt").exists():
     sys.exit(130)
 if (pathlib.Path(__file__).parent / "break").exists():
     sys.exit(2)
-verdict = "supported" if data == "digits" else "partly"
-reason = "+1.2 pp [0.5, 1.9], p = 0.01, 12 seeds"
-part = dict(claim="a | b is better", verdict=verdict, reason=reason)
-claim = dict(
-    statement="s", verdict=verdict, reason="r", take_home=f"Take {{verdict}}.",
-    decision=part | dict(parts=[], comparison=None),
-)
+records = json.loads(pathlib.Path(__file__).with_suffix(".json").read_text())
+claim = records.get(data, records["other"])
 (out / "results.json").write_text(json.dumps(dict(
     lesson="{name}", question="Why {name}?", prediction="so", rule="if", source="notes",
     quick=False,
     seeds=list(range(12)), claims={{c: claim for c in {claims}}}, notes=["a * note"],
-    figure="figure.png", seconds=1.0, versions=dict(kerasreg="1"),
+    figures=["figure.png"], seconds=1.0, versions=dict(kerasreg="1"),
 )))
 from PIL import Image
 Image.new("RGB", (40, 20), "white").save(out / "figure.png")
 (out / "report.html").write_text("page")
 '''
+
+
+def record(gain: float, word: str) -> dict:
+    """What a lesson writes about a claim, where accuracy rose by so much."""
+    rule = Rule("a | b: test accuracy", "greater", ShareOfErrors(), unit="pp")
+    before, wobble = 0.8 + np.tile([1e-3, -1e-3], 6), np.tile([1e-4, -1e-4], 6)
+    decision = rule.decide(rule.compare(before + gain + wobble, before))
+    return {
+        "statement": "s",
+        "verdict": decision.verdict,
+        "reason": "r",
+        "take_home": f"Take {word}.",
+        "advice": f"Take {word}.",
+        "setting": "300 images",
+        "why": "A * reason.",
+        "decision": decision.to_dict(),
+        "beside": [rule.decide(rule.compare(before, before[::-1])).to_dict()],
+    }
+
+
+def write_lesson(scripts: Path, name: str, claims: list[str], digits: float = 0.02) -> None:
+    (scripts / f"{name}.py").write_text(LESSON.format(name=name, claims=json.dumps(claims)))
+    records = {
+        "digits": record(digits, "digits"),
+        "mnist": record(0.005, "MNIST"),
+        "other": record(-0.05, "other"),
+    }
+    (scripts / f"{name}.json").write_text(json.dumps(records))
 
 
 @pytest.fixture
@@ -61,7 +84,7 @@ def place(tmp_path, monkeypatch):
     scripts = tmp_path / "scripts"
     scripts.mkdir()
     for name, claims in (("later", ["C45", "C44"]), ("first_one", ["C06"])):
-        (scripts / f"{name}.py").write_text(LESSON.format(name=name, claims=json.dumps(claims)))
+        write_lesson(scripts, name, claims)
     (scripts / "benchmark.py").write_text('"""Not a lesson."""\n')
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -158,39 +181,80 @@ def test_a_failed_lesson_is_told_and_left_out(place, capsys):
     assert ledger(place) == 1
     assert "Failed: first_one on MNIST; later on MNIST" in capsys.readouterr().err
     page = (place / "LESSONS.md").read_text("utf-8")
-    assert "| ✓ supported | not measured | [first_one](#first_one) |" in page
+    assert re.search(r"\| C06 \|.*\| ✓ \+2.0 pp \|  \|", page)
 
 
 # --- the page -----------------------------------------------------------------------------------
 
 
-def test_the_page_says_everything_about_a_claim(place):
+def test_a_claim_takes_a_screen_and_folds_the_rest(place):
     ledger(place)
     page = (place / "LESSONS.md").read_text("utf-8")
     claim = find_claim("C06")
-    section = page.split("## first_one\n")[1].split("\n## ")[0]
-    assert claim.statement in section
-    assert "| **verdict** | **✓ supported** | **◐ partly** |" in section
-    assert "| a \\| b is better | supported: +1.2 pp [0.5, 1.9], p = 0.01, 12 seeds |" in section
-    assert "The verdict depends on the data" in section
-    assert "*digits:* Take supported. *MNIST:* Take partly." in section
-    assert "(scripts/first_one.py)" in section
-    assert "a \\* note" in section
+    section = page.split(f"### C06. {claim.statement}\n")[1].split("\n### ")[0]
+    shown, folded = section.split("<details>")
+    assert "**Digits ✓ supported, MNIST ↓ smaller than claimed.** 300 images." in shown
+    assert (
+        "| a \\| b: test accuracy | ✓ 80.0 → 82.0 %, **+2.0 pp** [2.0, 2.0] "
+        "| ↓ 80.0 → 80.5 %, **+0.50 pp** [0.49, 0.51] |" in shown
+    )
+    assert "| *beside:* a \\| b: test accuracy | 80.0 → 80.0 %, **0 pp** [" in shown
+    assert "A \\* reason." in shown
+    assert "*Do:* (digits) Take digits. (MNIST) Take MNIST." in shown
+    assert "Rule: [first_one.py](scripts/first_one.py)." in folded
+    assert "- digits: p < 0.001, needs greater by 1.5 pp; 12 seeds" in folded
+    assert "- MNIST: a \\* note" in folded
     for erratum in errata_of(claim):
-        assert erratum.correct in section
-    for figure in re.findall(r"\]\((lessons/[^)]*)\)", page):
-        assert (place / figure).is_file()
+        assert erratum.correct in folded
+    figures = re.findall(r"\]\((lessons/[^)]*)\)", page)
+    assert len(figures) == len(set(figures)) == 4
+    assert all((place / figure).is_file() for figure in figures)
     assert (place / "runs/lessons/index.html").read_text("utf-8").count("<article") == 4
+
+
+def test_an_erratum_a_figure_and_a_note_stand_on_the_page_once(place):
+    ledger(place)
+    page = (place / "LESSONS.md").read_text("utf-8")
+    shared = set(errata_of(find_claim("C44"))) & set(errata_of(find_claim("C45")))
+    assert shared
+    for erratum in shared:
+        assert page.count(f"- {erratum.id} (") == 1
+    assert page.count("a \\* note") == 4, "two lessons on two data sets, not once a claim"
+    assert "p = 0," not in page
+    assert "e-" not in re.sub(r"\w+-\w+", "", page.split("<details>")[1])
 
 
 def test_the_page_names_every_claim_measured_or_not(place):
     ledger(place)
-    summary = (place / "LESSONS.md").read_text("utf-8").split("\n## first_one")[0]
+    summary = (place / "LESSONS.md").read_text("utf-8").split("\n### ")[0]
     for claim in CLAIMS:
         measured = claim.id in ("C06", "C44", "C45")
         row = next(line for line in summary.splitlines() if line.startswith(f"| {claim.id} |"))
         assert ("not measured" in row) is not measured
-    assert f"| digits | 3 | {' | '.join('0' * (len(MARKS) - 1))} |" in summary
+        assert ("| ✓ +2.0 pp | ↓ +0.50 pp |" in row) is measured
+    assert "| digits | 3 | 0 | 0 | 0 | 0 | 0 |" in summary
+    assert "| MNIST | 0 | 0 | 3 | 0 | 0 | 0 |" in summary
+
+
+def test_a_claim_of_two_lessons_counts_once_and_is_joined(place):
+    write_lesson(place / "scripts", "second", ["C06"], digits=-0.05)
+    ledger(place)
+    page = (place / "LESSONS.md").read_text("utf-8")
+    assert "| digits | 2 | 1 | 0 | 0 | 0 | 0 |" in page
+    section = page.split("### C06.")[1].split("\n### ")[0]
+    assert "**Digits ◐ partly, MNIST ↓ smaller than claimed.**" in section
+    assert "Rule: [first_one.py](scripts/first_one.py), [second.py](scripts/second.py)." in section
+
+
+def test_an_identity_counts_once_and_not_for_each_data_set(place):
+    script = place / "scripts" / "first_one.py"
+    script.write_text(script.read_text().replace("    lesson.data()\n", ""))
+    ledger(place)
+    assert ran(place, "first_one") == ["digits None"]
+    page = (place / "LESSONS.md").read_text("utf-8")
+    assert "| digits | 2 | 0 | 0 | 0 | 0 | 0 |" in page
+    assert "| no data | 1 | 0 | 0 | 0 | 0 | 0 |" in page
+    assert "**No data ✓ supported.** 300 images." in page
 
 
 def test_a_file_is_named_by_its_images_and_never_by_its_place(place):
