@@ -23,7 +23,7 @@ ERRATA: tuple[Erratum, ...] = (
         "S0",
         "Epsilon is generally 1e-5.",
         "It depends on the framework: 1e-5 in PyTorch, 1e-3 in Keras, 1e-6 in the chapter's code.",
-        ("C20", "C21"),
+        ("C20",),
     ),
     Erratum(
         "E05",
@@ -195,7 +195,8 @@ ERRATA: tuple[Erratum, ...] = (
         "E42c",
         "S3",
         "Batch normalization solves internal covariate shift.",
-        "Direct measurements do not find less of it (Santurkar et al. 2018).",
+        "Measured as a change of gradients, there is not less of it (Santurkar et al. 2018); that "
+        "the means of a layer's inputs stay is what the normalization sets.",
         ("C30",),
     ),
     Erratum(

@@ -27,7 +27,7 @@ class Claim:
 
     Attributes:
         id: "C" and two digits.
-        family: The questions whose tests share Holm's adjustment.
+        family: The topic that it stands under.
         statement: What is claimed.
         sources: The notes that claim it, keys of `SOURCES`.
         literature: What published work says, empty where nothing solid is known.

@@ -15,19 +15,25 @@ A lesson is a script of 40 to 100 lines that reads from top to bottom::
     import sys
 
     from kerasreg.evidence import Rule
-    from kerasreg.lesson import Lesson, curves, effects, run
+    from kerasreg.lesson import Advice, Lesson, curves, effects, run
     from kerasreg.lesson.models import net6
 
     ARMS = {"no dropout": net6(), "dropout 0.2": net6(dropout=0.2)}
 
 
     def lesson(lesson: Lesson) -> None:
-        rule = Rule("dropout raises test accuracy", "greater", lesson.smallest_effect, unit="pp")
+        rule = Rule("test accuracy with dropout", "greater", lesson.smallest_effect, unit="pp")
         data = lesson.data(train_size=300)
         runs = lesson.train(ARMS, data, epochs=301, batch_size=100, every=10)
         with_dropout, without = (runs[arm].final("test_accuracy") for arm in reversed(ARMS))
-        decisions = lesson.judge((rule, with_dropout, without))
-        lesson.conclude("C01", *decisions, take_home="…")
+        decided = lesson.judge({"after 301 epochs": (rule, with_dropout, without)})
+        lesson.conclude(
+            "C01",
+            *decided.values(),
+            setting="300 images, six hidden layers of 100",
+            advice=Advice(claimed="…", opposite="…", none="…"),
+            why="…",
+        )
         lesson.table(runs.table())
         lesson.draw("Dropout on 300 images", curves(runs, "test_accuracy"), caption="…")
 
@@ -37,35 +43,36 @@ A lesson is a script of 40 to 100 lines that reads from top to bottom::
 
 How the pieces work:
 
-- **Rules come first.** They are made before the first `train` call: `Rule` (paired seeds),
-  `ExactRule` (identities), `ThresholdRule` (one number). `lesson.smallest_effect` is 0.015 on
-  digits and 0.01 elsewhere, a fraction of accuracy.
-- **`lesson.data(n)`** gives draws of n training rows, each seed its own (all arms of a seed the
-  same), `data.tuning` for learning rates and `data.test` (at most 2,000 rows) for verdicts only.
-  `data.resized(m)` keeps pool, tuning and test rows; `len(data.pool)` is the most it can draw.
+- **Rules come first.** They are made before the first `train` call, and committed before the first
+  run that decides with them: `Rule` (paired seeds), `ExactRule` (identities), `ThresholdRule` (one
+  number). `lesson.smallest_effect` is a fifth of the errors, at most 1.5 points of accuracy.
+- **`lesson.data(n)`** gives draws of n training rows (all arms of a seed the same), `data.tuning`
+  for learning rates and `data.judging(seed)` (at most 2,000 rows) for verdicts only. A set without
+  a test part is split anew for each seed. `data.resized(m)` keeps tuning and test rows.
 - **`lesson.train(arms, data, epochs=, batch_size=, every=)`** trains arms × seeds. `runs[arm]` has
   `train_accuracy`, `test_accuracy`, `train_data_loss`, `test_data_loss`, `penalty`, `gap`, all
-  (seeds, measurements); `final(name)`, `converged(name, 0.99)` and `updates_to(0.95)` give one
-  number a seed; `runs.stacked(name)` is (seeds, arms) for `trend` and `best_level`;
-  `runs.model(arm, index)` is an ordinary Keras model, `runs.kernels(arm, index)` only the kernels
-  and much cheaper. A run that diverges counts as chance.
+  (seeds, measurements); `final(name)` and `at(name, epoch)` give one value a seed;
+  `runs.stacked(name)` is (seeds, arms) for `trend` and `best_level`; `runs.model(arm, index)` is an
+  ordinary Keras model, `runs.kernels(arm, index)` only the kernels and much cheaper. A run that
+  diverges counts as chance.
+- **Equal terms:** `sooner` compares updates to an accuracy, `at_equal_accuracy` and `at_equal_loss`
+  a curve where both runs had it; they know of runs that did not arrive or never trained.
 - **`lesson.tune(arms, rates, data, epochs=, batch_size=)`** gives the arms back with their best
-  learning rates, chosen on the tuning rows with seeds of its own; `lesson.choose({arm: {name:
-  config}}, …)` does the same for any setting.
+  learning rates, chosen on the tuning rows with tuning seeds; `lesson.choose({arm: {name: config}},
+  …)` does the same for any setting.
 - **`lesson.log(arm, steps, {tag: values})`** writes curves, (seeds, steps), of what a lesson trains
-  by its own means to TensorBoard, as `train` does by itself.
-- **`lesson.judge((rule, a, b), ...)`** decides comparisons that belong together, with Holm's
-  adjustment; tell `run(..., comparisons=N)` the most that one call has. **`lesson.conclude(id,
-  *decisions, take_home=)`** records the verdict on a claim; several decisions are sub-claims.
-  A test may also be `(rule, trend(levels, results, rule.smallest_effect))`. `take_home` is one
-  line for a learner, or a dict of verdict to line, as no verdict is known beforehand;
-  `brief(decision)` is the effect for a sentence.
+  without `train` to TensorBoard.
+- **`lesson.judge({name: (rule, a, b)})`** decides the comparisons of one claim, with Holm's
+  adjustment over them; a test may also be `(rule, comparison)`. What only reports is judged by a
+  call of its own and given to `conclude` as `beside=`. A premise is applied with `applies_if`.
+- **`lesson.conclude(id, *decisions, setting=, advice=, why=, beside=)`** records the verdict on a
+  claim; several decisions are its parts. What to do is chosen from `Advice` by the measured sign.
 - **`lesson.table(rows)`**, **`lesson.draw(title, *panels, caption=)`**: panels are `curves`,
   `sweep`, `dots`, `effects`, or any function of a matplotlib `Axes`. `lesson.notes.append(text)`.
 - **`--quick`**: two seeds, two epochs, every verdict undecided; `lesson.quick` tells a script to
-  shrink what it computes by itself. Everything of a script must still run.
-- Written to `--out`: `figure.png` (the first figure), `results.json`, `report.html`,
-  `tensorboard/`. Same seeds, same numbers; only `seconds` differs.
+  shrink what it computes without `train`. Everything of a script must still run.
+- Written to `--out`: `figure.png`, `results.json`, `report.html`, `tensorboard/`. Same seeds, same
+  numbers; only `seconds` differs.
 
 `kerasreg.lesson.models` builds the networks that the notes name.
 """

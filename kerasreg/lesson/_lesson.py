@@ -144,10 +144,7 @@ class Lesson:
         label: str = "tuning",
         worst: bool = False,
     ) -> dict[str, StackConfig]:
-        """Give each arm the learning rate with the best accuracy on the tuning rows.
-
-        `choose`, for learning rates. A best rate at an end of the grid is noted.
-        """
+        """`choose` the learning rate of each arm; a best rate at an end of the grid is noted."""
         candidates = {
             name: {f"{rate:g}": config.replace(learning_rate=rate) for rate in rates}
             for name, config in arms.items()
@@ -275,9 +272,10 @@ class Lesson:
             why: The reason, where one is known.
             beside: Decisions that are shown with the claim and do not decide it.
         """
-        conclusion = concluded(claim, decisions, advice, setting, why, beside, self.quick)
-        self.conclusions.append(conclusion)
-        return conclusion.decision
+        self.conclusions.append(
+            concluded(claim, decisions, advice, setting, why, beside, self.quick)
+        )
+        return self.conclusions[-1].decision
 
     def table(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows to the table that is printed, written and shown; columns are all their keys."""
