@@ -22,7 +22,7 @@ SEARCHERS = {
     "random": lambda scores, seed: random(scores, 12, seed),
     "narrowing": lambda scores, seed: narrowing(scores, 12, seed),
     "manual": lambda scores, seed: manual(scores, 12),
-    "grid": lambda scores, seed: grid(scores, 3, ends=bool(seed % 2)),
+    "grid": lambda scores, seed: grid(scores, 3, seed),
 }
 
 
@@ -47,9 +47,23 @@ def test_bayesian_search_finds_the_top_of_a_hill():
     assert np.mean(hits) > 0.99, "12 random cells reach 0.977 on average, the middle one 0.926"
 
 
-def test_grids_take_the_ends_or_the_middles_of_cells():
-    assert grid(np.zeros(SHAPE), 3, ends=True)[::4] == [(0, 0), (6, 3), (12, 6)]
-    assert grid(np.zeros(SHAPE), 3, ends=False)[::4] == [(2, 1), (6, 3), (10, 5)]
+def test_a_grid_has_a_level_in_each_part_of_an_axis_at_an_offset_drawn_evenly():
+    found = np.array([grid(np.zeros(SHAPE), 3, seed) for seed in range(2000)])
+    for axis, length in enumerate(SHAPE):
+        levels = np.unique(found[0, :, axis])
+        assert len(levels) == 3
+        seen = np.bincount(found[:, :, axis].ravel(), minlength=length) / found[:, :, axis].size
+        np.testing.assert_allclose(seen, 1 / length, atol=0.012)
+    assert len({tuple(map(tuple, cells)) for cells in found.tolist()}) > 10
+
+
+def test_a_part_of_a_table_is_another_range_of_the_same_settings():
+    values = np.arange(2 * 5 * 4).reshape(2, 5, 4) / 40
+    part = TrialTable(values, values + 1, values + 2).part(slice(2, 5), slice(0, 2))
+    assert part.validation.shape == (2, 3, 2)
+    assert part.validation[1, 0, 1] == values[1, 2, 1]
+    assert part.test[0, 2, 0] == values[0, 4, 0] + 1
+    assert part.validation_data_loss[0, 0, 0] == values[0, 2, 0] + 2
 
 
 def test_by_hand_one_axis_is_climbed_after_the_other():
@@ -109,7 +123,7 @@ def test_trained_trials_are_the_settings_in_their_places():
     from kerasreg.lesson._data import load_lesson_data
 
     data = load_lesson_data("digits", train_size=200)
-    rates = (1e-9, 0.3, 1e9)
+    rates = (1e-9, 0.3, 1e30)
     configs = [
         [StackConfig(units=(8,), optimizer="sgd", learning_rate=rate, l2=l2) for l2 in (0, 1e-4)]
         for rate in rates
