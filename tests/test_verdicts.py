@@ -347,6 +347,14 @@ def test_ratios_have_two_digits_that_matter(ratio, text):
     assert compare_ratios(np.full(12, ratio), 1.0, 2.0).effect_text().startswith(f"{text} [")
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(30, "30"), (0.1333, "0.13"), (9.2e-34, "under 0.001"), (1234, "1,234")]
+)
+def test_single_numbers_have_two_digits_that_matter(value, text):
+    reason = ThresholdRule("c", "at_least", 0.0, unit="of SGD's").decide(value).reason
+    assert reason.startswith(f"{text} of SGD's, asked")
+
+
 def test_a_comparison_says_from_where_to_where():
     accuracy = compare(np.full(12, 0.8231), np.full(12, 0.8006), 0.01, unit="pp")
     assert accuracy.levels_text() == "80.1 → 82.3 %"

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from kerasreg.errors import UserError
 from kerasreg.evidence._decisions import Decision, Sign, Verdict
+from kerasreg.evidence._text import small
 
 Relation = Literal["at_least", "at_most"]
 
@@ -101,7 +102,7 @@ class ThresholdRule:
             verdict = "contradicted"
         words = self.relation.replace("_", " ")
         unit = f" {self.unit}" if self.unit else ""
-        reason = f"{value:.3g}{unit}, asked for {words} {self.bound:g}"
+        reason = f"{small(value)}{unit}, asked for {words} {self.bound:g}"
         sign: Sign = {"supported": 1, "contradicted": -1}.get(verdict, 0)
         return Decision(self.claim, verdict, reason, sign)
 

@@ -19,6 +19,13 @@ def amount(value: float, *, sign: bool = False) -> str:
     return f"+{text}" if sign and value > 0 else text
 
 
+def small(value: float) -> str:
+    """Write a count or a share with two digits that matter: "30", "0.13", "under 0.001"."""
+    if 0 < abs(value) < 0.001:
+        return "under 0.001"
+    return f"{value:.2g}" if abs(value) < 9.95 else amount(value)
+
+
 def factor(value: float) -> str:
     """Write a ratio with two significant digits: "0.64×", "2.3×", "1,200×", "under 0.001×"."""
     if value < 0.001:
