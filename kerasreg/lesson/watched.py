@@ -123,12 +123,13 @@ class WatchedNet:
         """
         probe = tf.constant(self.data.tuning.x[:100])
         kept: dict[str, list[float]] = {"loss": [], "gradients": [], "cosine": [], "inputs": []}
+        step = tf.constant(rate, "float32")  # a Python number would be traced anew
         for update, (x, y) in enumerate(self._batches(seed, updates)):
             if update % every:
-                self._update(x, y, rate)
+                self._update(x, y, step)
                 continue
             means, deviations = self._moments(probe)
-            loss, gradient, cosine = self._measured(x, y, rate)
+            loss, gradient, cosine = self._measured(x, y, step)
             moved, _ = self._moments(probe)
             drift = [
                 np.abs(new - old).mean() / max(float(sd), 1e-12)
@@ -151,8 +152,9 @@ class WatchedNet:
             for rows in (self.data.draw(seed), self.data.judging(seed))
         ]
         kept = []
+        step = tf.constant(rate, "float32")
         for update, (x, y) in enumerate(self._batches(seed, updates), start=1):
-            self._update(x, y, rate)
+            self._update(x, y, step)
             if update % every == 0:
                 kept.append([float(self._correct(*part)) for part in parts])
         return kept
@@ -165,10 +167,11 @@ class WatchedNet:
         x, y = tf.constant(self.data.tuning.x), tf.constant(self.data.tuning.y)
 
         def accuracy(rate: float) -> float:
+            step = tf.constant(rate, "float32")
             found = []
             for seed in seeds:
                 for batch in self._batches(seed, updates):
-                    self._update(*batch, rate)
+                    self._update(*batch, step)
                 found.append(float(self._correct(x, y)))
             return float(np.mean(found))
 
