@@ -32,6 +32,10 @@ def test_errata_stand_beside_claims_that_exist():
         assert erratum.claims
         assert set(erratum.claims) <= known
         assert erratum.says != erratum.correct
+        if erratum.repeats:
+            first = next(one for one in ERRATA if one.id == erratum.repeats)
+            assert set(erratum.claims) <= set(first.claims)
+            assert not first.repeats
 
 
 def test_errata_of_a_claim():

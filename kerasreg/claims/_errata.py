@@ -61,6 +61,7 @@ ERRATA: tuple[Erratum, ...] = (
         "Internal covariate shift is that training and test sets differ in distribution.",
         "That is covariate shift; the internal one happens inside the network during training.",
         ("C30", "C31"),
+        "E01",
     ),
     Erratum(
         "E10",
@@ -89,6 +90,7 @@ ERRATA: tuple[Erratum, ...] = (
         "p is the probability of keeping a unit.",
         "Elsewhere in the notes p is the fraction dropped. Keras' rate is the fraction dropped.",
         ("C04", "C08"),
+        "E06",
     ),
     Erratum(
         "E24",
@@ -183,6 +185,7 @@ ERRATA: tuple[Erratum, ...] = (
         "The shift is the difference before and after an operation, or between batches.",
         "Neither: it is the change of one layer's input distribution over training.",
         ("C30",),
+        "E01",
     ),
     Erratum(
         "E42b",
@@ -227,6 +230,7 @@ ERRATA: tuple[Erratum, ...] = (
         "Internal covariate shift is that the variance of inputs differs between layers.",
         "It is that their distribution changes over training.",
         ("C31",),
+        "E01",
     ),
     Erratum(
         "E47",
@@ -234,6 +238,7 @@ ERRATA: tuple[Erratum, ...] = (
         "Whitening gives a normal distribution with identity covariance.",
         "It gives mean zero and identity covariance; not normality.",
         ("C34",),
+        "E10",
     ),
     Erratum(
         "E50",
@@ -329,6 +334,7 @@ ERRATA: tuple[Erratum, ...] = (
         "L1 and L2 penalties are weight decay.",
         "Only L2 is, and only under plain gradient descent.",
         ("C47",),
+        "E27",
     ),
     Erratum(
         "E64",
@@ -336,6 +342,7 @@ ERRATA: tuple[Erratum, ...] = (
         "p is the fraction dropped.",
         "Another note uses p for the fraction kept; always say which.",
         ("C08",),
+        "E06",
     ),
     Erratum(
         "E65",

@@ -50,6 +50,7 @@ class Erratum:
         says: What the note says.
         correct: The correct statement.
         claims: Ids of the claims it touches.
+        repeats: Id of the erratum that says the same, which touches these claims too.
     """
 
     id: str
@@ -57,3 +58,4 @@ class Erratum:
     says: str
     correct: str
     claims: tuple[str, ...]
+    repeats: str = ""

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from kerasreg.claims import CLAIMS, errata_of
+from kerasreg.claims import CLAIMS, ERRATA, errata_of
 from kerasreg.files import atomic_write
 from kerasreg.ledger._markdown import plain, table
 from kerasreg.ledger._runs import Measured
-from kerasreg.ledger._section import FIGURES, claim_section
+from kerasreg.ledger._section import FIGURES, claim_section, short
 from kerasreg.ledger._verdicts import MARKS, findings, tally
 
 NOT_MEASURED = "not measured"
@@ -69,7 +69,11 @@ def page_text(measured: Sequence[Measured], labels: Sequence[str], folder: Path)
         found = findings(claim, measured, columns)
         if not found:
             continue
-        errata = [erratum for erratum in errata_of(claim) if erratum.id not in told]
+        errata = {
+            erratum: [other.id for other in ERRATA if other.repeats == erratum.id]
+            for erratum in errata_of(claim)
+            if not erratum.repeats and erratum.id not in told
+        }
         told.update(erratum.id for erratum in errata)
         figures = [name for one in found for lesson, _ in one.lessons for _, name in lesson.figures]
         new = [name for name in dict.fromkeys(figures) if name not in shown]
@@ -83,7 +87,7 @@ def page_text(measured: Sequence[Measured], labels: Sequence[str], folder: Path)
 def _summary(measured: Sequence[Measured], columns: Sequence[str]) -> list[str]:
     """How many claims have which verdict, and a table a family with verdict and effect."""
     counts = tally(measured, columns)
-    rows = [[label, *(str(number[v]) for v in MARKS)] for label, number in counts.items()]
+    rows = [[short(label), *(str(number[v]) for v in MARKS)] for label, number in counts.items()]
     parts = ["## Summary", table(["claims", *(f"{m} {v}" for v, m in MARKS.items())], rows)]
     for family in dict.fromkeys(claim.family for claim in CLAIMS):
         rows = []
@@ -103,7 +107,7 @@ def _summary(measured: Sequence[Measured], columns: Sequence[str]) -> list[str]:
                 ]
             )
         parts.append(f"**{family[0].upper()}{family[1:]}**")
-        parts.append(table(["", "the notes claim", *columns], rows))
+        parts.append(table(["", "the notes claim", *map(short, columns)], rows))
     return parts
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ FIGURES = "lessons"
 def claim_section(
     claim: Claim,
     found: Sequence[Finding],
-    errata: Sequence[Erratum],
+    errata: Mapping[Erratum, Sequence[str]],
     figures: Sequence[str],
     folder: Path,
 ) -> list[str]:
@@ -27,20 +27,19 @@ def claim_section(
     Args:
         claim: The claim.
         found: What each data set said; at least one.
-        errata: Mistakes of the notes to tell here.
+        errata: Mistakes of the notes to tell here, with the ids of those that repeat them.
         figures: File names of the figures to show here.
         folder: Where the page will lie, for its links.
     """
-    words = ", ".join(f"{one.label} {MARKS[one.verdict]} {one.verdict}" for one in found)
+    words = ", ".join(f"{short(one.label)} {MARKS[one.verdict]} {one.verdict}" for one in found)
     records = [record for one in found for _, record in one.lessons]
-    question = found[0].lessons[0][0].results["question"]
     return [
         f"### {claim.id}. {plain(claim.statement)}",
         f"**{words[:1].upper()}{words[1:]}.** {_once(record['setting'] for record in records)}.",
         _effects(found),
         _once(record["why"] for record in records),
         _advice(found),
-        *(f"![{plain(question)}]({FIGURES}/{name})" for name in figures),
+        *(f"![{Path(name).stem}]({FIGURES}/{name})" for name in figures),
         _folded(found, errata, folder),
     ]
 
@@ -58,21 +57,33 @@ def _effects(found: Sequence[Finding]) -> str:
             rows.setdefault(plain(part["claim"]), {})[one.label] = cell
         for _, record in one.lessons:
             for part in record["beside"]:
-                rows.setdefault(f"*beside:* {plain(part['claim'])}", {})[one.label] = _numbers(part)
+                rows.setdefault(f"*beside:* {plain(part['claim'])}", {})[one.label] = _effect(part)
     labels = [one.label for one in found]
     return table(
-        ["", *labels],
+        ["", *map(short, labels)],
         [[row, *(cells.get(label, "") for label in labels)] for row, cells in rows.items()],
     )
 
 
 def _numbers(part: dict[str, Any]) -> str:
+    """A part's reason where it has no effect or does not apply; else its levels and effect."""
     if not part["effect"]:
         return plain(part["reason"])
     if part["reason"].startswith("does not apply"):
         return f"{plain(part['reason'])}; {part['effect']}"
-    levels = f"{part['levels']}, " if part["levels"] else ""
-    return f"{levels}**{part['effect'].split(' [')[0]}** [{part['effect'].split(' [')[1]}"
+    return f"{part['levels']}, {_effect(part)}" if part["levels"] else _effect(part)
+
+
+def _effect(part: dict[str, Any]) -> str:
+    if not part["effect"]:
+        return plain(part["reason"])
+    effect, interval = part["effect"].split(" [")
+    return f"**{effect}** [{interval}"
+
+
+def short(label: str) -> str:
+    """A data set's label without what stands in brackets, which the head of the page says."""
+    return label.split(" (")[0]
 
 
 def _advice(found: Sequence[Finding]) -> str:
@@ -85,21 +96,17 @@ def _advice(found: Sequence[Finding]) -> str:
         return ""
     if len(set(lines.values())) == 1 and len(lines) == len(found):
         return f"*Do:* {next(iter(lines.values()))}"
-    return "*Do:* " + " ".join(f"({label}) {text}" for label, text in lines.items())
+    return "*Do:* " + " ".join(f"({short(label)}) {text}" for label, text in lines.items())
 
 
-def _folded(found: Sequence[Finding], errata: Sequence[Erratum], folder: Path) -> str:
+def _folded(found: Sequence[Finding], errata: Mapping[Erratum, Sequence[str]], folder: Path) -> str:
     """Tests, rule, notes and the notes' mistakes, folded."""
-    lines = []
-    for one in found:
-        tests = [_test(part) for part in one.parts if part["comparison"]]
-        if tests:
-            lines.append(f"- {one.label}: {'; '.join(tests)}; {_seeds(one)} seeds")
-        lines += [f"- {one.label}: {plain(note)}" for note in _notes(one)]
+    lines = _tests(found)
+    lines += [f"- {short(one.label)}: {plain(note)}" for one in found for note in _notes(one)]
     lines += [
-        f"- {erratum.id} ({SOURCES[erratum.source].split(':')[0]}): {plain(erratum.says)} "
-        f"**Correct:** {plain(erratum.correct)}"
-        for erratum in errata
+        f"- {', '.join((erratum.id, *again))} ({SOURCES[erratum.source].split(':')[0]}): "
+        f"{plain(erratum.says)} **Correct:** {plain(erratum.correct)}"
+        for erratum, again in errata.items()
     ]
     scripts = sorted({measured.lesson.path for one in found for measured, _ in one.lessons})
     links = [f"[{path.name}]({Path(os.path.relpath(path, folder)).as_posix()})" for path in scripts]
@@ -108,15 +115,23 @@ def _folded(found: Sequence[Finding], errata: Sequence[Erratum], folder: Path) -
     return "\n".join([head, "", f"Rule: {', '.join(links)}.", "", *lines, "", "</details>"])
 
 
-def _test(part: dict[str, Any]) -> str:
-    p = part["comparison"]["p_adjusted"]
-    size = part["comparison"]["family_size"]
-    words = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
-    return f"{words}{f' (Holm over {size})' if size > 1 else ''}, needs {part['needs']}"
+def _tests(found: Sequence[Finding]) -> list[str]:
+    """What each part needs, and its p-values on each data set, in the order of the parts."""
+    tested = {one.label: [part for part in one.parts if part["comparison"]] for one in found}
+    needs = dict.fromkeys(part["needs"] for parts in tested.values() for part in parts)
+    lines = [f"- Needs {'; '.join(needs)}."] if needs else []
+    for one in found:
+        parts = [part["comparison"] for part in tested[one.label]]
+        if parts:
+            p = ", ".join(f"{_p(part['p_adjusted'])}" for part in parts)
+            family = f" (Holm over {parts[0]['family_size']})" if len(parts) > 1 else ""
+            seeds = len(one.lessons[0][0].results["seeds"])
+            lines.append(f"- {short(one.label)}: p {p}{family}, {seeds} seeds.")
+    return lines
 
 
-def _seeds(finding: Finding) -> int:
-    return min(len(measured.results["seeds"]) for measured, _ in finding.lessons)
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.2g}"
 
 
 def _notes(finding: Finding) -> list[str]:

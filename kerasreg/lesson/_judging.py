@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from numpy.typing import ArrayLike
 
@@ -80,6 +80,6 @@ def concluded(
     words, what_to_do = take_home(decision, advice, setting), choose_advice(decision, advice)
     if quick:
         reason = f"a quick run decides nothing ({decision.reason})"
-        decision = Decision(decision.claim, "undecided", reason, parts=decision.parts)
+        decision = replace(decision, verdict="undecided", sign=0, reason=reason)
         words, what_to_do = "A quick run decides nothing.", ""
     return Conclusion(known, decision, words, what_to_do, setting, why, tuple(beside))
