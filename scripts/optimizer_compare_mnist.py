@@ -46,7 +46,7 @@ def body(lesson: Lesson) -> None:
     decided = lesson.judge(
         {
             f"{name}, {whose} rate": sooner(
-                f"{name}, {whose} rate: updates to 95 % against SGD's",
+                f"updates, {name}, {whose} rate",
                 runs[f"{name}, {whose} rate"],
                 runs[f"SGD, {whose} rate"],
             )

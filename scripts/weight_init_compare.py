@@ -71,7 +71,7 @@ def body(lesson: Lesson) -> None:
         decided = lesson.judge(
             {
                 f"{a} against {b}, {whose} rate": sooner(
-                    f"{a} against {b}, {whose} rate: updates to 95 %",
+                    f"updates, {a} / {b}, {whose} rate",
                     runs[a, whose],
                     runs[b, whose],
                     direction=direction,

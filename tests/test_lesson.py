@@ -222,7 +222,7 @@ def test_a_diverging_arm_is_named_in_the_notes(digits, tmp_path):
     )
     assert runs["wild"].diverged.all()
     assert runs["wild"].final("test_accuracy").tolist() == [0.1, 0.1]
-    assert "2 of 2 runs of 'wild' diverged" in lesson.notes[0]
+    assert "Of 2 runs diverged: 2 of 'wild'." in lesson.notes[0]
     assert runs.table()[0]["diverged"] == "2 of 2"
 
 
@@ -274,7 +274,7 @@ def test_a_best_rate_at_the_end_of_its_grid_is_noted(digits, tmp_path):
     lesson = make(tmp_path)
     arms = lesson.tune({"x": TINY}, [1e-6, 0.02], digits, epochs=4, batch_size=32, seeds=1)
     assert arms["x"].learning_rate == 0.02
-    assert "at the end of its grid" in lesson.notes[0]
+    assert "at the end of the grid: the best rate of x" in lesson.notes[0]
 
 
 # --- verdicts -----------------------------------------------------------------------------------

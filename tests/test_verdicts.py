@@ -357,9 +357,9 @@ def test_single_numbers_have_two_digits_that_matter(value, text):
 
 def test_a_comparison_says_from_where_to_where():
     accuracy = compare(np.full(12, 0.8231), np.full(12, 0.8006), 0.01, unit="pp")
-    assert accuracy.levels_text() == "80.1 → 82.3 %"
+    assert accuracy.levels_text() == "80.1→82.3 %"
     updates = compare_ratios(np.full(12, 120.0), np.full(12, 340.0), 1.25, unit="updates")
-    assert updates.levels_text() == "340 → 120 updates"
+    assert updates.levels_text() == "340→120 updates"
     assert compare(np.full(12, 0.4), 0.1, 0.01).levels_text() == ""
 
 
@@ -370,7 +370,7 @@ def test_everything_is_json():
     part = again["parts"][0]
     assert part["comparison"]["differences"] == list(WOBBLE - 1)
     assert part["effect"] == "-100 pp [-101, -99]"
-    assert part["levels"] == "0.0 → -100.0 %"
+    assert part["levels"] == "0.0→-100.0 %"
     assert part["needs"] == "less by 1.0 pp"
 
 

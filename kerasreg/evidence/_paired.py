@@ -85,13 +85,13 @@ class Comparison:
         return f"{bound}{amount(scale * self.effect, sign=True)}{unit} [{interval}]"
 
     def levels_text(self) -> str:
-        """Return both arms' means, b's first: `80.1 → 82.3 %`; empty where b is no arm."""
+        """Return both arms' means, b's first: `80.1→82.3 %`; empty where b is no arm."""
         if self.fixed:
             return ""
         if self.unit == "pp":
-            return f"{100 * self.mean_b:.1f} → {100 * self.mean_a:.1f} %"
+            return f"{100 * self.mean_b:.1f}→{100 * self.mean_a:.1f} %"
         unit = f" {self.unit}" if self.unit else ""
-        return f"{amount(self.mean_b)} → {amount(self.mean_a)}{unit}"
+        return f"{amount(self.mean_b)}→{amount(self.mean_a)}{unit}"
 
     def text(self) -> str:
         """Return one line for a table: effect, interval, p and number of seeds."""

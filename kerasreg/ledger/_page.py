@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from kerasreg.claims import CLAIMS, ERRATA, errata_of
+from kerasreg.claims import CLAIMS, ERRATA, SOURCES, errata_of
 from kerasreg.files import atomic_write
 from kerasreg.ledger._markdown import plain, table
 from kerasreg.ledger._runs import Measured
@@ -35,6 +35,8 @@ difference of accuracies matters from a fifth of the errors on, or 1.5 points; a
 | = no difference seen | what difference there may be is too small to matter |
 | ✗ contradicted | the opposite is sure |
 | ? undecided | these data cannot tell, or the claim does not apply to them |
+
+The notes: {sources}. `report.html` of a lesson has its table, its notes and all figures.
 """
 
 
@@ -62,7 +64,10 @@ def page_text(measured: Sequence[Measured], labels: Sequence[str], folder: Path)
         folder: Where the page will lie, for its links.
     """
     columns = list(dict.fromkeys([*labels, *(one.data.label for one in measured)]))
-    parts = [_HEAD.format(data=" and ".join(labels)), *_summary(measured, columns)]
+    parts = [
+        _HEAD.format(data=" and ".join(labels), sources=_sources()),
+        *_summary(measured, columns),
+    ]
     shown: set[str] = set()
     told: set[str] = set()
     for claim in CLAIMS:
@@ -109,6 +114,10 @@ def _summary(measured: Sequence[Measured], columns: Sequence[str]) -> list[str]:
         parts.append(f"**{family[0].upper()}{family[1:]}**")
         parts.append(table(["", "the notes claim", *map(short, columns)], rows))
     return parts
+
+
+def _sources() -> str:
+    return "; ".join(f"{name} {words.split(':')[0].lower()}" for name, words in SOURCES.items())
 
 
 def _versions(measured: Measured) -> str:

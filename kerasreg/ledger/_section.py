@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kerasreg.claims import SOURCES, Claim, Erratum
+from kerasreg.claims import Claim, Erratum
 from kerasreg.ledger._markdown import plain, table
 from kerasreg.ledger._verdicts import MARKS, Finding
 
@@ -61,8 +61,15 @@ def _effects(found: Sequence[Finding]) -> str:
     labels = [one.label for one in found]
     return table(
         ["", *map(short, labels)],
-        [[row, *(cells.get(label, "") for label in labels)] for row, cells in rows.items()],
+        [[row, *_cells([cells.get(label, "") for label in labels])] for row, cells in rows.items()],
     )
+
+
+def _cells(cells: list[str]) -> list[str]:
+    """What holds on every data set alike, such as an identity, is said once."""
+    if len(cells) > 1 and len(set(cells)) == 1:
+        return [cells[0], *["same"] * (len(cells) - 1)]
+    return cells
 
 
 def _numbers(part: dict[str, Any]) -> str:
@@ -102,9 +109,8 @@ def _advice(found: Sequence[Finding]) -> str:
 def _folded(found: Sequence[Finding], errata: Mapping[Erratum, Sequence[str]], folder: Path) -> str:
     """Tests, rule, notes and the notes' mistakes, folded."""
     lines = _tests(found)
-    lines += [f"- {short(one.label)}: {plain(note)}" for one in found for note in _notes(one)]
     lines += [
-        f"- {', '.join((erratum.id, *again))} ({SOURCES[erratum.source].split(':')[0]}): "
+        f"- {', '.join((erratum.id, *again))} ({erratum.source}): "
         f"{plain(erratum.says)} **Correct:** {plain(erratum.correct)}"
         for erratum, again in errata.items()
     ]
@@ -132,13 +138,3 @@ def _tests(found: Sequence[Finding]) -> list[str]:
 
 def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"= {value:.2g}"
-
-
-def _notes(finding: Finding) -> list[str]:
-    """Notes of the lessons that decide no other claim before this one."""
-    return [
-        note
-        for measured, _ in finding.lessons
-        if next(iter(measured.results["claims"])) == finding.claim
-        for note in measured.results.get("notes", ())
-    ]

@@ -41,7 +41,7 @@ def sooner(
         return rule, rule.compare(*times)
     opposite: dict[Direction, Direction] = {"less": "greater", "not greater": "not less"}
     budget = int(a.updates[-1])
-    words = f"{claim} (few came to {100 * level:.0f} %: training accuracy after {budget:,} updates)"
+    words = f"{claim} (training accuracy after {budget:,})"
     rule = Rule(words, opposite[direction], ShareOfErrors(), unit="pp")
     return rule, a.train_accuracy[:, -1], b.train_accuracy[:, -1]
 

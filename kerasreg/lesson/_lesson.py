@@ -122,13 +122,13 @@ class Lesson:
                 histograms=histograms,
                 dtype=dtype,
             )
-        for name, arm in runs.arms.items():
-            if arm.diverged.any():
-                self.notes.append(
-                    f"{int(arm.diverged.sum())} of {len(seeds)} runs of {name!r} diverged. From "
-                    f"there they count as knowing nothing: accuracy 1/{data.classes}, data loss "
-                    f"ln {data.classes}."
-                )
+        counts = {name: int(arm.diverged.sum()) for name, arm in runs.arms.items()}
+        diverged = ", ".join(f"{count} of {name!r}" for name, count in counts.items() if count)
+        if diverged:
+            self.notes.append(
+                f"Of {len(seeds)} runs diverged: {diverged}. From there they count as knowing "
+                f"nothing: accuracy 1/{data.classes}, data loss ln {data.classes}."
+            )
         self._remember(label or "training", arms, data, epochs=epochs, batch_size=batch_size)
         return runs
 
@@ -158,12 +158,11 @@ class Lesson:
             label=label,
             worst=worst,
         )
-        for name, config in best.items():
-            if not self.quick and config.learning_rate in (min(rates), max(rates)):
-                self.notes.append(
-                    f"{label}: the best learning rate of {name!r}, {config.learning_rate:g}, is "
-                    "at the end of its grid."
-                )
+        ends = [n for n, config in best.items() if config.learning_rate in (min(rates), max(rates))]
+        if ends and not self.quick:
+            self.notes.append(
+                f"{label}: at the end of the grid: the best rate of {', '.join(ends)}."
+            )
         return best
 
     def choose(
