@@ -180,8 +180,9 @@ class WatchedNet:
     def _batches(self, seed: int, updates: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         start(self.model, self.config, seed)
         for layer in self.model.layers:
-            if isinstance(layer, NoisyBatchNormalization):
-                layer.noise.state.assign([derive(seed, f"noise of {layer.name}"), 0])
+            for name, value in vars(layer).items():
+                if isinstance(value, keras.random.SeedGenerator):
+                    value.state.assign([derive(seed, f"{name} of {layer.name}"), 0])
         draw = self.data.draw(seed)
         steps = len(draw) // self.batch_size
         for update in range(updates):
