@@ -103,7 +103,8 @@ class WatchedNet:
         self._correct = tf.function(
             lambda x, y: tf.reduce_mean(
                 tf.cast(tf.argmax(self.model(x), axis=-1, output_type=y.dtype) == y, "float32")
-            )
+            ),
+            reduce_retracing=True,  # rows of a draw, of the test, and to tune on
         )
 
     def shift(self, seed: int, rate: float, updates: int, every: int) -> dict[str, np.ndarray]:
