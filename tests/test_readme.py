@@ -80,7 +80,7 @@ def test_every_command_of_the_readme_exists():
 def test_the_verdicts_are_those_of_the_ledger():
     """The short table repeats what the lessons' page says, as it says it."""
     ledger = re.findall(
-        r"^\| (C\d\d) \| (.*?) \| (.*?) \| (.*?) \|(?: \[.*\|)?$",
+        r"^\| ?(C\d\d) ?\| ?(.*?) ?\| ?(.*?) ?\| ?(.*?) ?\|(?: ?\[.*\|)?$",
         (README.parent / "LESSONS.md").read_text(),
         re.M,
     )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table; stars and pipes in its cells are the caller's."""
     lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("|" + "|".join(_cell(cell) for cell in line) + "|" for line in lines)
 
 
 def _cell(text: str) -> str:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from kerasreg.claims import CLAIMS, ERRATA, SOURCES, errata_of
+from kerasreg.claims import CLAIMS, ERRATA, SOURCES, Claim, errata_of
 from kerasreg.files import atomic_write
+from kerasreg.ledger._data import NO_DATA
 from kerasreg.ledger._markdown import plain, table
 from kerasreg.ledger._runs import Measured
 from kerasreg.ledger._section import FIGURES, claim_section, short
@@ -94,26 +95,26 @@ def _summary(measured: Sequence[Measured], columns: Sequence[str]) -> list[str]:
     counts = tally(measured, columns)
     rows = [[short(label), *(str(number[v]) for v in MARKS)] for label, number in counts.items()]
     parts = ["## Summary", table(["claims", *(f"{m} {v}" for v, m in MARKS.items())], rows)]
+    labels = [label for label in columns if label != NO_DATA.label]
     for family in dict.fromkeys(claim.family for claim in CLAIMS):
-        rows = []
-        for claim in (claim for claim in CLAIMS if claim.family == family):
-            found = {one.label: one for one in findings(claim, measured, columns)}
-            cells = [
-                f"{MARKS[found[label].verdict]} {found[label].effect}".strip()
-                if label in found
-                else ""
-                for label in columns
-            ]
-            rows.append(
-                [
-                    claim.id,
-                    plain(claim.statement),
-                    *(cells if found else [NOT_MEASURED, *cells[1:]]),
-                ]
-            )
+        rows = [
+            [claim.id, plain(claim.statement), *_overview(claim, measured, labels)]
+            for claim in CLAIMS
+            if claim.family == family
+        ]
         parts.append(f"**{family[0].upper()}{family[1:]}**")
-        parts.append(table(["", "the notes claim", *map(short, columns)], rows))
+        parts.append(table(["", "the notes claim", *map(short, labels)], rows))
     return parts
+
+
+def _overview(claim: Claim, measured: Sequence[Measured], labels: Sequence[str]) -> list[str]:
+    """A claim's cells: verdict and effect on each data set; without data in the first cell."""
+    found = {one.label: one for one in findings(claim, measured, [*labels, NO_DATA.label])}
+    cells = {label: f"{MARKS[one.verdict]} {one.effect}".strip() for label, one in found.items()}
+    if NO_DATA.label in cells:
+        cells[labels[0]] = f"{cells[NO_DATA.label]} ({NO_DATA.label})"
+    first, *others = (cells.get(label, "") for label in labels)
+    return [first if cells else NOT_MEASURED, *others]
 
 
 def _sources() -> str:

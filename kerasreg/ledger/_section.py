@@ -116,8 +116,7 @@ def _folded(found: Sequence[Finding], errata: Mapping[Erratum, Sequence[str]], f
     ]
     scripts = sorted({measured.lesson.path for one in found for measured, _ in one.lessons})
     links = [f"[{path.name}]({Path(os.path.relpath(path, folder)).as_posix()})" for path in scripts]
-    summary = "Tests, and what the notes got wrong" if errata else "Tests"
-    head = f"<details><summary>{summary}</summary>"
+    head = "<details><summary>Details</summary>"
     return "\n".join([head, "", f"Rule: {', '.join(links)}.", "", *lines, "", "</details>"])
 
 
@@ -128,13 +127,15 @@ def _tests(found: Sequence[Finding]) -> list[str]:
     lines = [f"- Needs {'; '.join(needs)}."] if needs else []
     for one in found:
         parts = [part["comparison"] for part in tested[one.label]]
-        if parts:
-            p = ", ".join(f"{_p(part['p_adjusted'])}" for part in parts)
-            family = f" (Holm over {parts[0]['family_size']})" if len(parts) > 1 else ""
-            seeds = len(one.lessons[0][0].results["seeds"])
-            lines.append(f"- {short(one.label)}: p {p}{family}, {seeds} seeds.")
+        if not parts:
+            continue
+        values = [_p(part["p_adjusted"]) for part in parts]
+        p = ", ".join(values if len(set(values)) > 1 else values[:1])
+        family = f", Holm over {parts[0]['family_size']}" if parts[0]["family_size"] > 1 else ""
+        seeds = len(one.lessons[0][0].results["seeds"])
+        lines.append(f"- {short(one.label)}: p {p}{family}, {seeds} seeds.")
     return lines
 
 
 def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.2g}"
+    return "< 0.001" if value < 0.001 else f"{value:.2g}"
