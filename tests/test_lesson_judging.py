@@ -16,6 +16,7 @@ from kerasreg.lesson import (
     sooner,
 )
 from kerasreg.lesson._advice import choose_advice, take_home
+from kerasreg.lesson._training import best_candidate
 from kerasreg.stacks import StackConfig
 
 SEEDS = 12
@@ -100,6 +101,23 @@ def test_premises_about_the_gap(gap, overfit, not_overfit):
     assert overfits(measured).holds == bool(overfit)
     assert does_not_overfit(measured).holds == bool(not_overfit)
     assert f"{100 * gap:.1f} points" in overfits(measured).measured
+
+
+def test_tuning_by_the_worst_seed_avoids_what_fails_once():
+    steady, wild = arm([0.9], [0.9]), arm([0.9], [0.95])
+    wild.test_accuracy[3] = 0.22
+    wild.test_accuracy[4:] += 0.04
+    found = {"steady": steady, "wild": wild}
+    assert wild.final("test_accuracy").mean() > steady.final("test_accuracy").mean()
+    assert best_candidate(found, worst=False)[0] == "wild"
+    best, accuracy = best_candidate(found, worst=True)
+    assert (best, accuracy["wild"]) == ("steady", 0.22)
+
+
+def test_ties_of_candidates_go_to_the_smaller_loss():
+    first, second = arm([0.9], [0.9]), arm([0.9], [0.9])
+    first.test_data_loss[:] = 0.5
+    assert best_candidate({"a": first, "b": second}, worst=False)[0] == "b"
 
 
 # --- advice -------------------------------------------------------------------------------------

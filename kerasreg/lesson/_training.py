@@ -183,10 +183,19 @@ def choose_arms(
     best, scores = {}, {}
     for arm, configs in candidates.items():
         finals = {name: runs[f"{arm}/{name}"] for name in configs}
-        over_seeds = np.min if worst else np.mean
-        accuracy = {n: float(over_seeds(a.final("test_accuracy"))) for n, a in finals.items()}
-        loss = {n: float(a.final("test_data_loss").mean()) for n, a in finals.items()}
-        # Accuracy decides; the data loss breaks ties, which few rows make common.
-        best[arm] = max((accuracy[name], -loss[name], name) for name in configs)[2]
-        scores[arm] = accuracy
+        best[arm], scores[arm] = best_candidate(finals, worst)
     return best, scores
+
+
+def best_candidate(finals: Mapping[str, Arm], worst: bool) -> tuple[str, dict[str, float]]:
+    """The candidate with the best accuracy at the end, and the accuracy of each.
+
+    Args:
+        finals: Name -> runs that were measured on the tuning rows.
+        worst: Whether the worst seed counts instead of the mean over seeds.
+    """
+    over_seeds = np.min if worst else np.mean
+    accuracy = {n: float(over_seeds(arm.final("test_accuracy"))) for n, arm in finals.items()}
+    loss = {n: float(arm.final("test_data_loss").mean()) for n, arm in finals.items()}
+    # Accuracy decides; the data loss breaks ties, which few rows make common.
+    return max((accuracy[name], -loss[name], name) for name in finals)[2], accuracy
