@@ -109,6 +109,7 @@ def body(lesson: Lesson) -> None:
         is_beta.decide(shift, 0),
         stuck.decide(gradient, 0),
         flat.decide(deviations, 0),
+        predicted="partly",
         setting="One row, a dense layer of 50; an image of 8 × 8 with 3 channels",
         advice=Advice(
             claimed="Keep a short last batch from being one row.",

@@ -75,6 +75,7 @@ def body(lesson: Lesson) -> None:
     lesson.conclude(
         "C34",
         *(rule.decide(min(shares[name, how] for name in values)) for how, rule in after.items()),
+        predicted="contradicted",
         setting="Chi-squared numbers, and the pixels of the images",
         advice=Advice(
             claimed="You may count on normal values after it.",

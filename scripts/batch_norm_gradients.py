@@ -112,6 +112,7 @@ def body(lesson: Lesson) -> None:
     lesson.conclude(
         "C24",
         *explodes.values(),
+        predicted="partly",
         setting="Layers of 100 with ReLU, before training",
         advice=Advice(
             claimed="Batch normalization keeps gradients from exploding.",

@@ -49,6 +49,7 @@ def body(lesson: Lesson) -> None:
     lesson.conclude(
         "C32",
         *decided.values(),
+        predicted="no difference seen",
         setting="1,000 images, five hidden layers of 100 with ReLU",
         advice=Advice(
             claimed="Put batch normalization before the activation.",

@@ -59,6 +59,7 @@ def body(lesson: Lesson) -> None:
     lesson.conclude(
         "C25",
         *decided.values(),
+        predicted="smaller than claimed",
         setting="1,000 images, two networks, each at its own learning rate",
         advice=Advice(
             claimed="Count on a little regularisation from batch normalization, and measure it.",

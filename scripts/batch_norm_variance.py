@@ -79,6 +79,7 @@ def body(lesson: Lesson) -> None:
         "C36",
         unbiased.decide(max(standard_errors(rows) for rows in (2, 4, 8, 100))),
         *decided.values(),
+        predicted="partly",
         setting="300 images, five hidden layers of 100",
         advice=Advice(
             claimed="Use the factor with small batches.",

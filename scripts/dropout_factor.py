@@ -50,6 +50,7 @@ def body(lesson: Lesson) -> None:
     lesson.conclude(
         "C06",
         *decided.values(),
+        predicted="contradicted",
         setting="300 images, six hidden layers of 100 with dropout 0.2",
         advice=Advice(
             claimed="Either fraction will do.",

@@ -102,6 +102,7 @@ def body(lesson: Lesson) -> None:
         error.decide(np.abs(distance).max()),
         same.decide(weights, ridge),
         *decided.values(),
+        predicted="partly",
         setting="Linear regression of 1,000 images; two hidden layers of 512",
         advice=Advice(
             claimed="Think of dropout as an L2 penalty.",

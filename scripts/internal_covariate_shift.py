@@ -80,6 +80,7 @@ def body(lesson: Lesson) -> None:
     lesson.conclude(
         "C30",
         *decided.values(),
+        predicted="contradicted",
         setting=setting,
         advice=Advice(
             claimed="Batch normalization calms the gradients of the layers above.",
@@ -116,6 +117,7 @@ def body(lesson: Lesson) -> None:
     lesson.conclude(
         "C31",
         applies_if(stable["rates"], more),
+        predicted="contradicted",
         setting=setting,
         advice=Advice(
             claimed="Keep the distributions between layers steady.",

@@ -57,6 +57,7 @@ def body(lesson: Lesson) -> None:
     lesson.conclude(
         "C50",
         *decided.values(),
+        predicted="partly",
         setting="1,000 images, four hidden layers of 100",
         advice=Advice(
             claimed="Start with momentum or Adam.",

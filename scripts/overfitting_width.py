@@ -63,6 +63,7 @@ def body(lesson: Lesson) -> None:
     lesson.conclude(
         "C43",
         *decided.values(),
+        predicted="partly",
         setting="1,000 images, one hidden layer of 1 to 1,600 units",
         advice=Advice(
             claimed="Keep the network as small as it can be.",

@@ -63,6 +63,7 @@ def record(gain: float, word: str) -> dict:
         "advice": f"Take {word}.",
         "setting": "300 images",
         "why": "A * reason.",
+        "predicted": "supported",
         "decision": decision.to_dict(),
         "beside": [rule.decide(rule.compare(before, before[::-1])).to_dict()],
     }
@@ -199,7 +200,7 @@ def test_a_claim_takes_a_screen_and_folds_the_rest(place):
         "|↓ 80.0→80.5 %, **+0.50 pp** [0.49, 0.51]|" in shown
     )
     assert "|*beside:* a \\| b: test accuracy|**0 pp** [" in shown
-    assert "A \\* reason." in shown
+    assert "A \\* reason. We had predicted: supported." in shown, "MNIST says otherwise"
     assert "*Do:* (digits) Take digits. (MNIST) Take MNIST." in shown
     assert "Rule: [first_one.py](scripts/first_one.py)." in folded
     assert "- Needs greater by 1.5 pp." in folded

@@ -37,7 +37,7 @@ def claim_section(
         f"### {claim.id}. {plain(claim.statement)}",
         f"**{words[:1].upper()}{words[1:]}.** {_once(record['setting'] for record in records)}.",
         _effects(found),
-        _once(record["why"] for record in records),
+        f"{_once(record['why'] for record in records)} {_surprise(found)}",
         _advice(found),
         *(f"![{Path(name).stem}]({FIGURES}/{name})" for name in figures),
         _folded(found, errata, folder),
@@ -70,6 +70,17 @@ def _cells(cells: list[str]) -> list[str]:
     if len(cells) > 1 and len(set(cells)) == 1:
         return [cells[0], *["same"] * (len(cells) - 1)]
     return cells
+
+
+def _surprise(found: Sequence[Finding]) -> str:
+    """What was predicted, where a data set decided otherwise."""
+    wrong = {
+        record["predicted"]
+        for one in found
+        for _, record in one.lessons
+        if record["verdict"] not in (record["predicted"], "undecided")
+    }
+    return f"We had predicted: {', '.join(sorted(wrong))}." if wrong else ""
 
 
 def _numbers(part: dict[str, Any]) -> str:

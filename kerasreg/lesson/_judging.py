@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from numpy.typing import ArrayLike
 
 from kerasreg.claims import Claim, find_claim
-from kerasreg.evidence import Comparison, Decision, Rule, combine, holm
+from kerasreg.evidence import Comparison, Decision, Rule, Verdict, combine, holm
 from kerasreg.lesson._advice import Advice, choose_advice, take_home
 
 #: A rule with what it is applied to: two arms' results, or a comparison already made on its terms.
@@ -29,6 +29,7 @@ class Conclusion:
         advice: What to do.
         setting: What it was measured on, in words: rows and network.
         why: The reason in a sentence or two.
+        predicted: The verdict that the lesson predicts.
         beside: Decisions that are reported and decide nothing.
     """
 
@@ -38,6 +39,7 @@ class Conclusion:
     advice: str
     setting: str
     why: str = ""
+    predicted: Verdict = "supported"
     beside: tuple[Decision, ...] = field(default=())
 
 
@@ -71,6 +73,7 @@ def concluded(
     advice: Advice,
     setting: str,
     why: str,
+    predicted: Verdict,
     beside: Sequence[Decision],
     quick: bool,
 ) -> Conclusion:
@@ -82,4 +85,4 @@ def concluded(
         reason = f"a quick run decides nothing ({decision.reason})"
         decision = replace(decision, verdict="undecided", sign=0, reason=reason)
         words, what_to_do = "A quick run decides nothing.", ""
-    return Conclusion(known, decision, words, what_to_do, setting, why, tuple(beside))
+    return Conclusion(known, decision, words, what_to_do, setting, why, predicted, tuple(beside))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasreg.evidence import Decision, ShareOfErrors
+from kerasreg.evidence import Decision, ShareOfErrors, Verdict
 from kerasreg.lesson._advice import Advice
 from kerasreg.lesson._data import LessonData, load_lesson_data
 from kerasreg.lesson._judging import Conclusion, Test, concluded, decide_together
@@ -203,11 +203,8 @@ class Lesson:
             )
         best = {arm: candidates[arm][name] for arm, name in chosen.items()}
         self._remember(label, best, data, epochs=epochs, batch_size=batch_size)
-        self.settings[label] |= {
-            "seeds": count,
-            "chosen": chosen,
-            "accuracy on tuning rows": scores,
-        }
+        self.settings[label] |= {"seeds": count, "chosen": chosen}
+        self.settings[label]["accuracy on tuning rows"] = scores
         return best
 
     def _remember(
@@ -258,6 +255,7 @@ class Lesson:
         setting: str,
         advice: Advice,
         why: str = "",
+        predicted: Verdict = "supported",
         beside: Sequence[Decision] = (),
     ) -> Decision:
         """Record the verdict on a claim of the notes and return it; undecided in a quick run.
@@ -269,10 +267,11 @@ class Lesson:
             setting: Rows and network in words, for every sentence about the claim.
             advice: What a learner should do, for each sign that may come out.
             why: The reason, where one is known.
+            predicted: The verdict that the docstring predicts.
             beside: Decisions that are shown with the claim and do not decide it.
         """
         self.conclusions.append(
-            concluded(claim, decisions, advice, setting, why, beside, self.quick)
+            concluded(claim, decisions, advice, setting, why, predicted, beside, self.quick)
         )
         return self.conclusions[-1].decision
 

@@ -63,6 +63,7 @@ def _claim_record(conclusion: Conclusion) -> dict[str, Any]:
         "advice": conclusion.advice,
         "setting": conclusion.setting,
         "why": conclusion.why,
+        "predicted": conclusion.predicted,
         "beside": [decision.to_dict() for decision in conclusion.beside],
         "decision": conclusion.decision.to_dict(),
     }
