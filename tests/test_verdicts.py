@@ -363,6 +363,20 @@ def test_a_comparison_says_from_where_to_where():
     assert compare(np.full(12, 0.4), 0.1, 0.01).levels_text() == ""
 
 
+@pytest.mark.parametrize(
+    ("rule", "needs"),
+    [
+        (Rule("c", "greater", 1.25, "ratio"), "1.25×"),
+        (Rule("c", "less", 1.25, "ratio"), "0.8×"),
+        (Rule("c", "less", 1.25, "ratio", needs=2.0), "0.5×"),
+        (Rule("c", "equivalent", 1.25, "ratio"), "equivalent within 1.25×"),
+        (Rule("c", "greater", 0.5, needs=2.0), "greater by 2.0"),
+    ],
+)
+def test_a_decision_says_what_the_claim_needs(rule, needs):
+    assert rule.decide(rule.compare(WOBBLE + 2, np.ones(12))).needs == needs
+
+
 def test_everything_is_json():
     rule = Rule("gap falls", "less", 0.01, unit="pp")
     whole = combine("both", [rule.decide(rule.compare(WOBBLE - 1, np.zeros(12)))])

@@ -13,7 +13,7 @@ from kerasreg.evidence._decisions import Decision, Sign, Verdict
 from kerasreg.evidence._families import require_seeds, seeds_needed
 from kerasreg.evidence._margins import ShareOfErrors
 from kerasreg.evidence._paired import Comparison, Scale, compare, compare_ratios
-from kerasreg.evidence._text import amount, factor, probability
+from kerasreg.evidence._text import amount, probability
 from kerasreg.evidence._times import Times, compare_times
 
 Direction = Literal["greater", "less", "equivalent", "not greater", "not less"]
@@ -177,7 +177,8 @@ class Rule:
     def _needs_text(self, comparison: Comparison) -> str:
         needed = self.needs if self.needs is not None else comparison.smallest_effect
         if self.scale == "ratio":
-            shown = factor(1 / needed if self.direction in ("less", "not greater") else needed)
+            falls = self.direction in ("less", "not greater")
+            shown = f"{1 / needed if falls else needed:.3g}×"
         else:
             shown = f"{amount(100 * needed)} pp" if self.unit == "pp" else amount(needed)
         if self.direction in ("greater", "less"):
