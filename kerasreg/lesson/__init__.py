@@ -88,7 +88,7 @@ from kerasreg.lesson._comparing import (
 )
 from kerasreg.lesson._judging import Conclusion
 from kerasreg.lesson._lesson import Lesson
-from kerasreg.lesson._panels import Panel, band, brief, curves, dots, effects, sweep
+from kerasreg.lesson._panels import Panel, band, curves, dots, effects, sweep
 from kerasreg.lesson._run import QUICK_SEEDS, parse_docstring, run, writable_folder
 from kerasreg.lesson._runs import Arm, Runs, spread, squared_norm, times_to
 
@@ -104,7 +104,6 @@ __all__ = [
     "at_equal_accuracy",
     "at_equal_loss",
     "band",
-    "brief",
     "curves",
     "does_not_overfit",
     "dots",

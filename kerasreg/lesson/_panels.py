@@ -245,13 +245,6 @@ def wrapped(name: str, width: int = 20) -> str:
     return "\n".join(label(line, width + 4) for line in textwrap.wrap(name, width))
 
 
-def brief(decision: Decision) -> str:
-    """An effect for a sentence: `+1.2 pp [0.5, 1.9]`; the reason of what is no comparison."""
-    if decision.comparison is None:
-        return decision.reason
-    return decision.comparison.effect_text()
-
-
 def _scaled(name: str, values: np.ndarray) -> np.ndarray:
     return 100 * values if _unit(name) != "nats" and name != "penalty" else values
 
