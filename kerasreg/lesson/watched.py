@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -96,15 +97,14 @@ class WatchedNet:
         self._inputs = keras.Model(self.model.inputs, [layer.input for layer in dense[1:-1]])
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         # Traced once, called by every pass of a measured step.
-        self._value = tf.function(lambda x, y: loss(y, self.model(x, training=True)))
-        self._update = tf.function(self._update_all)
-        self._measured = tf.function(self._update_by_layer)
-        self._moments = tf.function(self._input_moments)
-        self._correct = tf.function(
+        self._value = _traced(lambda x, y: loss(y, self.model(x, training=True)))
+        self._update = _traced(self._update_all)
+        self._measured = _traced(self._update_by_layer)
+        self._moments = _traced(self._input_moments)
+        self._correct = _traced(
             lambda x, y: tf.reduce_mean(
                 tf.cast(tf.argmax(self.model(x), axis=-1, output_type=y.dtype) == y, "float32")
             ),
-            reduce_retracing=True,  # rows of a draw, of the test, and to tune on
         )
 
     def shift(self, seed: int, rate: float, updates: int, every: int) -> dict[str, np.ndarray]:
@@ -222,6 +222,11 @@ class WatchedNet:
         means = [tf.reduce_mean(values, axis=0) for values in inputs]
         deviations = [tf.reduce_mean(tf.math.reduce_std(values, axis=0)) for values in inputs]
         return means, deviations
+
+
+def _traced(function: Callable) -> Callable:
+    # TensorFlow counts tracings by code and would warn of nets in a row; a partial counts alone.
+    return tf.function(functools.partial(function), reduce_retracing=True)
 
 
 def with_noise(layer: keras.Layer) -> keras.Layer | None:
