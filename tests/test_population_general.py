@@ -279,3 +279,65 @@ def test_an_objective_must_say_which_way_it_is_better():
         population.fit(x, y, **data)
     plan = TrainingPlan(objective="val_size", direction="max")
     assert len(population.train([((x, y), (x, y))], plan)) == 2
+
+
+def test_folds_and_weights_of_rows_are_those_of_keras():
+    """Each member sees its fold; the weights of rows weigh its loss."""
+    x, y = image_rows()
+    weights = np.linspace(0.5, 2.0, 40).astype("float32")
+    parts = [np.arange(0, 20), np.arange(20, 40)]
+    rows = [(x[part], y[part], weights[part]) for part in parts]
+    folds = [(rows[0], rows[1]), (rows[1], rows[0])]
+    models = [image_models([2])[0] for _ in range(3)]
+    population = Population.from_models(models, folds=[0, 1, 1])
+    results = population.fit(folds=folds, epochs=2, batch_size=8)
+    assert results[1].curves["loss"][-1] == results[2].curves["loss"][-1]
+    for k, (train, validation) in ((0, folds[0]), (1, folds[1])):
+        alone = population.member(k)
+        for prefix, part in (("", train), ("val_", validation)):
+            x_part, y_part, w_part = part
+            found = alone.evaluate(
+                x_part, y_part, sample_weight=w_part, verbose=0, return_dict=True
+            )
+            for name, value in found.items():
+                curve = results[k].curves[prefix + name]
+                assert curve[-1] == pytest.approx(value, rel=1e-5, abs=1e-6)
+
+
+def test_weights_of_classes_are_weights_of_rows():
+    x, y = image_rows()
+    data = {"validation_data": (x, y), "epochs": 2}
+    by_row = np.where(y[:, 0] > 0, 3.0, 1.0)
+    trained = [Population.from_models(image_models([1])) for _ in range(2)]
+    trained[0].fit(x, y, class_weight={0: 1.0, 1: 3.0}, **data)
+    trained[1].fit(x, y, sample_weight=by_row, **data)
+    for mine, wanted in zip(trained[0].get_weights(0), trained[1].get_weights(0), strict=True):
+        np.testing.assert_array_equal(mine, wanted)
+
+
+class Undecided(keras.layers.Layer):
+    """Decides by its inputs' values, which a graph does not know."""
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def call(self, x):
+        return x if keras.ops.sum(x) > 0 else -x
+
+
+@pytest.mark.parametrize(
+    ("layer", "rows", "reason"),
+    [
+        (Undecided(), (8, 3), "cannot be compiled as a function of its weights: .*bool"),
+        (keras.layers.Activation("relu"), (8, 4), "cannot be called on these rows: .*shape"),
+    ],
+)
+def test_a_model_that_fails_on_the_rows_is_named(layer, rows, reason):
+    inputs = keras.Input((3,))
+    hidden = layer(keras.layers.Dense(3)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
+    model.compile("adam", "mse")
+    x, y = np.ones(rows, "float32"), np.ones(rows[0], "float32")
+    population = Population.from_models([model], general=True)
+    with pytest.raises(UserError, match=reason):
+        population.fit(x, y, validation_data=(x, y), batch_size=4)

@@ -8,12 +8,15 @@ members, rows and steps.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasreg.errors import UserError
 from kerasreg.population.general.rows import NestedRows
 from kerasreg.population.general.step import MemberStep
 from kerasreg.population.general.template import State, Template
@@ -38,13 +41,17 @@ class Program:
         template: The structure's model.
         rows: Any rows of the inputs' and targets' kind.
 
+    Raises:
+        UserError: A model, loss or metric of the user's that fails on such rows, or as a graph.
+
     Attributes:
         directions: What is measured, as Keras logs it, and which way it is better.
     """
 
     def __init__(self, template: Template, rows: NestedRows):
         self.template, self._pack = template, rows.pack
-        self._step = MemberStep(template, rows.pack([leaf[:2] for leaf in rows.leaves()]))
+        with _named(template.model, "cannot be called on these rows"):
+            self._step = MemberStep(template, rows.pack([leaf[:2] for leaf in rows.leaves()]))
         self.directions = {"loss": "min", **self._step.directions}
         variables = (
             template.weights,
@@ -61,6 +68,9 @@ class Program:
         chosen = tf.TensorSpec([None, None], tf.int32)
         self.train = _function(self._train, [state, values, index, leaves, order])
         self.measure = _function(self._measure, [state, values, index, leaves, chosen])
+        with _named(template.model, "cannot be compiled as a function of its weights"):
+            self.train.get_concrete_function()
+            self.measure.get_concrete_function()
 
     def _train(self, state, values, stream, rows, order) -> State:
         """Run T steps.
@@ -127,6 +137,19 @@ class Program:
 def _spread(spec: tf.TensorSpec) -> tf.TensorSpec:
     """Of the members' arrays, one member's given."""
     return tf.TensorSpec([None, *spec.shape], spec.dtype)
+
+
+@contextmanager
+def _named(model: keras.Model, what: str) -> Iterator[None]:
+    """Say of which model an error is, and that it is not the population's."""
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, KeyError, NotImplementedError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = " ".join(lines[:3]) or type(error).__name__
+        raise UserError(f"model {model.name!r}: it {what}: {reason}") from error
+    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+        raise UserError(f"model {model.name!r}: it {what}: {error.message}") from error
 
 
 def prediction(template: Template):
