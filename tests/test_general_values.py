@@ -61,6 +61,7 @@ def compare(build, alone=None, loss="mse", epochs=2, tolerance=1e-12):
             if hasattr(drawing, "seed_generator"):
                 drawing.seed_generator.state.assign([derive(k, "draws", 0), 0])
         train_alone(model, x, y, k, epochs)
+        model.optimizer.finalize_variable_values(model.trainable_variables)
         for mine, wanted in zip(population.get_weights(k), model.get_weights(), strict=True):
             np.testing.assert_allclose(mine, wanted, rtol=tolerance, atol=tolerance)
 

@@ -138,8 +138,9 @@ class GeneralChunk:
 
     def weights(self, position: int) -> list[np.ndarray]:
         """A member's arrays now, in the order of `model.get_weights()`."""
-        weights, others = self._state.weights, self._state.others
-        arrays = self._program.template.joined(weights, others)
+        template, state = self._program.template, self._state
+        weights = template.optimizer.finished(state.weights, state.slots)
+        arrays = template.joined(weights, state.others)
         return [array[position].numpy() for array in arrays]
 
 

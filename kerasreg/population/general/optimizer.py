@@ -143,6 +143,17 @@ class MappedOptimizer:
             [scope.get_current_value(variable) for variable in self.variables],
         )
 
+    def finished(self, weights: Sequence[Any], slots: Sequence[Any]) -> list[Any]:
+        """The weights that training would end with now: with `use_ema`, their averages."""
+        averages = getattr(self._optimizer, "_model_variables_moving_average", None)
+        if not averages:
+            return list(weights)
+        where = {id(variable): slot for variable, slot in zip(self.variables, slots, strict=True)}
+        return [
+            weight if average is None else where[id(average)]
+            for weight, average in zip(weights, averages, strict=True)
+        ]
+
     def initial_slots(
         self, weights: Sequence[np.ndarray], learning_rate: float | None
     ) -> list[np.ndarray]:
