@@ -70,6 +70,18 @@ def test_the_best_model_is_what_was_measured(tmp_path, build, objective, rows, v
     assert measured[objective[0].removeprefix("val_")] == pytest.approx(best, abs=1e-5)
 
 
+def test_a_sequential_model_without_an_input_is_built_for_any_batch(tmp_path):
+    def unbuilt(hp):
+        model = keras.Sequential([L.GaussianNoise(hp.Float("noise", 0, 1)), L.Dense(3, "softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    one = make_tuner(tmp_path, unbuilt, "val_loss", 2)
+    one.search(*TRAIN, **FIT | {"epochs": 1})
+    assert statuses(one) == 2 * ["COMPLETED"]
+    assert together(one)
+
+
 def test_several_inputs_without_validation(tmp_path):
     x = {"a": X[:, :2], "b": X[:, 2:]}
     one = make_tuner(tmp_path, two_inputs, "loss", 2)

@@ -164,7 +164,11 @@ def _curves(names: dict[str, str], objective: keras_tuner.Objective, callbacks: 
 def _build(model: keras.Model, rows: FitRows) -> None:
     """Give a model its weights, as Keras does at its first batch."""
     try:
-        model(keras.tree.map_structure(lambda array: array[:1], rows.train.x))
+        if isinstance(model, keras.Sequential):
+            # Called on rows, it would take their count for the size of every batch.
+            model.build((None, *rows.train.x.shape[1:]))
+        else:
+            model(keras.tree.map_structure(lambda array: array[:1], rows.train.x))
     except Exception as error:
         raise CannotTrainTogether(f"a model that these rows do not build ({error})") from error
 
