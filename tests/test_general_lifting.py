@@ -60,6 +60,7 @@ EQUAL = {
     "label smoothing": lambda v: model(loss=keras.losses.BinaryCrossentropy(label_smoothing=v)),
     "a function in a function": lambda v: model(loss=lambda y, p: keras.ops.mean(y - p)),
     "a user's layer": lambda v: model(Scaled(3.0), L.Dropout(v)),
+    "a user's activation": lambda v: model(Conv(2, 3, activation=lambda x: x * x), L.Dropout(v)),
 }
 DIFFERENT = {
     "units": lambda v: model(Conv(int(10 * v), 3)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import types
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -141,7 +142,10 @@ def regularizer_kind(regularizer: Any) -> Any:
 
 def _config(item: Any) -> Mapping[str, Any] | None:
     try:
-        return item.get_config()
+        with warnings.catch_warnings():
+            # It is compared, not saved.
+            warnings.filterwarnings("ignore", message="The object being serialized includes")
+            return item.get_config()
     except (AttributeError, NotImplementedError, TypeError, ValueError):
         return None
 
