@@ -220,10 +220,10 @@ def gelu(x):
 
 
 def test_an_activation_is_what_it_computes_not_what_it_is_called():
-    with pytest.raises(UserError, match=r"got 'gelu' of test_lifting"):
+    with pytest.raises(UserError, match=r"got layer 'mine' \(Dense\)"):
         lift(plain(L.Dense(4, gelu, name="mine")))
     # keras.ops' default is an approximation.
-    with pytest.raises(UserError, match="got 'gelu'"):
+    with pytest.raises(UserError, match=r"\(Activation\)"):
         lift(plain(L.Activation(keras.ops.gelu), L.Dense(4)))
     x = np.linspace(-8, 8, 401).astype("float32")
     taken = [f for module in (tf.nn, keras.ops) for f in vars(module).values() if callable(f)]
@@ -344,78 +344,78 @@ def square(x):
 SCHEDULE = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
 C = keras.losses
 
-# what to build, part of the message
+# what to build, the part of it that the message names
 REFUSED = [
-    (lambda: plain(Dense(4, name="mine")), "layer 'mine' (Dense): its class is not one of Keras'"),
-    (lambda: plain(L.Lambda(square, name="f")), "layer 'f' (Lambda): a population has no such"),
-    (lambda: plain(L.GaussianNoise(0.1, name="n")), "layer 'n' (GaussianNoise): a population has"),
-    (lambda: plain(L.Dense(4, square, name="d")), "layer 'd' (Dense): expected a built-in element"),
-    (lambda: plain(L.Dense(4, "log_softmax", name="d")), "got 'log_softmax'"),
-    (lambda: plain(L.Dense(4, kernel_constraint="max_norm", name="d")), "it has a kernel_constr"),
-    (lambda: plain(L.Dense(4, bias_constraint="max_norm", name="d")), "it has a bias_constraint"),
-    (lambda: plain(L.Dense(4, bias_regularizer="l2", name="d")), "it has a bias_regularizer"),
-    (lambda: plain(L.Dense(4, activity_regularizer="l2", name="d")), "an activity_regularizer"),
+    (lambda: plain(Dense(4, name="mine")), "layer 'mine' (Dense)"),
+    (lambda: plain(L.Lambda(square, name="f")), "layer 'f' (Lambda)"),
+    (lambda: plain(L.GaussianNoise(0.1, name="n")), "layer 'n' (GaussianNoise)"),
+    (lambda: plain(L.Dense(4, square, name="d")), "layer 'd' (Dense)"),
+    (lambda: plain(L.Dense(4, "log_softmax", name="d")), "layer 'd' (Dense)"),
+    (lambda: plain(L.Dense(4, kernel_constraint="max_norm", name="d")), "layer 'd' (Dense)"),
+    (lambda: plain(L.Dense(4, bias_constraint="max_norm", name="d")), "layer 'd' (Dense)"),
+    (lambda: plain(L.Dense(4, bias_regularizer="l2", name="d")), "layer 'd' (Dense)"),
+    (lambda: plain(L.Dense(4, activity_regularizer="l2", name="d")), "layer 'd' (Dense)"),
     (
         lambda: plain(L.Dense(4, kernel_regularizer=keras.regularizers.OrthogonalRegularizer())),
-        "expected L1, L2 or L1L2 as kernel_regularizer, got OrthogonalRegularizer",
+        "(Dense)",
     ),
-    (lambda: plain(L.Dense(4, dtype="mixed_float16", name="d")), "layer 'd' (Dense): expected fl"),
-    (lambda: plain(L.Dense(4, dtype="float64", name="d")), "expected float32 like the layers bef"),
-    (lambda: plain(L.Dropout(0.1, noise_shape=(None, 1), name="d")), "expected noise_shape None"),
-    (lambda: plain(L.LeakyReLU(), L.ReLU(max_value=3.0, name="r")), "expected max_value None or 6"),
-    (lambda: plain(L.ReLU(threshold=1.0, name="r")), "expected threshold 0"),
-    (lambda: plain(L.ELU(alpha=0.5, name="e")), "expected alpha 1, got 0.5"),
-    (lambda: plain(L.BatchNormalization(gamma_regularizer="l2")), "it has a gamma_regularizer"),
-    (lambda: plain(L.LayerNormalization(beta_constraint="non_neg")), "it has a beta_constraint"),
-    (lambda: plain(L.Rescaling([1.0] * FEATURES)), "expected numbers as scale and offset"),
-    (lambda: sequential([L.Dense(1), L.Dropout(0.1)], "sgd", "mse"), "must end with a Dense layer"),
-    (lambda: sequential([L.ReLU()], "sgd", "mse"), "at least one Dense layer"),
-    (frozen, "layer 'cold' (Dense): it is frozen"),
-    (branching, "(Dense): the model branches here"),
-    (shared, "layer 'twice' (Dense): it is used twice"),
-    (operation, "(Sin): its class is not one of Keras' own layers"),
-    (two_inputs, "expected one input and one output, got 2 and 1"),
-    (own, "expected a Sequential or functional model, got the class Own"),
-    (uncompiled, "expected a compiled Keras model"),
-    (unbuilt, "expected a built model; start it with keras.Input"),
-    (trained, "expected an untrained model, but its Adam has made 1 steps"),
-    (partly_decayed, "weight decay must leave no kernel out"),
-    (lambda: plain(optimizer="lion"), "optimizer: a population has no 'Lion'"),
-    (lambda: plain(optimizer=keras.optimizers.SGD(SCHEDULE)), "got a schedule"),
-    (lambda: plain(optimizer=keras.optimizers.Adam(clipnorm=1.0)), "Adam with clipnorm"),
-    (lambda: plain(optimizer=keras.optimizers.Adam(clipvalue=1.0)), "Adam with clipvalue"),
-    (lambda: plain(optimizer=keras.optimizers.Adam(global_clipnorm=1.0)), "with global_clipnorm"),
-    (lambda: plain(optimizer=keras.optimizers.Adam(use_ema=True)), "Adam with use_ema"),
-    (lambda: plain(optimizer=keras.optimizers.Adam(amsgrad=True)), "Adam with amsgrad"),
-    (lambda: plain(optimizer=keras.optimizers.Adam(loss_scale_factor=2.0)), "loss_scale_factor"),
+    (lambda: plain(L.Dense(4, dtype="mixed_float16", name="d")), "layer 'd' (Dense)"),
+    (lambda: plain(L.Dense(4, dtype="float64", name="d")), "layer 'd' (Dense)"),
+    (lambda: plain(L.Dropout(0.1, noise_shape=(None, 1), name="d")), "layer 'd' (Dropout)"),
+    (lambda: plain(L.LeakyReLU(), L.ReLU(max_value=3.0, name="r")), "layer 'r' (ReLU)"),
+    (lambda: plain(L.ReLU(threshold=1.0, name="r")), "layer 'r' (ReLU)"),
+    (lambda: plain(L.ELU(alpha=0.5, name="e")), "layer 'e' (ELU)"),
+    (lambda: plain(L.BatchNormalization(gamma_regularizer="l2")), "(BatchNormalization)"),
+    (lambda: plain(L.LayerNormalization(beta_constraint="non_neg")), "(LayerNormalization)"),
+    (lambda: plain(L.Rescaling([1.0] * FEATURES)), "(Rescaling)"),
+    (lambda: sequential([L.Dense(1), L.Dropout(0.1)], "sgd", "mse"), "(Dropout)"),
+    (lambda: sequential([L.ReLU()], "sgd", "mse"), "(ReLU)"),
+    (frozen, "layer 'cold' (Dense)"),
+    (branching, "(Dense)"),
+    (shared, "layer 'twice' (Dense)"),
+    (operation, "(Sin)"),
+    (two_inputs, "more than one input or output"),
+    (own, "the class Own"),
+    (uncompiled, "a model that is not compiled"),
+    (unbuilt, "a model that is not built"),
+    (trained, "the optimizer Adam"),
+    (partly_decayed, "the optimizer AdamW"),
+    (lambda: plain(optimizer="lion"), "the optimizer Lion"),
+    (lambda: plain(optimizer=keras.optimizers.SGD(SCHEDULE)), "the optimizer SGD"),
+    (lambda: plain(optimizer=keras.optimizers.Adam(clipnorm=1.0)), "the optimizer Adam"),
+    (lambda: plain(optimizer=keras.optimizers.Adam(clipvalue=1.0)), "the optimizer Adam"),
+    (lambda: plain(optimizer=keras.optimizers.Adam(global_clipnorm=1.0)), "the optimizer Adam"),
+    (lambda: plain(optimizer=keras.optimizers.Adam(use_ema=True)), "the optimizer Adam"),
+    (lambda: plain(optimizer=keras.optimizers.Adam(amsgrad=True)), "the optimizer Adam"),
+    (lambda: plain(optimizer=keras.optimizers.Adam(loss_scale_factor=2.0)), "the optimizer Adam"),
     (
         lambda: plain(optimizer=keras.optimizers.Adam(gradient_accumulation_steps=2)),
-        "Adam with gradient_accumulation_steps",
+        "the optimizer Adam",
     ),
-    (lambda: plain(optimizer=keras.optimizers.RMSprop(centered=True)), "RMSprop with centered"),
-    (lambda: plain(optimizer=keras.optimizers.RMSprop(momentum=0.9)), "RMSprop with momentum"),
-    (lambda: ends(None, "hinge"), "loss: a population has no 'hinge'"),
-    (lambda: ends(None, C.LogCosh()), "loss: a population has no 'LogCosh'"),
-    (lambda: ends(None, C.Huber(delta=2.0), 1), "expected delta=1.0 of Huber, got 2.0"),
-    (lambda: ends(None, C.MeanSquaredError("sum"), 1), "expected reduction='sum_over_batch_size'"),
-    (lambda: ends(None, "sparse_categorical_crossentropy"), "expected softmax at the end, or a lo"),
+    (lambda: plain(optimizer=keras.optimizers.RMSprop(centered=True)), "the optimizer RMSprop"),
+    (lambda: plain(optimizer=keras.optimizers.RMSprop(momentum=0.9)), "the optimizer RMSprop"),
+    (lambda: ends(None, "hinge"), "the loss 'hinge'"),
+    (lambda: ends(None, C.LogCosh()), "the loss 'LogCosh'"),
+    (lambda: ends(None, C.Huber(delta=2.0), 1), "the loss 'Huber'"),
+    (lambda: ends(None, C.MeanSquaredError("sum"), 1), "the loss 'MeanSquaredError'"),
+    (lambda: ends(None, "sparse_categorical_crossentropy"), "layer 'end' (Dense)"),
     (
         lambda: ends("sigmoid", "categorical_crossentropy"),
-        "the loss goes with softmax, got sigmoid",
+        "layer 'end' (Dense)",
     ),
-    (lambda: ends("softmax", "mse", 1), "a softmax needs a categorical cross-entropy"),
-    (lambda: ends(None, "binary_crossentropy", 1), "expected sigmoid at the end"),
-    (lambda: ends(None, "mse", 3), "layer 'end' (Dense): the loss needs 1 output here, got 3"),
-    (lambda: ends("softmax", "categorical_crossentropy", 1), "needs at least 2 outputs, got 1"),
+    (lambda: ends("softmax", "mse", 1), "layer 'end' (Dense)"),
+    (lambda: ends(None, "binary_crossentropy", 1), "layer 'end' (Dense)"),
+    (lambda: ends(None, "mse", 3), "layer 'end' (Dense)"),
+    (lambda: ends("softmax", "categorical_crossentropy", 1), "layer 'end' (Dense)"),
 ]
 
 
-@pytest.mark.parametrize(("build", "expected"), REFUSED, ids=[e[-40:] for _, e in REFUSED])
-def test_what_cannot_be_lifted_is_refused_by_name(build, expected):
+@pytest.mark.parametrize(("build", "expected"), REFUSED)
+def test_what_is_no_stack_is_refused_by_name(build, expected):
     with pytest.raises(UserError) as caught:
         lift(build())
-    assert expected in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("models: expected stacks of plain Dense layers, got ")
+    assert str(caught.value).endswith(f"{expected}.")
 
 
 def test_from_models_refuses_mixed_structures_and_mixed_targets():

@@ -1,7 +1,7 @@
 """Lifting: a compiled Keras model as the blueprint, the values and the weights of a member.
 
-What can be lifted is one chain of layers whose mathematics the room knows. Everything else is
-refused by name, so that a caller can say why and train the model the plain way.
+What can be lifted is one chain of layers whose mathematics the room knows. Any other model is one
+for the general path, which says what it cannot train and why; here a refusal only names the part.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerasreg.errors import UserError
 from kerasreg.population.blueprint import Blueprint
-from kerasreg.population.lifting_layers import Chain, refuse
+from kerasreg.population.lifting_layers import Chain, require
 from kerasreg.population.lifting_training import read_loss, read_optimizer
 
 if TYPE_CHECKING:
@@ -48,10 +47,9 @@ def lift(model: keras.Model) -> Lifted:
     AdamW with a plain number as learning rate; losses: the cross-entropies, MSE, MAE and Huber.
 
     Raises:
-        UserError: What stands in the way: the layer (or optimiser, or loss) and the reason.
+        UserError: The model is no such stack; the message names the part that is not.
     """
-    if not getattr(model, "compiled", False):
-        raise UserError("model: expected a compiled Keras model; call model.compile(...) first.")
+    require(getattr(model, "compiled", False), "a model that is not compiled")
     chain = Chain()
     for layer in layers_in_order(model):
         chain.add(layer)
@@ -81,34 +79,20 @@ def layers_in_order(model: keras.Model) -> list[keras.layers.Layer]:
 
     kind = type(model)
     functional = kind.__name__ == "Functional" and kind.__module__.startswith("keras.")
-    if kind is not keras.Sequential and not functional:
-        raise UserError(
-            f"model {model.name!r}: expected a Sequential or functional model, "
-            f"got the class {kind.__name__}."
-        )
-    if not model.built:
-        raise UserError(
-            f"model {model.name!r}: expected a built model; start it with keras.Input(shape)."
-        )
+    require(kind is keras.Sequential or functional, f"the class {kind.__name__}")
+    require(model.built, "a model that is not built")
     graph = model._functional if kind is keras.Sequential else model
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise UserError(
-            f"model {model.name!r}: expected one input and one output, "
-            f"got {len(graph.inputs)} and {len(graph.outputs)}."
-        )
+    require(len(graph.inputs) == len(graph.outputs) == 1, "more than one input or output")
     layers: list[keras.layers.Layer] = []
     depths = graph._nodes_by_depth
     for depth in sorted(depths, reverse=True):
         nodes = depths[depth]
         layer = nodes[-1].operation
-        if len(nodes) > 1 or len(nodes[0].input_tensors) > 1:
-            refuse(layer, "the model branches here")
-        if layer in layers:
-            refuse(layer, "it is used twice")
+        require(len(nodes) == 1 and len(nodes[0].input_tensors) <= 1, layer)
+        require(layer not in layers, layer)
         # A `training` given in the call has no effect: Keras' fit and evaluate set it.
         arguments = nodes[0].arguments
         more = [*arguments.args[1:], *(v for n, v in arguments.kwargs.items() if n != "training")]
-        if any(value is not None for value in more):
-            refuse(layer, "it is called with further arguments")
+        require(all(value is None for value in more), layer)
         layers.append(layer)
     return layers

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Hashable
 from functools import cache
 from numbers import Real
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from kerasreg.errors import UserError
 from kerasreg.stacks import LayerSpec
@@ -33,9 +33,19 @@ _SAME_IN_OPS = (
 _SAME_IN_TENSORFLOW = (*_SAME_IN_OPS, "gelu")
 
 
-def refuse(layer: keras.layers.Layer, reason: str) -> NoReturn:
-    """Raise the `UserError` that names a layer and why it cannot be lifted."""
-    raise UserError(f"layer {layer.name!r} ({type(layer).__name__}): {reason}.")
+def require(holds: bool, what: keras.layers.Layer | str) -> None:
+    """Check what a stack needs of a model.
+
+    Args:
+        holds: Whether it is so.
+        what: The layer, or the part of the model in words, that the check is about.
+
+    Raises:
+        UserError: It is not so; the message names `what`.
+    """
+    if not holds:
+        named = what if isinstance(what, str) else f"layer {what.name!r} ({type(what).__name__})"
+        raise UserError(f"models: expected stacks of plain Dense layers, got {named}.")
 
 
 class Chain:
@@ -64,24 +74,18 @@ class Chain:
         Raises:
             UserError: The layer cannot be lifted.
         """
-        kind = type(layer).__name__
         # A class of the same name, or derived, may compute something else.
-        if not type(layer).__module__.startswith("keras.src.layers."):
-            refuse(layer, "its class is not one of Keras' own layers")
-        read = getattr(self, f"_read_{kind}", None)
-        if read is None:
-            refuse(layer, "a population has no such layer")
+        require(type(layer).__module__.startswith("keras.src.layers."), layer)
+        read = getattr(self, f"_read_{type(layer).__name__}", None)
+        require(read is not None, layer)
         self._check(layer)
         read(layer)
         self._last = layer
 
     def close(self) -> None:
-        """Check that the chain ends as a stack does."""
-        if not self._dense:
-            raise UserError("model: expected at least one Dense layer, got none.")
-        last = next(s for s in reversed(self.specs) if s.kind != "activation")
-        if last.kind != "dense":
-            refuse(self._last, "the model must end with a Dense layer and its activation")
+        """Check that the chain ends as a stack does: with a Dense layer and its activation."""
+        kinds = [spec.kind for spec in self.specs if spec.kind != "activation"]
+        self.require_last(kinds[-1:] == ["dense"])
 
     @property
     def last_activation(self) -> str:
@@ -92,28 +96,21 @@ class Chain:
         """Drop the softmax or sigmoid at the end: what stays gives logits."""
         self.specs.pop()
 
-    def refuse_last(self, reason: str) -> NoReturn:
-        """Refuse the model's last layer."""
-        refuse(self._last, reason)
+    def require_last(self, holds: bool) -> None:
+        """`require` of the model's last layer."""
+        require(holds, self._last or "a model without layers")
 
     def _check(self, layer: keras.layers.Layer) -> None:
-        """What holds for every kind of layer."""
+        """What holds for every kind of layer: one dtype, no part frozen, penalties on kernels."""
         policy = layer.dtype_policy
-        if policy.compute_dtype != policy.variable_dtype or policy.compute_dtype not in DTYPES:
-            refuse(layer, f"expected float32, got the dtype policy {policy.name!r}")
-        if self.dtype not in ("", policy.compute_dtype):
-            refuse(layer, f"expected {self.dtype} like the layers before, got {policy.name!r}")
+        require(policy.compute_dtype == policy.variable_dtype, layer)
+        require(policy.compute_dtype in ((self.dtype,) if self.dtype else DTYPES), layer)
         self.dtype = policy.compute_dtype
-        if layer.weights and not layer.trainable:
-            refuse(layer, "it is frozen (trainable=False)")
-        if getattr(layer, "activity_regularizer", None) is not None:
-            refuse(layer, "it has an activity_regularizer")
-        for part in ("bias", "gamma", "beta"):
-            if getattr(layer, f"{part}_regularizer", None) is not None:
-                refuse(layer, f"it has a {part}_regularizer")
-        for part in ("kernel", "bias", "gamma", "beta"):
-            if getattr(layer, f"{part}_constraint", None) is not None:
-                refuse(layer, f"it has a {part}_constraint")
+        require(layer.trainable or not layer.weights, layer)
+        penalties = [f"{part}_regularizer" for part in ("activity", "bias", "gamma", "beta")]
+        constraints = [f"{part}_constraint" for part in ("kernel", "bias", "gamma", "beta")]
+        for name in (*penalties, *constraints):
+            require(getattr(layer, name, None) is None, layer)
 
     def _append(
         self,
@@ -129,33 +126,24 @@ class Chain:
             self.sources[position] = layer
         return position
 
-    def _flat(self, layer: keras.layers.Layer) -> None:
-        if self._axes != 1:
-            refuse(layer, f"expected (rows, features), got {self._axes} axes; put Flatten first")
-
     def _read_InputLayer(self, layer: keras.layers.Layer) -> None:
         shape = layer.batch_shape[1:]
-        if not shape or any(size is None for size in shape):
-            refuse(layer, f"expected a shape without unknown sizes, got {shape}")
-        if layer.sparse or getattr(layer, "ragged", False):
-            refuse(layer, "sparse and ragged inputs are not supported")
+        require(bool(shape) and None not in shape, layer)
+        require(not (layer.sparse or getattr(layer, "ragged", False)), layer)
         self.features = self.width = math.prod(shape)
         self._axes = len(shape)
 
     def _read_Flatten(self, layer: keras.layers.Layer) -> None:
-        if layer.data_format == "channels_first" and self._axes > 1:
-            refuse(layer, "expected data_format 'channels_last'")
+        require(layer.data_format == "channels_last" or self._axes == 1, layer)
         self._axes = 1
 
     def _read_Rescaling(self, layer: keras.layers.Layer) -> None:
-        if not (isinstance(layer.scale, Real) and isinstance(layer.offset, Real)):
-            refuse(layer, "expected numbers as scale and offset")
+        require(isinstance(layer.scale, Real) and isinstance(layer.offset, Real), layer)
         self._append("rescaling", rescaling=(float(layer.scale), float(layer.offset)))
 
     def _read_Dense(self, layer: keras.layers.Layer) -> None:
-        self._flat(layer)
-        if layer.quantization_mode is not None or layer.lora_enabled:
-            refuse(layer, "quantised and LoRA layers are not supported")
+        require(self._axes == 1, layer)
+        require(layer.quantization_mode is None and not layer.lora_enabled, layer)
         self._dense += 1
         position = self._append("dense", layer, units=layer.units, use_bias=layer.use_bias)
         self.width = layer.units
@@ -170,28 +158,23 @@ class Chain:
         regularizer = layer.kernel.regularizer
         if regularizer is None:
             return 0.0, 0.0
-        if type(regularizer) not in (regularizers.L1, regularizers.L2, regularizers.L1L2):
-            name = type(regularizer).__name__
-            refuse(layer, f"expected L1, L2 or L1L2 as kernel_regularizer, got {name}")
+        kinds = (regularizers.L1, regularizers.L2, regularizers.L1L2)
+        require(type(regularizer) in kinds, layer)
         l1, l2 = getattr(regularizer, "l1", 0.0), getattr(regularizer, "l2", 0.0)
         return float(l1), float(l2)
 
     def _activation(self, layer: keras.layers.Layer, function: Callable) -> None:
         name = activation_name(function)
-        if name == "linear":
-            return
-        if name not in (*ELEMENTWISE, *PROBABILITIES):
-            refuse(layer, f"expected a built-in elementwise activation, got {_called(function)}")
-        self._append("activation", activation=name)
+        require(name in (*ELEMENTWISE, *PROBABILITIES), layer)
+        if name != "linear":
+            self._append("activation", activation=name)
 
     def _read_Activation(self, layer: keras.layers.Layer) -> None:
         self._activation(layer, layer.activation)
 
     def _read_ReLU(self, layer: keras.layers.Layer) -> None:
-        if layer.threshold or (layer.max_value is not None and layer.negative_slope):
-            refuse(layer, "expected threshold 0, and max_value or negative_slope but not both")
-        if layer.max_value not in (None, 6):
-            refuse(layer, f"expected max_value None or 6, got {layer.max_value}")
+        require(not layer.threshold and layer.max_value in (None, 6), layer)
+        require(layer.max_value is None or not layer.negative_slope, layer)
         slope = float(layer.negative_slope)
         name = "relu6" if layer.max_value else f"leaky_relu:{slope!r}" if slope else "relu"
         self._append("activation", activation=name)
@@ -200,13 +183,11 @@ class Chain:
         self._append("activation", activation=f"leaky_relu:{float(layer.negative_slope)!r}")
 
     def _read_ELU(self, layer: keras.layers.Layer) -> None:
-        if layer.alpha != 1:
-            refuse(layer, f"expected alpha 1, got {layer.alpha}")
+        require(layer.alpha == 1, layer)
         self._append("activation", activation="elu")
 
     def _read_Dropout(self, layer: keras.layers.Layer) -> None:
-        if layer.noise_shape is not None:
-            refuse(layer, f"expected noise_shape None, got {layer.noise_shape}")
+        require(layer.noise_shape is None, layer)
         # A second dropout behind the same Dense needs other draws.
         index = self._dense if self._dense not in self._sites else 1000 + len(self.specs)
         self._sites.add(index)
@@ -216,21 +197,17 @@ class Chain:
     def _normalization(
         self, layer: keras.layers.Layer, kind: str, axis: int | list[int], groups: int = 0
     ) -> None:
-        self._flat(layer)
-        if axis not in (-1, 1, [-1], [1]):
-            refuse(layer, f"expected the last axis, got axis {axis}")
+        require(self._axes == 1 and axis in (-1, 1, [-1], [1]), layer)
         position = self._append(kind, layer, center=layer.center, scale=layer.scale, groups=groups)
         self.values[position, "epsilon"] = float(layer.epsilon)
         self.values[position, "momentum"] = float(getattr(layer, "momentum", 0.0))
 
     def _read_BatchNormalization(self, layer: keras.layers.Layer) -> None:
-        if getattr(layer, "renorm", False) or layer.synchronized:
-            refuse(layer, "renorm and synchronized are not supported")
+        require(not (getattr(layer, "renorm", False) or layer.synchronized), layer)
         self._normalization(layer, "batch", layer.axis)
 
     def _read_LayerNormalization(self, layer: keras.layers.Layer) -> None:
-        if layer.rms_scaling:
-            refuse(layer, "rms_scaling is not supported")
+        require(not layer.rms_scaling, layer)
         self._normalization(layer, "layer", layer.axis)
 
     def _read_GroupNormalization(self, layer: keras.layers.Layer) -> None:
@@ -254,9 +231,3 @@ def _activation_names() -> dict[Callable, str]:
     found |= {getattr(keras.ops, name): name for name in _SAME_IN_OPS}
     names = (*ELEMENTWISE, *PROBABILITIES, "log_softmax")
     return found | {keras.activations.get(name): name for name in names}
-
-
-def _called(function: Any) -> str:
-    name = repr(getattr(function, "__name__", type(function).__name__))
-    module = getattr(function, "__module__", None) or type(function).__module__
-    return name if module.startswith("keras.") else f"{name} of {module}"
