@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from kerasreg.errors import UserError
 from kerasreg.losses import DataLoss
-from kerasreg.objectives import direction
 from kerasreg.population.lifting_layers import PROBABILITIES, activation_name
 from kerasreg.population.lifting_training import loss_kind
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether
-from kerasreg.tuner.targets import ERRORS, takes_one_hot
+from kerasreg.tuner.target_rows import ERRORS, takes_one_hot
 
 # By the population's loss, which metric of Keras is which of its curves.
 _ACCURACY = dict.fromkeys(("accuracy", "acc"), "accuracy")
@@ -108,27 +106,3 @@ def _is_loss_of(metric: DataLoss, loss: str, logits: bool) -> bool:
     except UserError:
         return False
     return kind == loss and not smoothing and (from_logits or not logits or loss in ERRORS)
-
-
-def population_objective(
-    name: str, mode: str | None, names: Mapping[str, str], what: str = "the objective"
-) -> str:
-    """The population's name of a keras-tuner objective or of what `EarlyStopping` monitors.
-
-    Args:
-        name: In the user's logs.
-        mode: `"min"`, `"max"`, or None for what goes with the curve.
-        names: As `curve_names` gives them.
-        what: For the message.
-
-    Raises:
-        CannotTrainTogether: A population does not measure it, or not in that direction.
-    """
-    curve = names.get(name.removeprefix("val_"))
-    if (
-        not name.startswith("val_")
-        or curve in (None, "penalty")
-        or mode not in (None, direction(curve))
-    ):
-        raise CannotTrainTogether(f"{what} {name!r}" + (f" ({mode})" if mode else ""))
-    return f"val_{curve}"

@@ -17,11 +17,11 @@ from kerasreg.population.blueprint import blueprint_of_config
 from kerasreg.population.general import lift_model
 from kerasreg.population.lifting import lift
 from kerasreg.stacks import StackConfig
-from kerasreg.tuner.curve_names import curve_names, population_objective, stack_curve_names
+from kerasreg.tuner.curve_names import curve_names, stack_curve_names
 from kerasreg.tuner.fit_arguments import FitArguments, FitCallbacks, FitRows
-from kerasreg.tuner.logged_names import check_objective
+from kerasreg.tuner.objectives import check_objective, population_objective
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether
-from kerasreg.tuner.targets import check_targets
+from kerasreg.tuner.target_rows import check_targets
 
 Geometry = tuple[tuple[int, ...], int, str]
 

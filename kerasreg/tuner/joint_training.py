@@ -17,7 +17,7 @@ from kerasreg.stacks import StackConfig
 from kerasreg.tuner.fit_arguments import FitArguments
 from kerasreg.tuner.job import Geometry, Job
 from kerasreg.tuner.rows_in_memory import Columns
-from kerasreg.tuner.targets import check_targets
+from kerasreg.tuner.target_rows import check_targets
 
 
 @dataclass

@@ -23,7 +23,7 @@ from kerasreg.stacks import StackConfig, build_stack
 from kerasreg.tuner.compile_arguments import override_compile_arguments
 from kerasreg.tuner.fit_arguments import bind_fit
 from kerasreg.tuner.joint_training import execution_seed
-from kerasreg.tuner.logged_names import check_objective, refuse_unlogged
+from kerasreg.tuner.objectives import check_objective, refuse_unlogged
 from kerasreg.tuner.project_tuner import ProjectTuner
 from kerasreg.tuner.trial_results import DIVERGED, all_finite
 

@@ -21,7 +21,7 @@ from kerasreg.tuner.fit_arguments import (
 )
 from kerasreg.tuner.round_tuner import RoundTuner
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether
-from kerasreg.tuner.targets import stack_geometry
+from kerasreg.tuner.target_rows import stack_geometry
 
 # What keras-tuner calls for a trial, an epoch or a batch and a population does not.
 _NOT_CALLED = (

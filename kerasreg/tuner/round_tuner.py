@@ -19,7 +19,7 @@ from kerasreg.tuner.fit_arguments import FitArguments, SearchCall, bind_fit
 from kerasreg.tuner.job import Job, job_of
 from kerasreg.tuner.joint_training import Prepared, execution_folder, train_together
 from kerasreg.tuner.listeners import replay
-from kerasreg.tuner.logged_names import check_objective
+from kerasreg.tuner.objectives import check_objective
 from kerasreg.tuner.plain_tuner import PlainTuner
 from kerasreg.tuner.round import Round, learns
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether

@@ -1,4 +1,4 @@
-"""The names that `model.fit` will log, and whether an objective is among them."""
+"""keras-tuner's objective: as a curve of the population, and whether `model.fit` logs it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,35 @@ import keras
 import keras_tuner
 
 from kerasreg.errors import UserError
+from kerasreg.objectives import direction
 from kerasreg.tuner.curve_names import name_and_kind
+from kerasreg.tuner.rows_in_memory import CannotTrainTogether
 
 _PLAIN = ("fit", "train_step", "test_step", "compute_metrics", "get_metrics_result")
+
+
+def population_objective(
+    name: str, mode: str | None, names: Mapping[str, str], what: str = "the objective"
+) -> str:
+    """The population's name of a keras-tuner objective or of what `EarlyStopping` monitors.
+
+    Args:
+        name: In the user's logs.
+        mode: `"min"`, `"max"`, or None for what goes with the curve.
+        names: As `curve_names` gives them.
+        what: For the message.
+
+    Raises:
+        CannotTrainTogether: A population does not measure it, or not in that direction.
+    """
+    curve = names.get(name.removeprefix("val_"))
+    if (
+        not name.startswith("val_")
+        or curve in (None, "penalty")
+        or mode not in (None, direction(curve))
+    ):
+        raise CannotTrainTogether(f"{what} {name!r}" + (f" ({mode})" if mode else ""))
+    return f"val_{curve}"
 
 
 def check_objective(
