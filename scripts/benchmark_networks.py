@@ -1,0 +1,217 @@
+"""How much faster is a search over networks of any kind than keras-tuner's, on this machine?
+
+Both sides run the same random search with the same build function, data, epochs and validation;
+every number is a fresh process from the call of `search` to its end: building, tracing and
+compilation are counted on both sides, imports are not. keras-tuner trains `--peer-trials` trials,
+scaled to the full number. Medians of `--repeats`.
+
+    python scripts/benchmark_networks.py --data mnist --out runs/benchmark_networks
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+# name: (title, trials, epochs, times as fast as keras-tuner that are asked for)
+CASES = {
+    "digits_convolution": ("digits, two Conv2D + BN + dropout", 32, 10, 12),
+    "lenet": ("LeNet, 2,000 MNIST images", 16, 5, 3),
+    "embedding": ("Embedding + Conv1D", 32, 5, 10),
+    "lstm": ("LSTM(32), 28 steps", 16, 5, 4),
+}
+
+
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """8×8 images in [0, 1], and their classes."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    return (data.images[..., None] / 16).astype("float32"), data.target
+
+
+def mnist(data: str) -> tuple[np.ndarray, np.ndarray]:
+    """2,500 images in [0, 1], and their classes."""
+    if data == "mnist":
+        import keras
+
+        x, y = keras.datasets.mnist.load_data()[0]
+    else:
+        with np.load(data) as arrays:
+            x, y = arrays["x_train"], arrays["y_train"]
+    return (x[:2500, ..., None] / 255).astype("float32"), y[:2500]
+
+
+def sequences() -> tuple[np.ndarray, np.ndarray]:
+    """1,280 made-up sequences, 28 steps of 28 numbers; the class follows from the largest mean."""
+    x = np.random.default_rng(0).normal(size=(1280, 28, 28)).astype("float32")
+    return x, x.mean(axis=1).argmax(axis=1) * 10 // 28
+
+
+def words() -> tuple[np.ndarray, np.ndarray]:
+    """1,280 made-up texts of 40 words of 1,000; the class is whether rare words prevail."""
+    x = np.random.default_rng(0).integers(0, 1000, size=(1280, 40))
+    return x, (x.mean(axis=1) > 500).astype(int)
+
+
+def rows_of(case: str, data: str) -> tuple[tuple, tuple]:
+    """Training rows and validation rows, a fifth."""
+    if case == "digits_convolution":
+        x, y = digits()
+    elif case == "lenet":
+        x, y = mnist(data)
+    else:
+        x, y = sequences() if case == "lstm" else words()
+    cut = len(x) * 4 // 5
+    return (x[:cut], y[:cut]), (x[cut:], y[cut:])
+
+
+def build_function(case: str) -> Callable:
+    """What a user of keras-tuner would write."""
+    import keras
+    from keras import layers
+
+    def compiled(model: keras.Model, hp) -> keras.Model:
+        rate = hp.Float("learning_rate", 1e-4, 1e-2, sampling="log")
+        loss = "sparse_categorical_crossentropy"
+        model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
+        return model
+
+    def digits_convolution(hp):
+        dropout = hp.Float("dropout", 0.0, 0.5)
+        model = keras.Sequential([keras.Input((8, 8, 1))])
+        for filters in (16, 32):
+            model.add(layers.Conv2D(filters, 3, padding="same", use_bias=False))
+            model.add(layers.BatchNormalization())
+            model.add(layers.ReLU())
+            model.add(layers.MaxPooling2D())
+            model.add(layers.Dropout(dropout))
+        model.add(layers.Flatten())
+        model.add(layers.Dense(10, activation="softmax"))
+        return compiled(model, hp)
+
+    def lenet(hp):
+        model = keras.Sequential([keras.Input((28, 28, 1))])
+        for filters in (16, 32):
+            model.add(layers.Conv2D(filters, 5, activation="relu"))
+            model.add(layers.MaxPooling2D())
+        model.add(layers.Flatten())
+        model.add(layers.Dense(64, activation="relu"))
+        model.add(layers.Dropout(hp.Float("dropout", 0.0, 0.6)))
+        model.add(layers.Dense(10, activation="softmax"))
+        return compiled(model, hp)
+
+    def embedding(hp):
+        model = keras.Sequential([keras.Input((40,), dtype="int32")])
+        model.add(layers.Embedding(1000, 32))
+        model.add(layers.Conv1D(32, 3, activation="relu"))
+        model.add(layers.GlobalMaxPooling1D())
+        model.add(layers.Dropout(hp.Float("dropout", 0.0, 0.6)))
+        model.add(layers.Dense(2, activation="softmax"))
+        return compiled(model, hp)
+
+    def lstm(hp):
+        model = keras.Sequential([keras.Input((28, 28))])
+        model.add(layers.LSTM(32))
+        model.add(layers.Dropout(hp.Float("dropout", 0.0, 0.6)))
+        model.add(layers.Dense(10, activation="softmax"))
+        return compiled(model, hp)
+
+    return {f.__name__: f for f in (digits_convolution, lenet, embedding, lstm)}[case]
+
+
+def search(side: str, case: str, data: str, trials: int, epochs: int) -> dict:
+    """One search in this process: its seconds and its best validation accuracy."""
+    import keras_tuner
+
+    import kerasreg
+
+    train, validation = rows_of(case, data)
+    tuner_class = {"kerasreg": kerasreg.RandomSearch, "keras-tuner": keras_tuner.RandomSearch}[side]
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        tuner = tuner_class(
+            build_function(case), "val_accuracy", max_trials=trials, seed=1, directory=folder
+        )
+        tuner.search(*train, validation_data=validation, epochs=epochs, batch_size=32, verbose=0)
+        seconds = time.perf_counter() - started
+        best = tuner.oracle.get_best_trials(1)[0].score
+    return {"seconds": seconds, "best": float(best)}
+
+
+def in_fresh_process(side: str, case: str, data: str, trials: int, epochs: int) -> dict:
+    """`search` in a Python of its own."""
+    arguments = [side, case, data, str(trials), str(epochs)]
+    done = subprocess.run(
+        [sys.executable, __file__, "--worker", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    if "the plain way" in done.stderr:
+        raise SystemExit(f"{case}: trained the plain way: {done.stderr[-500:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="mnist", help="mnist, or an .npz with x_train, y_train")
+    parser.add_argument("--out", default="runs/benchmark_networks")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--peer-trials", type=int, default=4)
+    parser.add_argument("--case", choices=CASES, action="append", help="only these")
+    parser.add_argument("--quick", action="store_true", help="one case, two trials, one epoch")
+    parser.add_argument("--worker", nargs=5, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.worker:
+        side, case, data, trials, epochs = asked.worker
+        print(json.dumps(search(side, case, data, int(trials), int(epochs))))
+        return
+    cases = asked.case or list(CASES)
+    if asked.quick:
+        cases, asked.repeats, asked.peer_trials = ["digits_convolution"], 1, 1
+    table = Table("network", "kerasreg", "keras-tuner", "ratio", "bar", "best of each")
+    results = {}
+    for case in cases:
+        title, trials, epochs, bar = CASES[case]
+        if asked.quick:
+            trials, epochs = 2, 1
+        ours = [
+            in_fresh_process("kerasreg", case, asked.data, trials, epochs)
+            for _ in range(asked.repeats)
+        ]
+        theirs = [
+            in_fresh_process("keras-tuner", case, asked.data, asked.peer_trials, epochs)
+            for _ in range(asked.repeats)
+        ]
+        mine = statistics.median(run["seconds"] for run in ours)
+        peer = statistics.median(run["seconds"] for run in theirs) * trials / asked.peer_trials
+        results[case] = {"kerasreg": ours, "keras-tuner": theirs, "ratio": peer / mine}
+        table.add_row(
+            f"{title}, {trials} trials × {epochs} epochs",
+            f"{mine:.1f} s",
+            f"{peer:.0f} s",
+            f"{peer / mine:.1f}×",
+            f"{bar}×",
+            f"{ours[0]['best']:.3f} ({trials}), {theirs[0]['best']:.3f} ({asked.peer_trials})",
+        )
+    Console(width=120).print(table)
+    folder = Path(asked.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(results, indent=1))
+    print(f"Results: {folder / 'results.json'}")
+
+
+if __name__ == "__main__":
+    main()
