@@ -136,17 +136,7 @@ def compare(
         UserError: Fewer than two pairs, unequal lengths, numbers that are not finite, or an
             argument out of range.
     """
-    fixed = np.ndim(b) == 0
-    a, b = _paired(a, b)
-    if not (math.isfinite(smallest_effect) and smallest_effect >= 0):
-        raise UserError(
-            "Expected smallest_effect to be a finite number of at least 0. "
-            f"Received: smallest_effect={smallest_effect!r}."
-        )
-    comparison = _comparison(
-        a - b, "difference", smallest_effect, alpha, seed, (a.mean(), b.mean())
-    )
-    return dataclasses.replace(comparison, unit=unit, fixed=fixed)
+    return _comparison(a, b, "difference", smallest_effect, alpha, seed, unit)
 
 
 def compare_ratios(
@@ -174,22 +164,7 @@ def compare_ratios(
     Raises:
         UserError: As `compare`, and for results that are not positive.
     """
-    fixed = np.ndim(b) == 0
-    a, b = _paired(a, b)
-    for name, values in (("a", a), ("b", b)):
-        if np.any(values <= 0):
-            raise UserError(
-                f"Expected positive numbers to take ratios of. Received: {name} with "
-                f"{values[values <= 0][0]!r}; compare differences instead."
-            )
-    if not (math.isfinite(smallest_ratio) and smallest_ratio >= 1):
-        raise UserError(
-            "Expected smallest_ratio to be a finite factor of at least 1. "
-            f"Received: smallest_ratio={smallest_ratio!r}."
-        )
-    means = tuple(np.exp(np.mean(np.log(values))) for values in (a, b))
-    comparison = _comparison(np.log(a) - np.log(b), "ratio", smallest_ratio, alpha, seed, means)
-    return dataclasses.replace(comparison, unit=unit, fixed=fixed)
+    return _comparison(a, b, "ratio", smallest_ratio, alpha, seed, unit)
 
 
 def _paired(a: ArrayLike, b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -214,18 +189,41 @@ def _paired(a: ArrayLike, b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return a, b
 
 
+def _positive(a: np.ndarray, b: np.ndarray) -> None:
+    for name, values in (("a", a), ("b", b)):
+        if np.any(values <= 0):
+            raise UserError(
+                f"Expected positive numbers to take ratios of. Received: {name} with "
+                f"{values[values <= 0][0]!r}; compare differences instead."
+            )
+
+
 def _comparison(
-    differences: np.ndarray,
+    a: ArrayLike,
+    b: ArrayLike,
     scale: Scale,
     smallest_effect: float,
     alpha: float,
     seed: int,
-    means: tuple[float, float],
+    unit: str,
 ) -> Comparison:
+    fixed = np.ndim(b) == 0
+    a, b = _paired(a, b)
+    to_line, from_line = np.asarray, float
+    name, none = "smallest_effect", 0
+    if scale == "ratio":
+        _positive(a, b)
+        to_line, from_line = np.log, np.exp
+        name, none = "smallest_ratio", 1
+    if not (math.isfinite(smallest_effect) and smallest_effect >= none):
+        raise UserError(
+            f"Expected {name} to be a finite number of at least {none}. "
+            f"Received: {name}={smallest_effect!r}."
+        )
     if not 0 < alpha < 0.5:
         raise UserError(f"Expected alpha between 0 and 0.5. Received: alpha={alpha!r}.")
-    to_line, from_line = (np.log, np.exp) if scale == "ratio" else (float, float)
     margin = float(to_line(smallest_effect))
+    differences = to_line(a) - to_line(b)
     mean = differences.mean()
     error = differences.std(ddof=1) / math.sqrt(len(differences))
     freedom = len(differences) - 1
@@ -245,9 +243,11 @@ def _comparison(
         family_size=1,
         exact=len(differences) <= EXACT_PAIRS,
         alpha=float(alpha),
-        mean_a=float(means[0]),
-        mean_b=float(means[1]),
+        mean_a=float(from_line(to_line(a).mean())),
+        mean_b=float(from_line(to_line(b).mean())),
         differences=tuple(float(value) for value in differences),
+        unit=unit,
+        fixed=fixed,
     )
 
 

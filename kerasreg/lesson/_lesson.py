@@ -17,7 +17,7 @@ from kerasreg.lesson._judging import Conclusion, Test, concluded, decide_togethe
 from kerasreg.lesson._panels import Panel, draw
 from kerasreg.lesson._progress import Progress
 from kerasreg.lesson._runs import Runs
-from kerasreg.lesson._training import choose_arms, run_folder, train_arms, write_scalars
+from kerasreg.lesson._training import best_candidate, run_folder, train_arms, write_scalars
 from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
@@ -190,17 +190,22 @@ class Lesson:
         """
         count = 1 if self.quick else seeds
         epochs = min(epochs, QUICK_EPOCHS) if self.quick else epochs
-        tried = sum(map(len, candidates.values()))
-        with Progress(f"{label}: {tried} candidates × {count} seeds") as progress:
-            chosen, scores = choose_arms(
-                candidates,
+        grid = {f"{arm}/{n}": c for arm, named in candidates.items() for n, c in named.items()}
+        with Progress(f"{label}: {len(grid)} candidates × {count} seeds") as progress:
+            runs = train_arms(
+                grid,
                 data,
+                lambda seed: data.tuning,
                 range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + count),
                 epochs=epochs,
                 batch_size=batch_size,
+                every=epochs,
                 progress=progress,
-                worst=worst,
             )
+        chosen, scores = {}, {}
+        for arm, named in candidates.items():
+            tried = {name: runs[f"{arm}/{name}"] for name in named}
+            chosen[arm], scores[arm] = best_candidate(tried, worst)
         best = {arm: candidates[arm][name] for arm, name in chosen.items()}
         self._remember(label, best, data, epochs=epochs, batch_size=batch_size)
         self.settings[label] |= {"seeds": count, "chosen": chosen}
@@ -288,11 +293,6 @@ class Lesson:
             caption: What one sees in it, for the report and for those who cannot see it.
             columns: Panels in a row, by default up to three.
         """
-        figure = draw(f"{title} ({self.data_name_short})", panels, columns)
+        figure = draw(f"{title} ({Path(self.data_name).name})", panels, columns)
         self.figures.append((figure, caption))
         return figure
-
-    @property
-    def data_name_short(self) -> str:
-        """The data's name for a heading: a file's without its folder."""
-        return Path(self.data_name).name

@@ -6,6 +6,7 @@ import io
 import json
 import time
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -132,7 +133,7 @@ def command(lesson: Lesson) -> str:
     """The line that runs the lesson again."""
     quick = " --quick" if lesson.quick else ""
     return (
-        f"python scripts/{lesson.name}.py --data {lesson.data_name_short} "
+        f"python scripts/{lesson.name}.py --data {Path(lesson.data_name).name} "
         f"--seeds {len(lesson.seeds)}{quick}"
     )
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerasreg.errors import UserError
 from kerasreg.evidence import Times
 from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
     import keras
 
-    from kerasreg.population import MemberResult
+    from kerasreg.population import MemberResult, Population
 
 #: Curve of an arm -> the population's name for it. Its "validation" rows are the test rows here.
 CURVES = {
@@ -135,8 +134,8 @@ class Runs:
 
     arms: dict[str, Arm]
     seeds: tuple[int, ...]
-    _models: dict[str, Callable[[int], keras.Model]] = field(default_factory=dict, repr=False)
-    _kernels: dict[str, Callable[[int], list[np.ndarray]]] = field(default_factory=dict, repr=False)
+    # By arm: its population, and the index of its first member there.
+    _members: dict[str, tuple[Population, int]] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, arm: str) -> Arm:
         return self.arms[arm]
@@ -146,11 +145,15 @@ class Runs:
 
     def model(self, arm: str, seed: int = 0) -> keras.Model:
         """The trained Keras model of an arm; `seed` counts along the arrays' first axis."""
-        return self._models[arm](seed)
+        population, first = self._members[arm]
+        return population.member(first + seed)
 
     def kernels(self, arm: str, seed: int = 0) -> list[np.ndarray]:
         """The trained kernels of a run, hidden ones in order, then the output's, (in, out) each."""
-        return self._kernels[arm](seed)
+        population, first = self._members[arm]
+        parameters = population.blueprint.parameters()
+        weights = population.get_weights(first + seed)
+        return [w for p, w in zip(parameters, weights, strict=True) if p.name == "kernel"]
 
     def per_run(self, arm: str, measure: Callable[[list[np.ndarray]], float]) -> np.ndarray:
         """A number of each run's kernels, (seeds,): `per_run(arm, squared_norm)`."""
@@ -208,13 +211,3 @@ def arm_of_results(
             arrays[name][index, whole:] = filler
     diverged = np.array([result.status == "diverged" for result in results])
     return Arm(config, epochs, epochs * steps_per_epoch, **arrays, diverged=diverged)
-
-
-def check_arms(arms: Mapping[str, StackConfig]) -> None:
-    """Refuse an empty comparison.
-
-    Raises:
-        UserError: No arms.
-    """
-    if not arms:
-        raise UserError("arms: expected at least one, got none.")

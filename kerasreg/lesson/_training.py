@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from kerasreg.data import Split
+from kerasreg.errors import UserError
 from kerasreg.lesson._data import LessonData
 from kerasreg.lesson._progress import Progress
-from kerasreg.lesson._runs import Arm, Runs, arm_of_results, check_arms
+from kerasreg.lesson._runs import Arm, Runs, arm_of_results
 from kerasreg.stacks import StackConfig
 
 #: Rows that activation histograms are taken of.
@@ -46,22 +47,27 @@ def train_arms(
         events: Folder for event files, one run folder an arm; None writes none.
         histograms: Arms whose first run writes activation histograms.
         dtype: As in `Population`.
+
+    Raises:
+        UserError: No arms.
     """
     from kerasreg.population import Population
 
-    check_arms(arms)
+    if not arms:
+        raise UserError("arms: expected at least one, got none.")
     draws = [data.draw(seed) for seed in seeds]
     tests = [judging(seed) for seed in seeds]
     folds = [((draw.x, draw.y), (t.x, t.y)) for draw, t in zip(draws, tests, strict=True)]
     measured = np.array([e for e in range(1, epochs + 1) if e % every == 0 or e == epochs])
     steps = math.ceil(data.train_size / batch_size)
     trained: dict[str, Arm] = {}
-    models: dict[str, Callable] = {}
-    kernels: dict[str, Callable] = {}
-    groups = _by_structure(arms)
+    places: dict[str, tuple[Population, int]] = {}
+    structures: dict[tuple, list[str]] = {}
+    for name, config in arms.items():
+        structures.setdefault(config.structure(), []).append(name)
     total = len(arms) * len(seeds)
     done = 0
-    for names in groups:
+    for names in structures.values():
         population = Population(
             [arms[name] for name in names for _ in seeds],
             data.input_shape,
@@ -87,30 +93,12 @@ def train_arms(
         for name in names:
             members = results[first[name] : first[name] + len(seeds)]
             trained[name] = arm_of_results(arms[name], members, measured, steps, data.classes)
-            models[name] = partial(_model, population, first[name])
-            kernels[name] = partial(_kernels, population, first[name])
-    runs = Runs({name: trained[name] for name in arms}, tuple(seeds), models, kernels)
+            places[name] = population, first[name]
+    runs = Runs({name: trained[name] for name in arms}, tuple(seeds), places)
     if events is not None:
         for name, arm in runs.arms.items():
             write_curves(run_folder(events, name), arm)
     return runs
-
-
-def _by_structure(arms: Mapping[str, StackConfig]) -> list[list[str]]:
-    groups: dict[tuple, list[str]] = {}
-    for name, config in arms.items():
-        groups.setdefault(config.structure(), []).append(name)
-    return list(groups.values())
-
-
-def _model(population, first: int, seed: int):
-    return population.member(first + seed)
-
-
-def _kernels(population, first: int, seed: int) -> list[np.ndarray]:
-    weights = population.get_weights(first + seed)
-    parameters = population.blueprint.parameters()
-    return [w for p, w in zip(parameters, weights, strict=True) if p.name == "kernel"]
 
 
 def run_folder(events: Path, name: str) -> Path:
@@ -147,44 +135,6 @@ def write_scalars(
     with EventWriter(folder) as writer:
         for index, step in enumerate(steps):
             writer.scalars(int(step), {tag: float(v[index]) for tag, v in means.items()})
-
-
-def choose_arms(
-    candidates: Mapping[str, Mapping[str, StackConfig]],
-    data: LessonData,
-    seeds: Sequence[int],
-    *,
-    epochs: int,
-    batch_size: int,
-    progress: Progress,
-    worst: bool = False,
-) -> tuple[dict[str, str], dict[str, dict[str, float]]]:
-    """Find each arm's best candidate on the tuning rows; see `Lesson.choose`.
-
-    Returns:
-        Arm -> name of its best candidate, and arm -> candidate -> accuracy on tuning rows, the
-        mean over seeds or that of the worst.
-    """
-    grid = {
-        f"{arm}/{name}": config
-        for arm, configs in candidates.items()
-        for name, config in configs.items()
-    }
-    runs = train_arms(
-        grid,
-        data,
-        lambda seed: data.tuning,
-        seeds,
-        epochs=epochs,
-        batch_size=batch_size,
-        every=epochs,
-        progress=progress,
-    )
-    best, scores = {}, {}
-    for arm, configs in candidates.items():
-        finals = {name: runs[f"{arm}/{name}"] for name in configs}
-        best[arm], scores[arm] = best_candidate(finals, worst)
-    return best, scores
 
 
 def best_candidate(finals: Mapping[str, Arm], worst: bool) -> tuple[str, dict[str, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kerasreg.errors import UserError
@@ -52,7 +53,7 @@ def path_of_models(
     folds: Sequence[int] | None,
     groups: Sequence[int] | None,
     dtype: str | None,
-    general: bool | None,
+    general: bool,
 ) -> tuple[Path, list[Member]]:
     """Members with the values and weights of these models, and how they are computed.
 
@@ -64,26 +65,21 @@ def path_of_models(
 
     if not models:
         raise UserError("models: expected at least one model, got an empty list.")
-    lifted = None
+    stacks = []
     if not general:
-        try:
-            lifted = [lift(model) for model in models]
-        except UserError:
-            # What no stack is may be a model of another kind.
-            if general is not None:
-                raise
-    of_stacks = lifted is not None
-    if not of_stacks:
-        lifted = [lift_model(model) for model in models]
+        # What is no stack may be a model of another kind.
+        with suppress(UserError):
+            stacks = [lift(model) for model in models]
+    lifted = stacks or [lift_model(model) for model in models]
     places = _places(len(lifted), seeds, folds, groups)
     members = [
         Member(None, *place, item.values, item.weights, model)
         for item, place, model in zip(lifted, places, models, strict=True)
     ]
-    if not of_stacks:
+    if not stacks:
         return GeneralPath(lifted), members
-    first = lifted[0]
-    for index, item in enumerate(lifted):
+    first = stacks[0]
+    for index, item in enumerate(stacks):
         if (item.blueprint, item.dtype) != (first.blueprint, first.dtype):
             raise UserError(f"models: expected one structure, but models 0 and {index} differ.")
     task = "regression" if first.blueprint.metric == "mae" else "classification"

@@ -82,7 +82,7 @@ class Population:
         folds: Sequence[int] | None = None,
         groups: Sequence[int] | None = None,
         dtype: str | None = None,
-        general: bool | None = None,
+        general: bool = False,
     ) -> Population:
         """Train existing compiled models of one structure, from their weights, with their values.
 
@@ -94,7 +94,7 @@ class Population:
                 may be. Their weights are not changed.
             seeds, folds, groups: As the class does.
             dtype: Of a stack's arrays; by default the models'.
-            general: Whether to take the general path; None for where it is needed.
+            general: Whether to take the general path even for stacks.
 
         Raises:
             UserError: A layer, optimiser or loss that no path can hold, by name; or models of

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from kerasreg.objectives import Direction, direction
 from kerasreg.population.blueprint import Blueprint
-from kerasreg.population.keras_models import MemberModels
 from kerasreg.population.members import InitialWeights, Member
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.program import Program, ProgramKey, program
@@ -19,9 +18,10 @@ from kerasreg.population.rows import Rows, gather_rows
 from kerasreg.population.sizes import largest_cohort, state_bytes, training_bytes
 from kerasreg.population.stack_chunk import StackChunk
 from kerasreg.population.values import active_names, stack_values
+from kerasreg.stacks import build_stack
 
 if TYPE_CHECKING:
-    pass
+    import keras
 
 #: Largest arrays of one call of `predict`, in floats.
 PREDICT_FLOATS = 50_000_000
@@ -47,11 +47,11 @@ class StackPath:
         dtype: str,
     ):
         self.structure, self.dtype = blueprint, dtype
-        self._models = MemberModels(blueprint, input_shape, task)
+        self._input_shape, self._task = input_shape, task
+        self._shell: keras.Model | None = None
         self._initial = InitialWeights(blueprint, dtype)
         # Decided for all members at once: a chunk's program must not depend on who is in it.
         self._active = active_names([member.values for member in members], blueprint)
-        self.build, self.write = self._models.build, self._models.write
 
     def gather(self, folds: Sequence[tuple[tuple, tuple]]) -> Rows:
         """See `Path.gather`."""
@@ -79,22 +79,59 @@ class StackPath:
         """See `Path.initial`."""
         return [array[0] for array in self._initial.stack([member])]
 
+    def build(self, member: Member) -> keras.Model:
+        """See `Path.build`."""
+        outputs = self.structure.outputs
+        if member.source is None:
+            return build_stack(member.config, self._input_shape, outputs, self._task, member.seed)
+        import keras
+
+        model = keras.models.clone_model(member.source)
+        model.compile_from_config(member.source.get_compile_config())
+        if not self.structure.decay_all:
+            # An optimiser's configuration forgets what it leaves out.
+            model.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        return model
+
+    def write(self, weights: Sequence[np.ndarray], model: keras.Model) -> None:
+        """See `Path.write`."""
+        for variable, array in zip(self._variables(model), weights, strict=True):
+            variable.assign(array.reshape(variable.shape))
+
     def save(self, member: Member, weights: Sequence[np.ndarray], file: str | File) -> None:
         """See `Path.save`.
 
         One model serves all members: the file holds neither dropout rates nor penalties. Of the
         optimiser it holds the learning rate.
         """
-        model = self._models.shell(member)
-        self._models.write(weights, model)
+        model = self._model_of_all(member)
+        self.write(weights, model)
         model.optimizer.learning_rate = member.values[-1, "learning_rate"]
         model.save_weights(file)
 
     def load(self, member: Member, file: str | File) -> list[np.ndarray]:
         """See `Path.load`."""
-        model = self._models.shell(member)
+        model = self._model_of_all(member)
         model.load_weights(file)
-        return self._models.read(model)
+        shapes = [parameter.shape for parameter in self.structure.parameters()]
+        variables = zip(self._variables(model), shapes, strict=True)
+        return [variable.numpy().reshape(shape) for variable, shape in variables]
+
+    def _model_of_all(self, member: Member) -> keras.Model:
+        """One model for all members' weights, made of the first: building costs time."""
+        if self._shell is None:
+            self._shell = self.build(member)
+            optimizer = self._shell.optimizer
+            # A fresh optimiser: a built one's slots would be in the file, and warned of on loading.
+            self._shell.compile(type(optimizer).from_config(optimizer.get_config()))
+        return self._shell
+
+    def _variables(self, model: keras.Model) -> list[keras.Variable]:
+        """By position, not by name: models of one structure may name their layers as they like."""
+        parameters = self.structure.parameters()
+        layers = [layer for layer in model.layers if layer.weights]
+        by_position = dict(zip(dict.fromkeys(p.layer for p in parameters), layers, strict=True))
+        return [getattr(by_position[p.layer], p.name) for p in parameters]
 
     def predict(
         self,
