@@ -232,7 +232,7 @@ def site_uniforms(members, step, rows):
     configs, seeds = zip(*members, strict=True)
     population = Population(configs, FEATURES, CLASSES, seeds=seeds)
     data = gather_rows(population.blueprint, "float32", [((x, y, None), (x, y, None))])
-    chunk = population.new_chunk(range(len(members)), data, BATCH)
+    chunk = population.path.new_chunk(population.members, data, BATCH)
     draws = chunk.program.uniforms(chunk.seeds, tf.constant(step), tf.constant(rows))
     spread = {k: chunk.program.spread(u, chunk.stream).numpy() for k, u in draws.items()}
     return population.blueprint, spread

@@ -32,7 +32,7 @@ class Run:
     folder: Path
     key: dict[str, Any]
 
-    def results(self) -> dict[str, Any] | None:
+    def stored(self) -> dict[str, Any] | None:
         """What results.json holds; None if it is not there or was made with something else."""
         try:
             made_with = json.loads((self.folder / KEY_FILE).read_bytes())
@@ -43,12 +43,9 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A lesson's results on a data set."""
+class Measured(Run):
+    """A run with its results."""
 
-    lesson: LessonScript
-    data: DataSet
-    folder: Path
     results: dict[str, Any]
 
     @property
@@ -63,12 +60,8 @@ class Measured:
 
 def measured_of(runs: Sequence[Run]) -> list[Measured]:
     """The runs that have results."""
-    found = [(run, run.results()) for run in runs]
-    return [
-        Measured(run.lesson, run.data, run.folder, results)
-        for run, results in found
-        if results is not None
-    ]
+    found = [(run, run.stored()) for run in runs]
+    return [Measured(**vars(run), results=results) for run, results in found if results is not None]
 
 
 def run_all(runs: Sequence[Run], options: Sequence[str], again: bool) -> list[str]:
@@ -82,7 +75,7 @@ def run_all(runs: Sequence[Run], options: Sequence[str], again: bool) -> list[st
     Returns:
         Titles of what failed.
     """
-    waiting = [run for run in runs if again or run.results() is None]
+    waiting = [run for run in runs if again or run.stored() is None]
     print(f"{len(runs)} runs, of which {len(runs) - len(waiting)} are there already.", flush=True)
     failed, began = [], time.monotonic()
     for count, run in enumerate(waiting, start=1):

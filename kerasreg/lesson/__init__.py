@@ -46,29 +46,15 @@ How the pieces work:
 - **Rules come first.** They are made before the first `train` call, and committed before the first
   run that decides with them: `Rule` (paired seeds), `ExactRule` (identities), `ThresholdRule` (one
   number). `lesson.smallest_effect` is a fifth of the errors, at most 1.5 points of accuracy.
-- **`lesson.data(n)`** gives draws of n training rows (all arms of a seed the same), `data.tuning`
-  for learning rates and `data.judging(seed)` (at most 2,000 rows) for verdicts only. A set without
-  a test part is split anew for each seed. `data.resized(m)` keeps tuning and test rows.
-- **`lesson.train(arms, data, epochs=, batch_size=, every=)`** trains arms × seeds. `runs[arm]` has
-  `train_accuracy`, `test_accuracy`, `train_data_loss`, `test_data_loss`, `penalty`, `gap`, all
-  (seeds, measurements); `final(name)` and `at(name, epoch)` give one value a seed;
-  `runs.stacked(name)` is (seeds, arms) for `trend` and `best_level`; `runs.model(arm, index)` is an
-  ordinary Keras model, `runs.kernels(arm, index)` only the kernels and much cheaper. A run that
-  diverges counts as chance.
-- **Equal terms:** `sooner` compares updates to an accuracy, `at_equal_accuracy` and `at_equal_loss`
-  a curve where both runs had it; they know of runs that did not arrive or never trained.
-- **`lesson.tune(arms, rates, data, epochs=, batch_size=)`** gives the arms back with their best
-  learning rates, chosen on the tuning rows with tuning seeds; `lesson.choose({arm: {name: config}},
-  …)` does the same for any setting.
-- **`lesson.log(arm, steps, {tag: values})`** writes curves, (seeds, steps), of what a lesson trains
-  without `train` to TensorBoard.
-- **`lesson.judge({name: (rule, a, b)})`** decides the comparisons of one claim, with Holm's
-  adjustment over them; a test may also be `(rule, comparison)`. What only reports is judged by a
-  call of its own and given to `conclude` as `beside=`. A premise is applied with `applies_if`.
-- **`lesson.conclude(id, *decisions, setting=, advice=, why=, beside=)`** records the verdict on a
-  claim; several decisions are its parts. What to do is chosen from `Advice` by the measured sign.
-- **`lesson.table(rows)`**, **`lesson.draw(title, *panels, caption=)`**: panels are `curves`,
-  `sweep`, `dots`, `effects`, or any function of a matplotlib `Axes`. `lesson.notes.append(text)`.
+- **Rows and runs:** `lesson.data(n)` gives draws of n training rows, and rows to tune and to judge
+  on; `lesson.train` trains arms × seeds into `runs[arm]`, an `Arm` of curves (seeds, measurements);
+  `lesson.tune` and `lesson.choose` find settings with rows and seeds that no verdict rests on.
+- **Verdicts:** `lesson.judge` decides the comparisons of one claim together, `lesson.conclude`
+  records the verdict. A premise is applied with `applies_if`. `sooner`, `at_equal_accuracy` and
+  `at_equal_loss` put two arms on equal terms first.
+- **What is shown:** `lesson.table`, `lesson.draw` with panels (`curves`, `sweep`, `dots`, `effects`
+  or any function of a matplotlib `Axes`), `lesson.log` for curves that `train` did not measure, and
+  `lesson.notes.append(text)`.
 - **`--quick`**: two seeds, two epochs, every verdict undecided; `lesson.quick` tells a script to
   shrink what it computes without `train`. Everything of a script must still run.
 - Written to `--out`: `figure.png`, `results.json`, `report.html`, `tensorboard/`. Same seeds, same

@@ -98,10 +98,7 @@ def _write_report(lesson: Lesson, results: dict[str, Any]) -> None:
     verdicts = {record["verdict"] for record in claims.values()}
     page = {
         "title": lesson.name.replace("_", " "),
-        "question": lesson.text["question"],
-        "prediction": lesson.text["prediction"],
-        "source": lesson.text["source"],
-        "rule": lesson.text["rule"],
+        **lesson.text,
         "answer": " ".join(record["take_home"] for record in claims.values()),
         "verdict": verdicts.pop() if len(verdicts) == 1 else "",
         "claims": [

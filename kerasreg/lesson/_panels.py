@@ -6,7 +6,7 @@ lesson.draw("Dropout on 300 images", curves(runs, "test_accuracy"), effects(deci
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -140,18 +140,13 @@ def dots(results: Mapping[str, np.ndarray], title: str, xlabel: str) -> Panel:
     """
 
     def panel(axes: Axes) -> None:
-        rows = np.arange(len(results))[::-1]
+        rows = _rows(axes, results, title, xlabel)
         for index, (row, values) in enumerate(zip(rows, results.values(), strict=True)):
             values = np.asarray(values, float)
             colour = SERIES[index % len(SERIES)]
             spread = np.linspace(-0.18, 0.18, len(values)) if len(values) > 1 else np.zeros(1)
             axes.plot(values, row + spread, "o", color=colour, markersize=4, alpha=0.6)
             axes.vlines(values.mean(), row - 0.32, row + 0.32, color=colour, linewidth=2.5)
-        axes.set_yticks(rows, [wrapped(name) for name in results])
-        axes.set_ylim(-0.6, len(results) - 0.4)
-        axes.grid(axis="y", visible=False)
-        axes.set_title(title)
-        axes.set_xlabel(xlabel)
 
     return panel
 
@@ -167,7 +162,7 @@ def effects(decisions: Mapping[str, Decision], title: str, xlabel: str) -> Panel
 
     def panel(axes: Axes) -> None:
         comparisons = {name: d.comparison for name, d in decisions.items() if d.comparison}
-        rows = np.arange(len(comparisons))[::-1]
+        rows = _rows(axes, comparisons, title, f"{xlabel}\n(grey: too small to matter)")
         ratio = any(c.scale == "ratio" for c in comparisons.values())
         factor = 100.0 if not ratio and "pp" in xlabel else 1.0
         for row, comparison in zip(rows, comparisons.values(), strict=True):
@@ -191,11 +186,6 @@ def effects(decisions: Mapping[str, Decision], title: str, xlabel: str) -> Panel
             )
         if ratio:
             axes.set_xscale("log")
-        axes.set_yticks(rows, [wrapped(name) for name in comparisons])
-        axes.set_ylim(-0.6, len(comparisons) - 0.4)
-        axes.grid(axis="y", visible=False)
-        axes.set_title(title)
-        axes.set_xlabel(f"{xlabel}\n(grey: too small to matter)")
 
     return panel
 
@@ -217,6 +207,17 @@ def band(
         markersize=4,
         label=label(name),
     )
+
+
+def _rows(axes: Axes, names: Collection[str], title: str, xlabel: str) -> np.ndarray:
+    """Lay out a named row for each of `names`, the first on top, and return their heights."""
+    rows = np.arange(len(names))[::-1]
+    axes.set_yticks(rows, [wrapped(name) for name in names])
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.grid(axis="y", visible=False)
+    axes.set_title(title)
+    axes.set_xlabel(xlabel)
+    return rows
 
 
 def _plain_numbers(axis: Axis) -> None:

@@ -33,10 +33,15 @@ TRAINED = 0.5
 
 def times_to(accuracy: np.ndarray, updates: np.ndarray, level: float) -> Times:
     """Updates until an accuracy, from measurements (seeds, measurements) after `updates`."""
+    arrived, index = _first_at(accuracy, level)
+    return Times(np.asarray(updates)[index].astype(float), arrived)
+
+
+def _first_at(accuracy: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which runs ever had an accuracy, and at which measurement first: else at the last one."""
     there = accuracy >= level
     arrived = there.any(axis=1)
-    index = np.where(arrived, there.argmax(axis=1), there.shape[1] - 1)
-    return Times(np.asarray(updates)[index].astype(float), arrived)
+    return arrived, np.where(arrived, there.argmax(axis=1), there.shape[1] - 1)
 
 
 @dataclass
@@ -94,8 +99,7 @@ class Arm:
         That is the first measurement with at least this training accuracy, and the last one for a
         run that never has it.
         """
-        there = self.train_accuracy >= train_accuracy
-        index = np.where(there.any(axis=1), there.argmax(axis=1), there.shape[1] - 1)
+        _, index = _first_at(self.train_accuracy, train_accuracy)
         return getattr(self, name)[np.arange(len(index)), index]
 
     def time_to(self, train_accuracy: float) -> Times:
@@ -120,7 +124,7 @@ class Arm:
 
     def reached(self, train_accuracy: float) -> np.ndarray:
         """Which runs ever had this training accuracy, (seeds,)."""
-        return (self.train_accuracy >= train_accuracy).any(axis=1)
+        return _first_at(self.train_accuracy, train_accuracy)[0]
 
 
 @dataclass
@@ -149,7 +153,10 @@ class Runs:
         return population.member(first + seed)
 
     def kernels(self, arm: str, seed: int = 0) -> list[np.ndarray]:
-        """The trained kernels of a run, hidden ones in order, then the output's, (in, out) each."""
+        """The trained kernels of a run, hidden ones in order, then the output's, (in, out) each.
+
+        Much cheaper than the `model`.
+        """
         population, first = self._members[arm]
         parameters = population.blueprint.parameters()
         weights = population.get_weights(first + seed)

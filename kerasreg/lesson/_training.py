@@ -38,15 +38,10 @@ def train_arms(
     """Train every arm with every seed; see `Lesson.train`.
 
     Args:
-        arms: Name -> setting.
-        data: Where each seed draws its training rows.
+        arms, data, seeds, epochs, batch_size, every, histograms, dtype: As there.
         judging: Seed -> the rows that count as its test rows.
-        seeds: One run of each arm a seed.
-        epochs, batch_size, every: As in `Population.fit`.
         progress: Told after every measurement.
         events: Folder for event files, one run folder an arm; None writes none.
-        histograms: Arms whose first run writes activation histograms.
-        dtype: As in `Population`.
 
     Raises:
         UserError: No arms.

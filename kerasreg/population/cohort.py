@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from kerasreg.population.chunk import Chunk
+from kerasreg.population.members import Member
 from kerasreg.population.memory import named_out_of_memory
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.runs import Group, Run, runs_of
 
-#: Makes the chunk of some members, by their indices in the population.
-NewChunk = Callable[[Sequence[int]], Chunk]
+#: Makes the chunk of some members.
+NewChunk = Callable[[Sequence[Member]], Chunk]
 Arrays = dict[str, dict[str, np.ndarray]]
 
 
@@ -59,7 +60,7 @@ class Cohort:
             self.parts = [(self._chunk(runs), runs) for runs in by_rows.values()]
 
     def _chunk(self, runs: Sequence[Run]) -> Chunk:
-        return self._new_chunk([run.index for run in runs])
+        return self._new_chunk([run.member for run in runs])
 
     def train_epochs(self) -> dict[Run, tuple[dict[str, float], float]]:
         """Train up to the next measured epoch.

@@ -54,9 +54,7 @@ def lift(model: keras.Model) -> Lifted:
     for layer in layers_in_order(model):
         chain.add(layer)
     chain.close()
-    loss, loss_values, folded = read_loss(model, chain)
-    if folded:
-        chain.take_off_last_activation()
+    loss, loss_values = read_loss(model, chain)
     rule, decay_all, optimizer_values = read_optimizer(model)
     blueprint = Blueprint(
         tuple(chain.specs), chain.features, chain.width, loss, rule, decay_all=decay_all

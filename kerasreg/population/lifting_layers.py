@@ -92,10 +92,6 @@ class Chain:
         """Name of the activation at the very end; `"linear"` without one."""
         return self.specs[-1].activation if self.specs[-1].kind == "activation" else "linear"
 
-    def take_off_last_activation(self) -> None:
-        """Drop the softmax or sigmoid at the end: what stays gives logits."""
-        self.specs.pop()
-
     def require_last(self, holds: bool) -> None:
         """`require` of the model's last layer."""
         require(holds, self._last or "a model without layers")

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 Values = dict[tuple[int, str], float]
 
 
-def read_loss(model: keras.Model, chain: Chain) -> tuple[str, Values, bool]:
-    """The blueprint's name of the loss, its values, and whether a last activation is folded in.
+def read_loss(model: keras.Model, chain: Chain) -> tuple[str, Values]:
+    """The blueprint's name of the loss, and its values.
+
+    Where the loss computes the last activation itself, it is taken off the chain.
 
     Raises:
         UserError: A loss that a stack does not have, or that does not fit the last layer.
@@ -31,7 +33,9 @@ def read_loss(model: keras.Model, chain: Chain) -> tuple[str, Values, bool]:
         chain.require_last(folded or (from_logits and last not in PROBABILITIES))
     else:
         chain.require_last(last != "softmax")
-    return loss, {(-1, "label_smoothing"): smoothing}, folded
+    if folded:
+        chain.specs.pop()
+    return loss, {(-1, "label_smoothing"): smoothing}
 
 
 def loss_kind(given: Any, reduction: str = "sum_over_batch_size") -> tuple[str, bool, float]:

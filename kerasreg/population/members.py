@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasreg.population.blueprint import Blueprint
+from kerasreg.population.optimizers import SLOTS
 from kerasreg.seeds import derive
 from kerasreg.stacks import StackConfig
 
@@ -87,8 +88,6 @@ def initial_slots(
     blueprint: Blueprint, arrays: Sequence[np.ndarray], members: Sequence[Member], dtype: str
 ) -> list[list[np.ndarray]]:
     """The optimiser's arrays before the first step."""
-    from kerasreg.population.optimizers import SLOTS
-
     slots = []
     for parameter, array in zip(blueprint.parameters(), arrays, strict=True):
         if not parameter.trainable:

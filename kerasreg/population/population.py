@@ -14,9 +14,7 @@ from kerasreg.errors import UserError
 from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.building import members_of_configs, path_of_models
 from kerasreg.population.checkpoint import Checkpoint, context_digest
-from kerasreg.population.chunk import Chunk
 from kerasreg.population.memory import named_out_of_memory
-from kerasreg.population.path import FoldedRows
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.results import EpochReport, MemberResult
 from kerasreg.population.rows import count_rows, single_fold
@@ -224,15 +222,11 @@ class Population:
             index: Watched(partial(self.member, index), self.path.write, callbacks)
             for index, callbacks in (watch or {}).items()
         }
-        new_chunk = partial(self.new_chunk, rows=rows, batch_size=plan.batch_size)
+        new_chunk = partial(self.path.new_chunk, rows=rows, batch_size=plan.batch_size)
         training = Training(runs, plan, new_chunk, watched, saved, on_epoch, on_results)
         if not cohort_size:
             cohort_size = self.path.cohort_size(plan, max(map(len, rows.train)), len(runs))
         return training.run(cohort_size, stop)
-
-    def new_chunk(self, indices: Sequence[int], rows: FoldedRows, batch_size: int) -> Chunk:
-        """Some members before their first step."""
-        return self.path.new_chunk([self.members[index] for index in indices], rows, batch_size)
 
     def get_weights(self, index: int) -> list[np.ndarray]:
         """A member's arrays in the path's order: trained ones, or the initial ones."""
