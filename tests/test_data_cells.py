@@ -216,6 +216,34 @@ def test_a_header_that_is_data_is_said_and_an_index_that_is_a_name_is_refused(tm
     assert sum(whole.describe()["rows"].values()) == ROWS + 1
     named = load(write(tmp_path / "n.csv", ["a,b,c,d,e", *data_rows()]), target="e")
     assert named.warnings == ()
+    # pandas names columns without a name by their index.
+    rows = [f"{i % 7},{i % 5},{i % 3},{'pq'[i % 2]}" for i in range(ROWS)]
+    assert load(write(tmp_path / "p.csv", ["0,1,2,3", *rows]), target="3").warnings == ()
+
+
+@pytest.mark.parametrize("header", ["#a,b,y", "# a,b,y", "// a,b,y"])
+def test_a_header_that_is_a_comment_is_the_header(tmp_path, header):
+    rows = [f"{i % 7}.5,{i % 5},{'pq'[i % 2]}" for i in range(ROWS)]
+    path = write(tmp_path / "t.csv", ["# made by hand, in May", header, *rows])
+    data = load(path, target="y")
+    assert list(columns(data)) == ["a", "b", "y"]
+    assert sum(data.describe()["class_counts"]) == ROWS
+    assert "the header is a comment" in data.notes[1]
+    data = load(path, target=-1, header=False)
+    assert list(columns(data)) == ["0", "1", "2"]
+    assert sum(data.describe()["class_counts"]) == ROWS
+
+
+def test_a_first_row_of_one_cell_is_no_title_without_a_header(tmp_path):
+    rows = [f"{i % 7}.5,{i % 5},{i % 2}" for i in range(ROWS)]
+    data = load(write(tmp_path / "t.csv", [",,1", *rows]), target=-1, header=False)
+    assert sum(data.describe()["class_counts"]) == ROWS + 1
+
+
+def test_an_infinite_cell_is_named_by_its_row_in_the_file(tmp_path):
+    lines = ["a,y", "1.5,", *(f"{'inf' if i == 3 else i % 7},{'pq'[i % 2]}" for i in range(ROWS))]
+    with pytest.raises(UserError, match=r"column 'a': row 6 is inf"):
+        load(write(tmp_path / "t.csv", lines), target="y")
 
 
 @pytest.mark.parametrize(
@@ -226,6 +254,8 @@ def test_a_header_that_is_data_is_said_and_an_index_that_is_a_name_is_refused(tm
         ["Report of May", ""],
         ["// a", "sep=;"],
         ['"Report; of May"', "", ""],
+        ["Report of May;;", ";;"],
+        [";;"],
     ],
 )
 def test_lines_above_the_header_are_skipped_and_said(tmp_path, above):
@@ -291,6 +321,8 @@ def test_a_column_that_gives_the_target_away_is_named():
     frame["b"] = rng.normal(size=ROWS) + y
     (warning,) = from_frame(frame, "y").warnings
     assert warning.startswith("alive alone predicts the target almost perfectly: a possible leak")
+    odd = frame.assign(b=[*["odd"] * 3, *frame["b"].astype(str)[3:]])
+    assert from_frame(odd, "y").warnings[0] == warning  # before all others
     assert from_frame(frame, "y", drop=["alive"]).warnings == ()
     frame["y"] = 3 * frame["a"] + 1e-4 * rng.normal(size=ROWS)
     assert "a alone predicts" in from_frame(frame, "y").warnings[0]
@@ -347,6 +379,18 @@ def test_a_date_as_the_only_feature_and_hours(tmp_path):
     assert raw(data, "when: hour")[-1] == 23.5
 
 
+@pytest.mark.parametrize("format", ["%H:%M", "%H:%M:%S", "%I:%M %p"])
+def test_times_become_hours(format):
+    times = [datetime.time(i % 24, 15 * (i % 4)) for i in range(ROWS)]
+    frame = pd.DataFrame({"at": [time.strftime(format) for time in times], "y": np.arange(ROWS)})
+    data = from_frame(frame, "y")
+    assert data.feature_names == ("at: hour",)
+    hours = [time.hour + time.minute / 60 for time in times]
+    np.testing.assert_allclose(raw(data, "at: hour"), np.sort(hours))
+    frame["at"] = [f"{i % 4}:{i % 3}" for i in range(ROWS)]
+    assert columns(from_frame(frame, "y"))["at"]["kind"] == "category"
+
+
 def test_the_order_of_day_and_month_is_said_when_no_date_shows_it():
     frame = pd.DataFrame({"when": [f"{1 + i % 12}/{1 + i % 11}/2021" for i in range(60)]})
     data = from_frame(frame.assign(b=np.arange(60) % 7, y=np.arange(60) % 2), "y")
@@ -387,7 +431,7 @@ def test_the_story_is_at_most_eight_lines_and_says_what_matters():
         "12 cells: x0 1",
         "120 train, 40 validation, 40 test; 5 folds",
         "always 'v' is right in 50.0% of the rows",
-        "more: kerasreg data",
+        "more: the page of kerasreg data",
     ):
         assert said in text
 

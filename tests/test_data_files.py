@@ -119,7 +119,7 @@ def test_one_column_besides_nothing_is_refused(tmp_path):
         (b"a,kind\n" + b"1,x\n" * 9 + b"1," + b"x" * 200_000 + b"\n", "field larger"),
         (b",".join(b"c%d" % i for i in range(2_001)) + b"\n", "2,001 columns"),
         (b"a,kind\n" + b",x\n,y\n" * 20, "every value of every feature column is missing"),
-        (b"a,kind\n" + b"inf,x\n1,y\n" * 20, "column 'a': row 0 is inf"),
+        (b"a,kind\n" + b"inf,x\n1,y\n" * 20, "column 'a': row 2 is inf"),
         (b"a,kind\n" + b"1,x\n2,x\n" * 20, "constant"),
         (b"a,kind\n" + b"1,x\n2,x\n" * 20 + b"3,y\n", "class 'y' has 1 row,"),
         (b"a,kind\n" + b"1,1.5\n2,2.5\n" * 20, None),

@@ -71,7 +71,7 @@ def assemble(
     raw = raw[kept]
     if inspect is not None:
         found = inspect(raw[np.arange(len(train))], labels.y[train], labels.task)
-        warnings = (*warnings, *found)
+        warnings = (*found, *warnings)  # a leak is the worst that can be said
     return Dataset(
         name=name,
         labels=replace(labels, y=y[kept]),

@@ -80,6 +80,8 @@ def from_frame(
     """
     written = written or Written()
     frame = frame.set_axis(unique_names([plain(str(name)) for name in frame.columns]), axis=1)
+    # Messages name a row as the user sees it, also after rows without a target are left out.
+    frame.index = pd.RangeIndex(written.first_row, written.first_row + len(frame))
     column = column_named(list(frame.columns), target)
     found = interpret(
         frame,

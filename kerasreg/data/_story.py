@@ -92,4 +92,7 @@ def _said(data: Mapping[str, Any], room: int) -> list[str]:
     if len(lines) <= room:
         return lines
     rest = len(lines) - room + 1
-    return [*lines[: room - 1], f"          and {rest} more: kerasreg data and the report say all"]
+    return [
+        *lines[: room - 1],
+        f"          and {rest} more: the page of kerasreg data and the report say all",
+    ]

@@ -72,7 +72,7 @@ def read_table(frame: pd.DataFrame) -> tuple[Table, tuple[str, ...]]:
     for name in frame.columns:
         column = _kind(frame[name], name)
         if isinstance(column, np.ndarray):
-            numbers[name] = _numeric(column, name, notes)
+            numbers[name] = _numeric(column, frame.index, name, notes)
         else:
             codes[name], values[name] = _coded(column, name)
     if all(np.isnan(column).all() for column in numbers.values()) and all(
@@ -119,13 +119,14 @@ def _kind(column: pd.Series, name: str) -> np.ndarray | pd.Series:
     )
 
 
-def _numeric(column: np.ndarray, name: str, notes: list[str]) -> np.ndarray:
+def _numeric(column: np.ndarray, index: pd.Index, name: str, notes: list[str]) -> np.ndarray:
     bad = np.flatnonzero(np.isinf(column) | (np.abs(column) > np.finfo(np.float32).max))
     if len(bad):
         value = column[bad[0]]
         kind = "infinite" if np.isinf(value) else "beyond float32"
         raise UserError(
-            f"column {name!r}: row {bad[0]} is {value}, which is {kind}; leave it empty or drop it"
+            f"column {name!r}: row {index[bad[0]]} is {value}, which is {kind}; leave it empty "
+            "or drop it"
         )
     rounded = as_float32(column)
     present = column[~np.isnan(column)]

@@ -12,6 +12,9 @@ _MORE_FORMATS = (
     *("%m/%Y", "%m.%Y", "%b %Y", "%B %Y", "%b-%y", "%b-%Y"),
     *("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%d-%b-%y"),
 )
+# Times alone: minutes of two digits, so that 3:1 is none.
+_TIME = re.compile(r"\d{1,2}:\d\d(:\d\d)?( ?[AaPp][Mm])?")
+_TIME_FORMATS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p")
 _MONTH_FIRST = re.compile(r"%m([./-])%d\1(%[Yy].*)")
 
 
@@ -45,6 +48,8 @@ def find_format(texts: list[str], day_first: bool) -> tuple[str, bool] | None:
                 found = guess_datetime_format(text, dayfirst=first)
                 if found and "%Y-%d" not in found and "%Y/%d" not in found:
                     candidates[ISO if found.startswith("%Y-%m") else found] = None
+    if all(_TIME.fullmatch(text) for text in texts[:20]):
+        candidates = dict.fromkeys(_TIME_FORMATS)
     sample = pd.Series(texts, dtype="str")
     shares = {
         format: float(parse_dates(sample, format).notna().mean())

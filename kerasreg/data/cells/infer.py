@@ -171,7 +171,8 @@ def _dates(cells: _Cells, decimal: str, kind: str | None) -> Inferred | None:
     if not any(good) or (kind is None and cells.share(good) < SHARE):
         return None
     reading = _date_reading(cells.name, dates, format)
-    shown = "ISO dates" if format == ISO else f"dates written as {format}"
+    what = "times" if reading.parts == ("hour",) else "dates"
+    shown = "ISO dates" if format == ISO else f"{what} written as {format}"
     parts = "; ".join(part for part in (shown, cells.said_marks()) if part)
     doubt = ()
     if doubtful:
@@ -191,13 +192,15 @@ def _timestamps(column: pd.Series, name: str, kind: str | None) -> Inferred:
 def _date_reading(name: str, dates: pd.Series, format: str) -> Reading:
     origin = dates.min().normalize()
     parts = date_parts(dates, origin)
+    if format.startswith(("%H", "%I")):
+        parts = {"hour": parts["hour"]}
     varying = tuple(part for part, values in parts.items() if values.nunique() > 1)
     return Reading(
         name,
         "date",
         format=format,
         origin=origin.date().isoformat(),
-        parts=varying or ("elapsed days",),
+        parts=varying or tuple(parts)[-1:],
     )
 
 
@@ -216,7 +219,7 @@ def _category(cells: _Cells, decimal: str, kind: str | None) -> Inferred:
     notes = []
     if values:
         named = _some([repr(t) for t in cells.texts if t.lower() in values])
-        notes.append(f"{cells.name}: {named} is frequent and read as a value, not as missing")
+        notes.append(f"{cells.name}: frequent and so read as a value, not as missing: {named}")
     if left:
         named = _some([repr(mark) for mark in left])
         notes.append(

@@ -61,7 +61,7 @@ def read_csv(path: Path, *, header: bool, encoding: str | None = None) -> CsvTab
         raise UserError(f"{path} is empty; expected a CSV file with rows")
     content, found = as_utf8(content, path, encoding)
     notes = [] if found in ("utf-8", "utf-8-sig") else [f"the file is read as {found} text"]
-    above = lines_above(content[:_HEAD_BYTES].decode("utf-8", errors="ignore"), SEPARATORS)
+    above = lines_above(content[:_HEAD_BYTES].decode("utf-8", errors="ignore"), SEPARATORS, header)
     content = content[above.size :]
     notes += above.notes
     if not content.strip():

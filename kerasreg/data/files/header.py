@@ -31,8 +31,8 @@ class Above:
     notes: tuple[str, ...]
 
 
-def lines_above(head: str, separators: Sequence[str]) -> Above:
-    """Find the lines above the header that are not part of the table."""
+def lines_above(head: str, separators: Sequence[str], header: bool) -> Above:
+    """Find what stands above the table: lines, and the mark of a header that is a comment."""
     lines = head.splitlines(keepends=True)[:_MOST_LINES]
     separator, count = None, 0
     for line in lines:
@@ -43,37 +43,63 @@ def lines_above(head: str, separators: Sequence[str]) -> Above:
         elif text and not _COMMENT.match(text):
             break
         count += 1
-    rest = lines[count:]
-    count += 0 if separator else _titles(rest, separators)
+    notes, mark = (), ""
+    candidates = [separator] if separator else separators
+    if header and 0 < count < len(lines) and _names(*lines[count - 1 : count + 1], candidates):
+        count -= 1
+        mark = _COMMENT.match(lines[count])[0]
+        notes = (f"the header is a comment; {mark.strip()!r} is cut off its first name",)
+    elif not separator:
+        count += _titles(lines[count:], separators, header)
     skipped = [line.strip('\ufeff\r\n \t"') for line in lines[:count]]
     shown = ", ".join(repr(line[:40]) for line in skipped if line)
-    notes = ()
     if shown:
         many = f"{count} lines" if count > 1 else "1 line"
-        notes = (f"{many} above the header {'are' if count > 1 else 'is'} skipped ({shown[:150]})",)
-    return Above(len("".join(lines[:count]).encode()), count, separator, notes)
+        verb = "are" if count > 1 else "is"
+        notes = (f"{many} above the header {verb} skipped ({shown[:150]})", *notes)
+    return Above(len("".join([*lines[:count], mark]).encode()), count, separator, notes)
 
 
-def _titles(lines: Sequence[str], separators: Sequence[str]) -> int:
-    """How many lines without a separator stand above rows that all have one length of two or more.
+def _names(comment: str, below: str, separators: Sequence[str]) -> bool:
+    """Whether a comment is the header, as in "# a,b": names, and numbers in the row below."""
+    for separator in separators:
+        names, cells = comment.split(separator), below.split(separator)
+        if len(names) == len(cells) > 1:
+            numbers = [
+                [number_of(plain(cell), sign) is not None for cell in row for sign in ".,"]
+                for row in (names, cells)
+            ]
+            return any(numbers[1]) and not any(numbers[0])
+    return False
 
-    None where some separator makes rows of one length of all the lines.
+
+def _titles(lines: Sequence[str], separators: Sequence[str], header: bool) -> int:
+    """How many lines of one cell stand above rows that all have one length of two or more.
+
+    None where some separator makes rows of one length of all the lines. Above a header, a line is
+    of one cell too where a spreadsheet padded it: "Report,,".
     """
     best = (0, 0)
     for separator in separators:
         try:
-            lengths = [len(row) for row in csv.reader(lines[:-1], delimiter=separator)]
+            cells = list(csv.reader(lines[:-1], delimiter=separator))
         except csv.Error:
             return 0
+        lengths = [len(row) for row in cells]
+        for index, row in enumerate(cells):
+            filled = sum(bool(plain(cell)) for cell in row)
+            if not header or filled > 1 or len(row) == 2:
+                break
+            lengths[index] = filled
         filled = [length for length in lengths if length]
         if len(lengths) < 4 or len(lengths) != len(lines) - 1:
             continue  # too short, or cells with line breaks
         width = lengths[-1]
         start = lengths.index(width)
-        if width > 1 and len(set(filled)) == 1:
+        if width > 1 and not start and len(set(filled)) == 1:
             return 0
         rows = [length for length in lengths[start:] if length]
-        if width > 1 and len(rows) > 2 and set(rows) == {width} and max(lengths[:start]) == 1:
+        if width > 1 and len(rows) > 2 and set(rows) == {width} and max(lengths[:start]) <= 1:
             # The most columns; of as many, those that leave more lines to the table.
             best = max(best, (width, -start))
     return -best[1]
@@ -82,11 +108,14 @@ def _titles(lines: Sequence[str], separators: Sequence[str]) -> int:
 def data_like_header(first: Sequence[str], frame: pd.DataFrame, decimal: str) -> str:
     """Say that the header looks like a row of data, if at least half of its cells do.
 
-    A cell does when it is a number within the range of its column or, as text, one of its values.
+    A cell does when it is a number within the range of its column or, as text, one of its values;
+    not when it is its own index, as in the names that pandas gives.
     """
     alike = 0
-    for cell, name in zip(first, frame.columns, strict=True):
+    for index, (cell, name) in enumerate(zip(first, frame.columns, strict=True)):
         column, text = frame[name], plain(cell)
+        if text == str(index):
+            continue
         if column.dtype.kind in "iuf":
             number = number_of(text, decimal)
             alike += number is not None and column.min() <= number <= column.max()
