@@ -130,6 +130,17 @@ def test_few_numbers_stay_text_and_that_is_said(tmp_path):
     )
 
 
+@pytest.mark.parametrize("sign", [".", ","])
+def test_a_sign_that_no_cell_of_the_file_decides_is_said(tmp_path, sign):
+    lines = ["a;y", *(f"{1 + i % 7}{sign}{100 + i};{'pq'[i % 2]}" for i in range(ROWS))]
+    data = load(write(tmp_path / "t.csv", lines), target="y")
+    assert columns(data)["a"]["range"] == pytest.approx([1.1, 7.295], abs=1e-6)
+    (warning,) = data.warnings
+    assert warning.startswith(f"'1{sign}100' could be thousands or a decimal")
+    certain = load(write(tmp_path / "c.csv", [*lines, f"0{sign}5;p"]), target="y")
+    assert certain.warnings == ()
+
+
 @pytest.mark.parametrize(("mark", "thousands"), [(",", True), (";", False)])
 def test_a_sign_that_could_be_either_follows_the_file(tmp_path, mark, thousands):
     other = "2.5" if thousands else "2,5"

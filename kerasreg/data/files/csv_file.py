@@ -69,7 +69,7 @@ def read_csv(path: Path, *, header: bool, encoding: str | None = None) -> CsvTab
     head = _head(content)
     separator, quote = _sniff(head, above.separator)
     columns, first = _check_rows(content, path, separator, quote, header)
-    decimal = _decimal(head, separator, quote)
+    decimal, doubt = _decimal(head, separator, quote)
     try:
         frame = pd.read_csv(
             io.BytesIO(content),
@@ -91,14 +91,14 @@ def read_csv(path: Path, *, header: bool, encoding: str | None = None) -> CsvTab
     if len(frame) == 0 or frame.shape[1] != columns:
         raise UserError(f"{path}: no rows below the header, or rows of other lengths")
     frame.columns = unique_names([plain(name) for name in first] if header else range(columns))
-    warning = data_like_header(first, frame, decimal) if header else ""
+    warnings = [data_like_header(first, frame, decimal) if header else "", doubt]
     return CsvTable(
         frame,
         decimal,
         above.lines + 1 + header,
         {"encoding": found, "separator": separator, "decimal": decimal},
         tuple(notes),
-        (warning,) if warning else (),
+        tuple(warning for warning in warnings if warning),
     )
 
 
@@ -143,21 +143,27 @@ def _sniff(text: str, separator: str | None) -> tuple[str, str]:
     return max(found, key=found.get), quote
 
 
-def _decimal(head: str, separator: str, quote: str) -> str:
-    """The sign that cells show beyond doubt; else a comma where cells look like 1,234."""
+def _decimal(head: str, separator: str, quote: str) -> tuple[str, str]:
+    """The sign that cells show beyond doubt; else what cells look like, with a warning of 1.234."""
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator, quotechar=quote)
     try:
         cells = [cell for row in reader for cell in row]
     except csv.Error:
-        return "."  # `_check_rows` has named the line if the file is bad
+        return ".", ""  # `_check_rows` has named the line if the file is bad
     certain = certain_decimal(cells)
     if certain or separator == ",":
-        return certain or "."
+        return certain or ".", ""
     commas, points = (
         sum(re.fullmatch(rf"\s*[+-]?\d+{sign}\d+\s*", cell) is not None for cell in cells)
         for sign in (",", r"\.")
     )
-    return "," if commas > points else "."
+    decimal = "," if commas > points else "."
+    either = re.compile(rf"[+-]?[1-9]\d{{0,2}}{re.escape(decimal)}\d{{3}}")
+    doubt = next((plain(cell) for cell in cells if either.fullmatch(plain(cell))), "")
+    return decimal, doubt and (
+        f"{doubt!r} could be thousands or a decimal, and the file does not show which; read as a "
+        f"decimal: if it is thousands, take {decimal!r} out of the file's numbers"
+    )
 
 
 def _check_rows(
