@@ -3,6 +3,7 @@
 import json
 from functools import partial
 
+import keras_tuner
 import pytest
 from tuned import (
     FIT,
@@ -53,6 +54,20 @@ def test_an_interrupted_search_goes_on(tuner, again):
     whole = tuner(two_structures, max_trials=6, overwrite=True)
     whole.search(*TRAIN, **FIT)
     assert scores(whole) == scores(two)
+
+
+def test_another_objective_scores_what_is_stored_anew(tuner):
+    one = tuner(objective="val_accuracy")
+    one.search(*TRAIN, **FIT)
+    two = tuner(objective="val_loss")
+    logged = {
+        key: trial.metrics.get_best_value("val_loss") for key, trial in one.oracle.trials.items()
+    }
+    assert scores(two) == logged
+    best = two.oracle.get_best_trials(1)[0]
+    assert best.score == min(logged.values())
+    with pytest.raises(UserError, match="trials that did not log 'val_auc'"):
+        tuner(objective=keras_tuner.Objective("val_auc", "max"))
 
 
 def test_a_kill_between_files_loses_and_repeats_nothing(tuner, tmp_path):

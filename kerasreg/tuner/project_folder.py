@@ -69,6 +69,29 @@ def mend(oracle: keras_tuner.Oracle) -> None:
     oracle.trials = {key: oracle.trials[key] for key in oracle.start_order if key in oracle.trials}
 
 
+def directions(oracle: keras_tuner.Oracle) -> dict[str, str]:
+    """What an oracle scores by: each objective with its direction."""
+    objective = oracle.objective
+    one = {objective.name: objective.direction}
+    return dict(getattr(objective, "name_to_direction", one))
+
+
+def score_anew(oracle: keras_tuner.Oracle, folder: str) -> None:
+    """Score the trials of a project that was searched by another objective from what they logged.
+
+    Raises:
+        UserError: A trial has not logged the objective.
+    """
+    for trial in oracle.trials.values():
+        if trial.status == "COMPLETED":
+            try:
+                oracle.score_trial(trial)
+            except ValueError:
+                found = f"trials that did not log {oracle.objective.name!r}"
+                raise ProjectError(folder, found) from None
+            oracle._save_trial(trial)
+
+
 class ProjectError(UserError, RuntimeError):
     """A project that does not open; keras-tuner raises a RuntimeError there."""
 

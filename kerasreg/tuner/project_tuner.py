@@ -56,18 +56,28 @@ class ProjectTuner(keras_tuner.Tuner):
     def get_state(self) -> dict[str, Any]:
         """What a project that is opened again has to know."""
         oracle = type(self.oracle).__name__
-        return {"seed": self.seed, "geometry": self._geometry, "oracle": oracle}
+        objective = project_folder.directions(self.oracle)
+        return {
+            "seed": self.seed,
+            "geometry": self._geometry,
+            "oracle": oracle,
+            "objective": objective,
+        }
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Take up what `get_state` gave; a project of a keras-tuner class has none of it.
 
         Raises:
-            UserError: The project is another oracle's.
+            UserError: The project is another oracle's, or of another objective that its trials
+                have not logged.
         """
         oracle = type(self.oracle).__name__
         if state.get("oracle", oracle) != oracle:
             found = f"one of {state['oracle']} for {oracle}"
             raise project_folder.ProjectError(self.project_dir, found)
+        objective = project_folder.directions(self.oracle)
+        if state.get("objective", objective) != objective:
+            project_folder.score_anew(self.oracle, self.project_dir)
         self.seed = state.get("seed", self.seed)
         if state.get("geometry"):
             shape, outputs, task = state["geometry"]
