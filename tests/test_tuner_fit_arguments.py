@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tuned import FIT, TRAIN, VALIDATION, X, Y, make_tuner, scores
 
-from kerasreg import ActivationMonitor
+from kerasreg import ActivationMonitor, UserError
 from kerasreg.tuner import rows_in_memory
 from kerasreg.tuner.fit_arguments import bind_fit, read_callbacks, read_rows
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether
@@ -175,3 +175,9 @@ def test_a_pipeline_too_large_for_memory_is_left_to_fit(monkeypatch):
 def test_what_else_needs_fit_itself(given, reason):
     with pytest.raises(CannotTrainTogether, match=reason):
         read_callbacks(given)
+
+
+@pytest.mark.parametrize("given", [[1.0, 2.0], np.array([1.0, 2.0]), "balanced"])
+def test_class_weights_that_are_no_dictionary_are_refused(given):
+    with pytest.raises(UserError, match=r"class_weight: expected a dictionary.*enumerate"):
+        bind_fit((X, Y), {"class_weight": given})

@@ -115,3 +115,16 @@ def test_a_damaged_project_is_named(tuner, tmp_path):
     (tmp_path / "p" / "oracle.json").write_text('{"ongoing')
     with pytest.raises(UserError, match="overwrite=True"):
         tuner()
+
+
+def test_a_changed_range_is_said(tuner):
+    def narrow(hp):
+        return stack(hp).replace(learning_rate=hp.Choice("choice", [0.1, 0.01]))
+
+    def moved(hp):
+        return stack(hp).replace(learning_rate=hp.Choice("choice", [0.001, 0.0001]))
+
+    tuner(narrow).save()
+    with pytest.warns(UserWarning, match="choice: searched in the range"):
+        tuner(moved)
+    tuner(narrow)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,13 +74,28 @@ def gather_rows(
     return Rows(x, y, weights, bool((weights != 1).any()), train, validation)
 
 
+def check_class_weight(factors: Any) -> None:
+    """Refuse a `class_weight` that is no dictionary, before anything trains."""
+    if factors is not None and not isinstance(factors, Mapping):
+        raise UserError(
+            "class_weight: expected a dictionary of weights by class, got "
+            f"{reprlib.repr(factors)}; weights in the order of the classes are "
+            "dict(enumerate(weights)), and scikit-learn's compute_class_weight('balanced', ...) "
+            "gives balanced ones."
+        )
+
+
 def class_weights(y: np.ndarray, factors: Mapping[int, float]) -> np.ndarray:
     """Weights (rows,) of rows by their class, as Keras reads `class_weight`.
 
     Args:
         y: (rows,) or (rows, 1) classes from 0, or one-hot (rows, classes).
         factors: By class; classes that are missing weigh 1.
+
+    Raises:
+        UserError: The factors are no dictionary.
     """
+    check_class_weight(factors)
     y = np.asarray(y)
     labels = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else np.round(y.reshape(-1))
     weights = np.ones(len(labels))

@@ -17,7 +17,7 @@ from kerasreg.monitors import (
     PenaltyMonitor,
     TrainEvaluation,
 )
-from kerasreg.population.rows import class_weights
+from kerasreg.population.rows import check_class_weight, class_weights
 from kerasreg.tuner.listeners import only_listens
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether, Columns, read_arrays, read_pipeline
 
@@ -100,8 +100,10 @@ def bind_fit(args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         TypeError: As `fit` would, for an argument that it does not have.
+        UserError: A `class_weight` that is no dictionary.
     """
     bound = inspect.signature(keras.Model.fit).bind(None, *args, **kwargs).arguments
+    check_class_weight(bound.get("class_weight"))
     return {name: value for name, value in bound.items() if name != "self"}
 
 

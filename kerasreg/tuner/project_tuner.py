@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,28 @@ class ProjectTuner(keras_tuner.Tuner):
             found = f"a damaged file ({error})"
             raise project_folder.ProjectError(self.project_dir, found) from error
         project_folder.mend(self.oracle)
+        self._say_changed_ranges()
+
+    def _say_changed_ranges(self) -> None:
+        """Warn of hyperparameters whose ranges the project's stored ones overrule."""
+        if self.hypermodel is None:
+            return
+        asked = keras_tuner.HyperParameters()
+        try:
+            self.hypermodel.build(asked)
+        except (keras_tuner.errors.FailedTrialError, ValueError):
+            return  # the first values need not build; a trial that does not is told when it runs
+        stored = {hp.name: hp.get_config() for hp in self.oracle.hyperparameters.space}
+        changed = [
+            hp.name for hp in asked.space if stored.get(hp.name, hp.get_config()) != hp.get_config()
+        ]
+        if changed:
+            warnings.warn(
+                f"{self.project_dir}: {', '.join(changed)}: searched in the range that the project "
+                "was begun with, not in the one given now; pass `overwrite=True` to start again, "
+                "or another project_name.",
+                stacklevel=2,
+            )
 
     def _get_tuner_fname(self) -> str:
         return os.path.join(str(self.project_dir), self._file_name)
