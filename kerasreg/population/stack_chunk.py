@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.members import InitialWeights, Member, initial_slots
-from kerasreg.population.orders import batch_order
+from kerasreg.population.orders import epoch_orders
 from kerasreg.population.program import Program, ProgramKey, program
 from kerasreg.population.rows import Rows
 from kerasreg.population.sizes import padded, padded_size
@@ -106,21 +106,11 @@ class StackChunk:
 
     def train_epoch(self) -> None:
         """See `Chunk.train_epoch`; in calls of less than a second."""
-        orders = []
-        for seed, fold in self._streams:
-            rows = self.rows.train[fold]
-            orders.append(rows[batch_order(seed, self.epoch, len(rows))])
-        order = np.stack(orders)
-        count, size = order.shape[1], self.batch_size
-        full = count // size
-        steps = order[:, : full * size].reshape(len(orders), full, size).transpose(1, 0, 2)
-        start = 0
-        while start < full:
-            stop = min(full, start + self._steps_a_call())
-            self._run(steps[start:stop])
-            start = stop
-        if count % size:
-            self._run(order[None, :, full * size :])
+        orders = epoch_orders(
+            self._streams, self.rows.train, self.epoch, self.batch_size, self._steps_a_call
+        )
+        for order in orders:
+            self._run(order)
         self.epoch += 1
 
     def _steps_a_call(self) -> int:

@@ -13,7 +13,7 @@ from kerasreg.population.general.program import Program
 from kerasreg.population.general.rows import NestedRows
 from kerasreg.population.general.template import State
 from kerasreg.population.members import Member
-from kerasreg.population.orders import batch_order
+from kerasreg.population.orders import epoch_orders
 
 #: A compiled call should not last longer, so that signals are answered.
 CALL_SECONDS = 0.4
@@ -62,21 +62,11 @@ class GeneralChunk:
 
     def train_epoch(self) -> None:
         """One pass over every member's own rows, in calls of less than a second."""
-        orders = []
-        for seed, fold in self._streams:
-            own = self._rows.train[fold]
-            orders.append(own[batch_order(seed, self._epoch, len(own))])
-        order = np.stack(orders)
-        size = self._batch_size
-        full = order.shape[1] // size
-        steps = order[:, : full * size].reshape(len(orders), full, size).transpose(1, 0, 2)
-        start = 0
-        while start < full:
-            stop = min(full, start + self._steps_a_call())
-            self._run(steps[start:stop])
-            start = stop
-        if order.shape[1] % size:
-            self._run(order[None, :, full * size :])
+        orders = epoch_orders(
+            self._streams, self._rows.train, self._epoch, self._batch_size, self._steps_a_call
+        )
+        for order in orders:
+            self._run(order)
         self._epoch += 1
 
     def _steps_a_call(self) -> int:
