@@ -195,8 +195,9 @@ class TestSignals:
         assert "Traceback" not in err
         assert err.count("\n") == 1
         kept = Study.open(tmp_path / "study").trials()
-        # A trial that had just ended may still be recorded; none is begun.
-        assert before <= len(kept) <= before + 1 < 50
+        # How many epochs pass before a signal from outside arrives is the system's:
+        # test_no_epoch_is_begun_after_a_signal has one that arrives at once.
+        assert before <= len(kept) < 50
         assert f"{len(kept)} finished" in err
         assert "--resume --out study" in err
         # The study is free, and it goes on.
