@@ -28,6 +28,7 @@ _PUBLIC = {
     "from_arrays": ("data", "from_arrays"),
     "from_frame": ("data", "from_frame"),
     "load": ("data", "load"),
+    "predict": ("prediction", "predict"),
     "render_report": ("report", "render_report"),
     "search_regularization": ("search.run", "search"),
     "train_stack": ("search.run", "train"),

@@ -44,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status."""
     try:
         verbs = {verb: partial(_run, verb) for verb in ("search", "train")}
-        parsed = build_parser({**verbs, "report": _report, "data": _data}).parse_args(
-            joined(sys.argv[1:] if arguments is None else arguments)
-        )
+        parsed = build_parser(
+            {**verbs, "report": _report, "predict": _predict, "data": _data}
+        ).parse_args(joined(sys.argv[1:] if arguments is None else arguments))
         return parsed.run(parsed)
     except UserError as error:
         return report_mistake("kerasreg", error)
@@ -122,6 +122,18 @@ def _report(parsed: argparse.Namespace) -> int:
     path = render_report(Path(parsed.folder))
     if not parsed.quiet:
         print(path)
+    return 0
+
+
+def _predict(parsed: argparse.Namespace) -> int:
+    given = _given(parsed)
+    with _importing(given.pop("verbose")):
+        from kerasreg.prediction import predict
+    header = False if given.pop("no_header", False) else None
+    quiet = given.pop("quiet")
+    table = predict(**given, header=header, say=(lambda _: None) if quiet else print)
+    if not quiet:
+        print(f"{len(table):,} rows predicted: {parsed.out}")
     return 0
 
 

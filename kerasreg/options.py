@@ -41,6 +41,7 @@ def build_parser(run: Mapping[str, Run]) -> argparse.ArgumentParser:
     _add_search(verbs, run["search"])
     _add_train(verbs, run["train"])
     _add_report(verbs, run["report"])
+    _add_predict(verbs, run["predict"])
     _add_data_verb(verbs, run["data"])
     return parser
 
@@ -140,6 +141,24 @@ def _add_report(verbs, run: Run) -> None:
         "  kerasreg report study",
     )
     parser.add_argument("folder", metavar="DIR", help="the study folder")
+    _add_verbosity(parser)
+
+
+def _add_predict(verbs, run: Run) -> None:
+    parser = _verb(
+        verbs,
+        "predict",
+        run,
+        "Predict new rows, read as the training rows were; they need no target.",
+        "  kerasreg predict study --data tomorrow.csv --out predicted.csv\n"
+        "  kerasreg predict study/best.keras --data tomorrow.parquet --out predicted.parquet",
+    )
+    add = parser.add_argument
+    add("model", metavar="DIR|MODEL", help="the study folder, or a .keras file in it")
+    add("--data", metavar="NEW", required=True, help="a .csv or .parquet file, or an .npz with x")
+    add("--out", metavar="FILE", required=True, help="the .csv or .parquet file to write")
+    add("--no-header", action="store_true", help="the CSV has no header row")
+    add("--encoding", metavar="NAME", help="of the CSV (default: that of training, or found)")
     _add_verbosity(parser)
 
 

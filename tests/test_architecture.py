@@ -28,7 +28,7 @@ FLOORS = [
     {"stacks"},
     {"population", "words"},
     {"study"},
-    {"search", "plots"},
+    {"prediction", "search", "plots"},
     {"report", "tuner"},
     {"terminal"},
     {"lesson", "options"},

@@ -62,11 +62,12 @@ def test_every_command_of_the_readme_exists():
         for line in block.splitlines()
     ]
     targets = re.findall(r"^([a-z]+):", (root / "Makefile").read_text(), re.M)
+    verbs = ("search", "train", "report", "predict", "data")
     checked = 0
     for line in lines:
         words = line.removeprefix(".venv/bin/").split()
         if words[:1] == ["kerasreg"]:
-            build_parser(dict.fromkeys(("search", "train", "report", "data"))).parse_args(words[1:])
+            build_parser(dict.fromkeys(verbs)).parse_args(words[1:])
         elif words[:1] == ["make"]:
             assert words[1] in targets, line
         elif words[:1] == ["python"] and words[1].startswith("scripts/"):

@@ -22,6 +22,7 @@ def assemble(
     fit: Callable[[Any, np.ndarray], Any],
     *,
     raw_test: np.ndarray | None = None,
+    source_rows: np.ndarray | None = None,
     name: str,
     target_name: str,
     fingerprint: str,
@@ -40,6 +41,7 @@ def assemble(
         labels: Targets of `raw` and, after them, of `raw_test`.
         fit: `fit(raw, rows)` returns the preprocessing fitted on those rows.
         raw_test: Rows of the test part that the data comes with, or None to split one off.
+        source_rows: Which row of its source each of `raw` is, where some were left out.
         name, target_name, fingerprint, notes, warnings, table: As in `Dataset`.
         inspect: `inspect(raw, y, task)` of the training rows returns more warnings.
         train_size, split_seed, fractions: As in `load`.
@@ -63,9 +65,13 @@ def assemble(
         share = fractions[0] + fractions[1]
         parts = (fractions[0] / share, fractions[1] / share)
         train, validation = split_rows(y, parts, split_seed, labels.class_names)
+        test = np.arange(len(raw_test))
         tests = TestRows(raw_test, labels.y[rows:])
     if train_size is not None:
         train = train[subset_rows(y[train], train_size, split_seed, labels.class_names)]
+    parts_rows = {"train": train, "validation": validation, "test": test}
+    if source_rows is not None:
+        parts_rows = {part: source_rows[of] for part, of in parts_rows.items()}
     # Beside the guarded test rows, only rows that may be learned from are kept at all.
     kept = np.concatenate([train, validation])
     raw = raw[kept]
@@ -78,6 +84,7 @@ def assemble(
         raw=raw,
         train_size=len(train),
         test=tests,
+        rows=parts_rows,
         preprocessing=fit(raw, np.arange(len(train))),
         target_name=target_name,
         fingerprint=fingerprint,

@@ -85,6 +85,8 @@ class Dataset:
         fingerprint: SHA-256 (hex) of the raw rows, targets and names that were loaded.
         notes: Sentences on what was done to the data that a user may not expect.
         warnings: Sentences on what may be wrong with the data.
+        rows: `"train"`, `"validation"` and `"test"` -> which rows of the arrays or the table they
+            are, counted from 0; of a test part that the data brings, which of its own.
         source: The arguments of `load` that made it, but for defaults; None for data given as
             arrays or as a table. A study records them, to load the data again.
     """
@@ -97,6 +99,7 @@ class Dataset:
         raw,
         train_size: int,
         test: TestRows,
+        rows: dict[str, np.ndarray],
         preprocessing,
         target_name: str,
         fingerprint: str,
@@ -121,6 +124,7 @@ class Dataset:
         self._y = labels.y
         self._train_size = train_size
         self._test = test
+        self.rows = rows
         self._preprocessing = preprocessing
         self._split = split
         self.notes = (*notes, *preprocessing.notes())

@@ -107,6 +107,7 @@ def from_frame(
         table,
         labels,
         TablePreprocessing.fit,
+        source_rows=np.flatnonzero(present),
         name=name,
         target_name=column,
         fingerprint=fingerprint.hexdigest(),

@@ -1,49 +1,59 @@
 """New rows for an exported model: a later file, read and cleaned as the training rows were."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from kerasreg.data._arrays import as_float32, check_array
 from kerasreg.data._names import unique_names
 from kerasreg.data._table import read_table
 from kerasreg.data.cells.numbers import plain
 from kerasreg.data.cells.reading import Reading
 from kerasreg.data.files.csv_file import read_csv
+from kerasreg.data.files.npz_file import read_npz
 from kerasreg.data.files.parquet_file import read_parquet
 from kerasreg.errors import UserError
 
 
 def read_new_rows(
-    source: str | Path | pd.DataFrame,
+    source: str | Path | pd.DataFrame | np.ndarray,
     data: Mapping[str, Any],
     *,
     header: bool = True,
     encoding: str | None = None,
-) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+) -> tuple[dict[str, np.ndarray] | np.ndarray, tuple[str, ...]]:
     """Read rows for `Dataset.export`'s model; the target and columns left out need not be there.
 
     Args:
-        source: A `.csv` or `.parquet` file, or a table.
-        data: What `Dataset.describe()` returned for the table that the model was trained on.
-        header, encoding: As in `load`.
+        source: A `.csv` or `.parquet` file, or a table; for a model of arrays an `.npz` with `x`,
+            or `x`.
+        data: What `Dataset.describe()` returned for the rows that the model was trained on.
+        header, encoding: As in `load`. Without a header the columns stand as in the training file,
+            with the target or without it.
 
     Returns:
         Column -> its cells, as the model takes them: float32 with NaN or texts with `""` for
-        missing, shape (rows,). And sentences on cells that are missing or texts that training
-        did not know.
+        missing, shape (rows,); for arrays `x`. And sentences on cells that are missing or texts
+        that training did not know.
 
     Raises:
         UserError: As `load`; a column of the training is not there.
     """
+    if data["preprocessing"]["kind"] == "array":
+        return _array(source, tuple(data["preprocessing"]["raw_shape"])), ()
+    columns = (data.get("table") or {}).get("columns")
+    if not columns:
+        raise UserError(
+            "data: the study is of a version that did not record how cells are read; search again"
+        )
     frame = _raw(source, header, encoding)
+    if not header:
+        frame = frame.set_axis(_places(frame.shape[1], columns), axis=1)
     frame = frame.set_axis(unique_names([plain(str(name)) for name in frame.columns]), axis=1)
-    columns = [one for one in (data.get("table") or {}).get("columns", ()) if "kind" in one]
     readings = [Reading.from_dict(one) for one in columns if one["role"] == "feature"]
-    if not readings:
-        raise UserError("data: expected the description of a table, got that of arrays")
     absent = [reading.name for reading in readings if reading.name not in frame]
     if absent:
         raise UserError(
@@ -51,16 +61,17 @@ def read_new_rows(
             f"{'is' if len(absent) == 1 else 'are'} not there; bring all of them"
         )
     cells: dict[str, pd.Series] = {}
+    notes = []
+    complete = {one["name"] for one in columns if one.get("missing") == 0}
     for reading in readings:
-        cells |= reading.clean(frame[reading.name])
+        cleaned = reading.clean(frame[reading.name])
+        cells |= cleaned
+        if missing := int(next(iter(cleaned.values())).isna().sum()):
+            none = " (in training none)" if reading.name in complete else ""
+            notes.append(f"{reading.name}: {missing:,} of {len(frame):,} cells are missing{none}")
     table, _ = read_table(pd.DataFrame(cells))
     rows = {name: table.numeric[:, i] for i, name in enumerate(table.numeric_names)}
     known = data["preprocessing"]["text"]
-    notes = [
-        f"{name}: {int(np.isnan(values).sum()):,} of {len(frame):,} cells are missing"
-        for name, values in rows.items()
-        if np.isnan(values).any()
-    ]
     for index, name in enumerate(table.text_names):
         texts = np.array(table.values[index], dtype=object)[table.codes[:, index]]
         rows[name] = texts
@@ -81,3 +92,27 @@ def _raw(source: str | Path | pd.DataFrame, header: bool, encoding: str | None) 
     if suffix == ".csv":
         return read_csv(path, header=header, encoding=encoding).frame
     raise UserError(f"{path}: expected a file that ends in .csv or .parquet")
+
+
+def _places(width: int, columns: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the columns of a file without a header: their places in the training file."""
+    names = [one["name"] for one in columns]
+    features = [one["name"] for one in columns if one["role"] != "target"]
+    for candidate in (names, features):
+        if len(candidate) == width:
+            return candidate
+    raise UserError(
+        f"data: expected {len(names)} columns as in training, or {len(features)} without the "
+        f"target, got {width}"
+    )
+
+
+def _array(source: str | Path | pd.DataFrame | np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if isinstance(source, str | Path):
+        if Path(source).suffix.lower() != ".npz":
+            raise UserError(f"{source}: expected an .npz with x, as the training data was arrays")
+        source = read_npz(Path(source), (("x",),))["x"]
+    x = check_array(source)
+    if x.shape[1:] != shape:
+        raise UserError(f"x: expected rows of shape {shape} as in training, got {x.shape[1:]}")
+    return as_float32(x)

@@ -4,6 +4,7 @@ import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,8 @@ _KINDS = "biufUS"
 _LAYOUTS = (("x_train", "y_train", "x_test", "y_test"), ("x", "y"), ("x_train", "y_train"))
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Read `x, y` or `x_train, y_train, x_test, y_test`.
+def read_npz(path: Path, layouts: Sequence[tuple[str, ...]] = _LAYOUTS) -> dict[str, np.ndarray]:
+    """Read `x, y` or `x_train, y_train, x_test, y_test`, or what `layouts` lists.
 
     Returns:
         The arrays by key, `x_train` and `y_train` renamed `x` and `y`.
@@ -36,7 +37,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         try:
             with zipfile.ZipFile(file) as archive:
                 members = {info.filename: info for info in archive.infolist()}
-                keys = _layout(members, path)
+                keys = _layout(members, path, layouts)
                 _check_total([members[f"{key}.npy"] for key in keys], path)
                 arrays = {
                     key: _read_member(archive, members[f"{key}.npy"], f"{path}: {key}")
@@ -81,16 +82,16 @@ def _check_directory(file, path: Path) -> None:
     file.seek(0)
 
 
-def _layout(members: dict, path: Path) -> tuple[str, ...]:
-    for keys in _LAYOUTS:
+def _layout(members: dict, path: Path, layouts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    for keys in layouts:
         if all(f"{key}.npy" in members for key in keys):
             return keys
     found = ", ".join(repr(name.removesuffix(".npy")) for name in sorted(members)[:8]) or "nothing"
-    raise UserError(f"{path} holds {found}; expected {_expected()}")
+    raise UserError(f"{path} holds {found}; expected {_expected(layouts)}")
 
 
-def _expected() -> str:
-    return "the arrays x, y or x_train, y_train, x_test, y_test"
+def _expected(layouts: Sequence[tuple[str, ...]] = _LAYOUTS) -> str:
+    return "the arrays " + " or ".join(", ".join(keys) for keys in sorted(layouts))
 
 
 def _check_total(infos: list[zipfile.ZipInfo], path: Path) -> None:
