@@ -173,6 +173,12 @@ def test_a_diverged_trial_fails_and_the_search_goes_on(tuner):
             assert "not finite" in trial.message
             assert one.executions(trial.trial_id)[0]["status"] == "diverged"
     assert one.get_best_hyperparameters()[0].get("rate") == 0.1
+    assert len(one.get_best_models(2)) == 1
+
+    two = tuner(lambda hp: BASE.replace(learning_rate=1e30), "val_loss", 1, overwrite=True)
+    two.search(*TRAIN, **FIT)
+    with pytest.raises(UserError, match="none among 1; the first says: Diverged"):
+        two.get_best_models()
 
 
 @pytest.mark.filterwarnings("ignore:A trial failed")

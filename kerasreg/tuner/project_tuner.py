@@ -8,10 +8,12 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import keras
 import keras_tuner
 import tensorflow as tf
-from keras_tuner.engine.trial import Trial
+from keras_tuner.engine.trial import Trial, TrialStatus
 
+from kerasreg.errors import UserError
 from kerasreg.tuner import project_folder
 from kerasreg.tuner.trial_results import executions_of
 
@@ -53,6 +55,22 @@ class ProjectTuner(keras_tuner.Tuner):
         """
         path = Path(self.get_trial_dir(trial_id)) / "executions.json"
         return json.loads(path.read_text()) if path.exists() else []
+
+    def get_best_models(self, num_models: int = 1) -> list[keras.Model]:
+        """As in keras-tuner, of completed trials only: the others have no weights.
+
+        Raises:
+            UserError: No trial has completed.
+        """
+        trials = self.oracle.get_best_trials(num_models)
+        completed = [trial for trial in trials if trial.status == TrialStatus.COMPLETED]
+        if not completed:
+            said = f"; the first says: {trials[0].message}" if trials else ""
+            raise UserError(
+                f"get_best_models: expected a completed trial, got none among "
+                f"{len(self.oracle.trials)}{said}"
+            )
+        return [self.load_model(trial) for trial in completed]
 
     def get_state(self) -> dict[str, Any]:
         """What a project that is opened again has to know."""
