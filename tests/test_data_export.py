@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from kerasreg.data import from_arrays, from_frame, load, read_new_rows
+from kerasreg.data import ENCODINGS, from_arrays, from_frame, load, read_new_rows
 from kerasreg.data._table import read_table
 from kerasreg.errors import UserError
 
@@ -108,9 +108,10 @@ def table_of(names, rows=90, seed=0):
 
 
 def features(dataset, columns):
-    """What the dataset's own preprocessing makes of raw columns."""
-    table, _ = read_table(pd.DataFrame(columns)[list(dataset._preprocessing.columns)])
-    return dataset._preprocessing.transform(table, np.arange(len(table)))
+    """What a dataset's, or a fold's, preprocessing makes of raw columns."""
+    preprocessing = getattr(dataset, "_preprocessing", None) or dataset.preprocessing
+    table, _ = read_table(pd.DataFrame(columns)[list(preprocessing.columns)])
+    return preprocessing.transform(table, np.arange(len(table)))
 
 
 @pytest.mark.parametrize("task", ["two", "many", "regression"])
@@ -186,13 +187,13 @@ sys.meta_path.insert(0, Block())
 import keras
 import numpy as np
 
-for name in ("table", "images"):
+for name in ("table", "images", "encodings"):
     model = keras.models.load_model(f"{name}.keras")
     with np.load(f"{name}.npz") as saved:
         raw = {key.removeprefix("raw:"): saved[key] for key in saved if key.startswith("raw:")}
         # Keras takes NumPy text as objects only.
         raw = {key: x.astype(object) if x.dtype.kind == "U" else x for key, x in raw.items()}
-        result = model.predict(raw if name == "table" else raw["x"], verbose=0)
+        result = model.predict(raw["x"] if name == "images" else raw, verbose=0)
         np.testing.assert_allclose(result, saved["expected"], rtol=1e-5, atol=1e-5)
 assert "kerasreg" not in sys.modules
 print("equal")
@@ -208,6 +209,16 @@ def test_exported_models_predict_without_kerasreg(tmp_path):
     wanted = expected(data, model, features(data, columns))
     raw = {f"raw:{name}": column for name, column in columns.items()}
     np.savez(tmp_path / "table.npz", expected=wanted, **raw)
+
+    blocks, inputs = [], data.raw_inputs()
+    for encoding in ENCODINGS:
+        encoded = data.encoded(encoding)
+        blocks.append((encoded.features_model()(inputs), features(encoded, columns)))
+        for fold in encoded.folds(2, 0):
+            blocks.append((encoded.features_model(fold)(inputs), features(fold, columns)))
+    symbolic, wanted = zip(*blocks, strict=True)
+    keras.Model(inputs, keras.layers.concatenate(symbolic)).save(tmp_path / "encodings.keras")
+    np.savez(tmp_path / "encodings.npz", expected=np.hstack(wanted), **raw)
 
     images = np.random.default_rng(0).integers(0, 256, (60, 4, 4), dtype=np.uint8)
     data = from_arrays(images, np.arange(60) % 2)

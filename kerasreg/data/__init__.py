@@ -1,15 +1,18 @@
 """Data: named sets and files, split, preprocessed and ready for stacks."""
 
-from kerasreg.data._dataset import Dataset, Fold, Split
+from kerasreg.data._dataset import Dataset
+from kerasreg.data._encodings import ENCODINGS
 from kerasreg.data._from_arrays import from_arrays
 from kerasreg.data._from_frame import from_frame
 from kerasreg.data._load import load, locate
 from kerasreg.data._named import NAMES
 from kerasreg.data._new_rows import read_new_rows
+from kerasreg.data._rows import Fold, Split
 from kerasreg.data._splitting import subset_rows
 from kerasreg.data._story import story
 
 __all__ = [
+    "ENCODINGS",
     "NAMES",
     "Dataset",
     "Fold",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasreg.data._encodings import ENCODINGS, Binned, Scaled, fit_encoder
 from kerasreg.errors import UserError
 
 SCALINGS = ("auto", "standard", "unit", "none")
@@ -14,24 +15,26 @@ _CHUNK_VALUES = 1 << 22
 
 @dataclass(frozen=True)
 class ArrayPreprocessing:
-    """`(x - offset) * gain`, then flattened; fitted on training rows.
+    """Scaled and encoded, then flattened; fitted on training rows.
 
     Attributes:
         raw_shape: Shape of one raw row, e.g. `(28, 28)`.
         scaling: `"standard"` (each feature to mean 0 and standard deviation 1), `"unit"` (all
             values by one number: 255 for uint8, else the largest magnitude of the training rows)
-            or `"none"`.
-        offset: Subtracted; shape (features,) or a scalar array.
-        gain: Multiplied; 0 for a feature that is constant in the training rows, because what it
-            does elsewhere was never learned.
-        feature_names: One name a flattened feature.
+            or `"none"`. Of the encoding `"standard"`; the others have scales of their own.
+        columns: One name a flattened value.
+        encoding: One of `ENCODINGS`.
+        encoder: What it does, fitted. A gain is 0 for a feature that is constant in the training
+            rows, because what it does elsewhere was never learned.
+        remarks: Sentences about what the user may not expect.
     """
 
     raw_shape: tuple[int, ...]
     scaling: str
-    offset: np.ndarray
-    gain: np.ndarray
-    feature_names: tuple[str, ...]
+    columns: tuple[str, ...]
+    encoding: str
+    encoder: Scaled | Binned
+    remarks: tuple[str, ...]
 
     @classmethod
     def fit(
@@ -54,19 +57,48 @@ class ArrayPreprocessing:
         names = feature_names or tuple(f"x{index}" for index in range(features))
         if len(names) != features:
             raise UserError(f"feature_names: expected {features} names, got {len(names)}")
-        offset, gain = _statistics(x, rows, scaling)
-        if not np.any(gain):
+        encoder = Scaled(*_statistics(x, rows, scaling))
+        if not np.any(encoder.gain):
             raise UserError(
                 "x: no feature varies in the training rows; nothing to learn from (large numbers "
                 "that differ little are equal as float32: subtract a constant; numbers smaller "
                 "than 1e-37 are zero: multiply them)"
             )
-        return cls(tuple(x.shape[1:]), scaling, offset, gain, tuple(names))
+        constant = np.sum(encoder.gain == 0) if encoder.gain.ndim else 0
+        remark = f"{constant} of {features} features are constant in the training rows"
+        remarks = (remark,) if constant else ()
+        return cls(tuple(x.shape[1:]), scaling, tuple(names), "standard", encoder, remarks)
+
+    @property
+    def encodings(self) -> tuple[str, ...]:
+        """The encodings that suit the rows: pixels are not binned one by one."""
+        pixels = len(self.raw_shape) > 1 or self.scaling == "unit"
+        return ENCODINGS[:2] if pixels else ENCODINGS
+
+    def encoded(self, encoding: str, x: np.ndarray, rows: np.ndarray) -> "ArrayPreprocessing":
+        """The same rows in another encoding, fitted on `x[rows]`."""
+        return replace(self, encoding=encoding, encoder=self._encoder(encoding, x, rows))
 
     def refit(self, x: np.ndarray, rows: np.ndarray) -> "ArrayPreprocessing":
-        """The same scaling and features with the statistics of other rows (a fold's)."""
-        offset, gain = _statistics(x, rows, self.scaling)
-        return replace(self, offset=offset, gain=gain)
+        """The same encoding and features with the statistics of other rows (a fold's)."""
+        bins = getattr(self.encoder, "bins", None)
+        return replace(self, encoder=self._encoder(self.encoding, x, rows, bins))
+
+    def _encoder(
+        self, encoding: str, x: np.ndarray, rows: np.ndarray, bins: np.ndarray | None = None
+    ) -> Scaled | Binned:
+        if encoding == "standard":
+            return Scaled(*_statistics(x, rows, self.scaling))
+        flat = x.reshape(len(x), -1)
+        _, gain = _statistics(x, rows, "standard")
+        return fit_encoder(
+            encoding, lambda column: as_float32(flat[rows, column]).astype(np.float64), gain, bins
+        )
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """One name a feature."""
+        return self.encoder.names(self.columns)
 
     def transform(self, x: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return float32 features of `x[rows]`, shape (rows, features).
@@ -74,14 +106,14 @@ class ArrayPreprocessing:
         Raises:
             UserError: When a scaled value is beyond float32.
         """
-        features = prod(self.raw_shape)
-        result = np.empty((len(rows), features), dtype=np.float32)
-        step = max(1, _CHUNK_VALUES // features)
+        columns = prod(self.raw_shape)
+        result = np.empty((len(rows), len(self.feature_names)), dtype=np.float32)
+        step = max(1, _CHUNK_VALUES // (columns * self.encoder.widest))
         for start in range(0, len(rows), step):
-            raw = x[rows[start : start + step]].reshape(-1, features)
+            raw = x[rows[start : start + step]].reshape(-1, columns)
             with np.errstate(over="ignore"):
-                scaled = (as_float32(raw).astype(np.float64) - self.offset) * self.gain
-                result[start : start + step] = scaled
+                made = self.encoder.apply(np, as_float32(raw).astype(np.float64))
+                result[start : start + step] = made
             if not np.isfinite(result[start : start + step]).all():
                 row, column = np.argwhere(~np.isfinite(result[start : start + step]))[0]
                 raise UserError(
@@ -90,31 +122,29 @@ class ArrayPreprocessing:
                 )
         return result
 
-    def keras_graph(self) -> tuple[Any, Any]:
-        """Return (Keras input of raw rows, symbolic features) of Keras' layers alone."""
+    def raw_inputs(self) -> Any:
+        """Return the Keras input of raw rows."""
+        import keras
+
+        return keras.Input(shape=self.raw_shape, dtype="float32", name="x")
+
+    def features_model(self, name: str) -> Any:
+        """Return a Keras model from raw rows to features, of Keras' layers alone."""
         import keras
         from keras import ops
 
-        inputs = keras.Input(shape=self.raw_shape, dtype="float32", name="x")
-        flat = inputs
+        inputs = flat = self.raw_inputs()
         if len(self.raw_shape) != 1:
             flat = keras.layers.Reshape((prod(self.raw_shape),), name="flatten")(inputs)
-        if self.scaling == "none":
-            return inputs, flat
-        # float64 inside: a feature of mean 1e6 and deviation 1 keeps its digits.
-        wide = ops.cast(flat, "float64")
-        return inputs, ops.cast((wide - self.offset) * self.gain, "float32")
+        if self.encoding != "standard" or self.scaling != "none":
+            # float64 inside: a feature of mean 1e6 and deviation 1 keeps its digits.
+            made = self.encoder.apply(ops, ops.cast(flat, "float64"))
+            flat = ops.cast(made, "float32")
+        return keras.Model(inputs, flat, name=name)
 
     def describe(self) -> dict:
         """What was done to the raw rows, for `study.json`."""
         return {"kind": "array", "raw_shape": list(self.raw_shape), "scaling": self.scaling}
-
-    def notes(self) -> tuple[str, ...]:
-        """Sentences about what the user may not expect."""
-        constant = int(np.sum(self.gain == 0)) if self.gain.ndim else 0
-        if not constant:
-            return ()
-        return (f"{constant} of {len(self.gain)} features are constant in the training rows",)
 
 
 def check_array(x, name: str = "x") -> np.ndarray:

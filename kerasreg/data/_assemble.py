@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from kerasreg.data._dataset import Dataset, TestRows
+from kerasreg.data._dataset import Dataset
 from kerasreg.data._labels import Labels
+from kerasreg.data._rows import TestRows
 from kerasreg.data._splitting import check_fractions, split_rows, subset_rows
 from kerasreg.data._table import Table
 from kerasreg.errors import UserError

@@ -5,46 +5,33 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from kerasreg.data._categories import Categories, category_indices, choose_categories
+from kerasreg.data._encodings import ENCODINGS, Binned, Scaled, fit_encoder
 from kerasreg.data._table import Table
 from kerasreg.errors import UserError
 
-# A text column keeps this many of its most frequent categories; others count as none of them.
-MOST_CATEGORIES = 64
 # Rows times features, as in arrays: more would not fit 2 GB as float32 with its copies.
 MOST_VALUES = 200_000_000
 _CHUNK_VALUES = 1 << 22
 
 
 @dataclass(frozen=True)
-class Categories:
-    """A text column's categories that have a feature.
-
-    Attributes:
-        kept: The categories, sorted; `""` stands for missing values.
-        seen: For each, whether the rows the preprocessing was fitted on have it. What was not
-            seen is 0, as a category unknown to all is.
-    """
-
-    kept: tuple[str, ...]
-    seen: np.ndarray
-
-
-@dataclass(frozen=True)
 class TablePreprocessing:
-    """Numbers: median for missing, mean 0 and standard deviation 1. Text: one column a category.
+    """Numbers: median for missing, then encoded. Text: one column a category.
 
-    Features are, in this order: one a numeric column; one a numeric column that has missing values
-    in the training rows (1 where missing); one a category of a text column.
+    Features are, in this order: those of the numeric columns' encoding; one a numeric column
+    that has missing values in the training rows (1 where missing); one a category of a text column.
 
     Attributes:
         columns, numeric_names, text_names: As in `Table`.
-        medians, offset, gain: float64, one a numeric column; gain is 0 for a constant column.
+        medians: float64, one a numeric column.
+        encoding: One of `ENCODINGS`.
+        encoder: What it does to numeric columns, fitted; a gain is 0 for a constant column.
         flagged: Indices of numeric columns with a feature for missing values.
         flag_gain: 1.0, or 0.0 where the rows fitted on have no missing value.
         categories: One a text column.
-        feature_names: One a feature.
+        other_names: One a feature that is no numeric column's.
         remarks: Sentences about columns that carry nothing or are cut short.
     """
 
@@ -52,12 +39,12 @@ class TablePreprocessing:
     numeric_names: tuple[str, ...]
     text_names: tuple[str, ...]
     medians: np.ndarray
-    offset: np.ndarray
-    gain: np.ndarray
+    encoding: str
+    encoder: Scaled | Binned
     flagged: np.ndarray
     flag_gain: np.ndarray
     categories: tuple[Categories, ...]
-    feature_names: tuple[str, ...]
+    other_names: tuple[str, ...]
     remarks: tuple[str, ...]
 
     @classmethod
@@ -77,7 +64,7 @@ class TablePreprocessing:
         ]
         categories = []
         for index, name in enumerate(table.text_names):
-            kept, remark = _keep(table, index, rows, name)
+            kept, remark = choose_categories(table, index, rows, name)
             categories.append(Categories(kept, np.ones(len(kept), dtype=bool)))
             remarks.extend(remark)
         if not np.any(gain) and len(flagged) == 0 and not any(c.kept for c in categories):
@@ -86,7 +73,6 @@ class TablePreprocessing:
                 "numbers that differ little are equal as float32: subtract a constant)"
             )
         names = [
-            *table.numeric_names,
             *(f"{table.numeric_names[index]} is missing" for index in flagged),
             *(
                 f"{name}={category}" if category else f"{name} is missing"
@@ -94,24 +80,49 @@ class TablePreprocessing:
                 for category in found.kept
             ),
         ]
-        if len(table) * len(names) > MOST_VALUES:
-            raise UserError(
-                f"{len(table):,} rows of {len(names):,} features are more than "
-                f"{MOST_VALUES:,} values; keep a subset of the rows or drop text columns"
-            )
-        return cls(
+        result = cls(
             columns=table.columns,
             numeric_names=table.numeric_names,
             text_names=table.text_names,
             medians=medians,
-            offset=offset,
-            gain=gain,
+            encoding="standard",
+            encoder=Scaled(offset, gain),
             flagged=flagged,
             flag_gain=np.ones(len(flagged), dtype=np.float32),
             categories=tuple(categories),
-            feature_names=tuple(names),
+            other_names=tuple(names),
             remarks=tuple(remarks),
         )
+        return result._checked(len(table))
+
+    @property
+    def encodings(self) -> tuple[str, ...]:
+        """The encodings that make a difference."""
+        return ENCODINGS if self.numeric_names else ENCODINGS[:1]
+
+    def encoded(self, encoding: str, table: Table, rows: np.ndarray) -> "TablePreprocessing":
+        """The same columns, their numbers in another encoding, fitted on the given rows.
+
+        Raises:
+            UserError: When features are too many.
+        """
+        _, offset, gain = _statistics(table.numeric, rows)
+        encoder = _encoder(encoding, table.numeric, rows, offset, gain)
+        return replace(self, encoding=encoding, encoder=encoder)._checked(len(table))
+
+    def _checked(self, rows: int) -> "TablePreprocessing":
+        features = len(self.feature_names)
+        if rows * features > MOST_VALUES:
+            raise UserError(
+                f"{rows:,} rows of {features:,} features are more than {MOST_VALUES:,} values; "
+                "keep a subset of the rows or drop columns"
+            )
+        return self
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """One name a feature."""
+        return (*self.encoder.names(self.numeric_names), *self.other_names)
 
     def refit(self, table: Table, rows: np.ndarray) -> "TablePreprocessing":
         """The same features with the statistics of other rows (a fold's)."""
@@ -126,8 +137,14 @@ class TablePreprocessing:
         return replace(
             self,
             medians=medians,
-            offset=offset,
-            gain=gain,
+            encoder=_encoder(
+                self.encoding,
+                table.numeric,
+                rows,
+                offset,
+                gain,
+                getattr(self.encoder, "bins", None),
+            ),
             flag_gain=missing[:, self.flagged].any(axis=0).astype(np.float32),
             categories=tuple(categories),
         )
@@ -139,9 +156,10 @@ class TablePreprocessing:
             UserError: When a scaled value is beyond float32.
         """
         result = np.empty((len(rows), len(self.feature_names)), dtype=np.float32)
-        step = max(1, _CHUNK_VALUES // len(self.feature_names))
+        width = len(self.numeric_names) * self.encoder.widest + len(self.other_names)
+        step = max(1, _CHUNK_VALUES // width)
         indices = [
-            _category_indices(table.values[column], found)
+            category_indices(table.values[column], found)
             for column, found in enumerate(self.categories)
         ]
         for start in range(0, len(rows), step):
@@ -179,7 +197,7 @@ class TablePreprocessing:
             wide = ops.cast(numeric, "float64")
             missing = ops.isnan(wide)
             filled = ops.where(missing, self.medians, wide)
-            blocks.append(ops.cast((filled - self.offset) * self.gain, "float32"))
+            blocks.append(ops.cast(self.encoder.apply(ops, filled), "float32"))
             if len(self.flagged):
                 flags = ops.cast(ops.take(missing, self.flagged, axis=1), "float32")
                 blocks.append(flags * self.flag_gain)
@@ -188,13 +206,19 @@ class TablePreprocessing:
                 blocks.append(ops.one_hot(index, len(found.kept), dtype="float32"))
         return blocks[0] if len(blocks) == 1 else ops.concatenate(blocks, axis=1)
 
-    def keras_graph(self) -> tuple[dict[str, Any], Any]:
-        """Return (dict of Keras inputs by column name, features) of Keras' layers alone."""
-        from kerasreg.data._table_graph import table_graph
+    def raw_inputs(self) -> dict[str, Any]:
+        """Return Keras inputs by column name."""
+        from kerasreg.data._table_graph import table_inputs
+
+        return table_inputs(self.columns, self.text_names)
+
+    def features_model(self, name: str) -> Any:
+        """Return a Keras model from a dict of columns to features, of Keras' layers alone."""
+        from kerasreg.data._table_graph import table_model
 
         found = zip(self.text_names, self.categories, strict=True)
         kept = {name: categories.kept for name, categories in found}
-        return table_graph(self.columns, kept, self.features)
+        return table_model(self.columns, kept, self.features, name)
 
     def describe(self) -> dict:
         """What was done to the raw columns, for `study.json`."""
@@ -207,10 +231,6 @@ class TablePreprocessing:
                 for name, found in zip(self.text_names, self.categories, strict=True)
             },
         }
-
-    def notes(self) -> tuple[str, ...]:
-        """Sentences about what the user may not expect."""
-        return self.remarks
 
 
 def _statistics(numeric: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -234,28 +254,19 @@ def _statistics(numeric: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.n
     return medians, offset, gain
 
 
-def _keep(
-    table: Table, index: int, rows: np.ndarray, name: str
-) -> tuple[tuple[str, ...], list[str]]:
-    """Choose the categories of a text column that get a feature; say what is left out."""
-    values = table.values[index]
-    counts = np.bincount(table.codes[rows, index], minlength=len(values))
-    present = np.flatnonzero(counts)
-    if len(present) == 1:
-        return (), [f"column {name!r} is constant in the training rows and is ignored"]
-    if len(present) <= MOST_CATEGORIES:
-        return tuple(sorted(values[present])), []
-    # The most frequent; ties by text. One that occurs once would only name its row.
-    present = present[counts[present] > 1]
-    order = sorted(present, key=lambda code: (-counts[code], values[code]))[:MOST_CATEGORIES]
-    different = int(np.count_nonzero(counts))
-    return tuple(sorted(values[code] for code in order)), [
-        f"column {name!r} has {different:,} different texts in the training rows; "
-        + (f"the {len(order)} most frequent are used" if order else "it is ignored")
-    ]
+def _encoder(
+    encoding: str,
+    numeric: np.ndarray,
+    rows: np.ndarray,
+    offset: np.ndarray,
+    gain: np.ndarray,
+    bins: np.ndarray | None = None,
+) -> Scaled | Binned:
+    if encoding == "standard":
+        return Scaled(offset, gain)
 
+    def cells(column: int) -> np.ndarray:
+        values = numeric[rows, column]
+        return values[~np.isnan(values)].astype(np.float64)
 
-def _category_indices(values: pd.Index, found: Categories) -> np.ndarray:
-    """For each value of a column the index of its category, or -1 for none that was seen."""
-    indices = pd.Index(found.kept, dtype=object).get_indexer(values.astype(object))
-    return np.where(found.seen[indices], indices, -1) if found.kept else indices
+    return fit_encoder(encoding, cells, gain, bins)

@@ -1,72 +1,19 @@
-"""The Dataset: preprocessed rows for stacks, test rows behind a counter, the way back to raw."""
+"""The Dataset: preprocessed rows for stacks, in several encodings, and the way back to raw."""
 
-from dataclasses import dataclass
+from copy import copy
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasreg.data._encodings import ENCODINGS
 from kerasreg.data._labels import Labels
+from kerasreg.data._rows import Fold, Split, TestRows
 from kerasreg.data._splitting import fold_rows
+from kerasreg.errors import UserError
 
 if TYPE_CHECKING:
     import keras
-
-
-@dataclass(frozen=True)
-class Split:
-    """Rows ready for a stack.
-
-    Attributes:
-        x: float32, shape (rows, features); read-only.
-        y: int32 class ids or float32 standardised targets, shape (rows,); read-only.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-
-    def __post_init__(self):
-        # Splits are cached and shared: a caller that changed one would change all.
-        self.x.setflags(write=False)
-        self.y.setflags(write=False)
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One fold of a cross-validation; features scaled by its training rows only.
-
-    Attributes:
-        train: The other folds' rows.
-        validation: This fold's rows.
-        target_offset: What was subtracted from a regression target (mean of `train`); its scale is
-            the dataset's, so that errors of all folds have one unit.
-    """
-
-    train: Split
-    validation: Split
-    target_offset: float = 0.0
-
-
-class TestRows:
-    """The only holder of the test rows; counts every time they are read."""
-
-    __test__ = False  # not a pytest class
-
-    def __init__(self, raw, y: np.ndarray):
-        self._raw = raw
-        self._y = y
-        self.reads = 0
-
-    def __len__(self) -> int:
-        return len(self._y)
-
-    def read(self):
-        """Return (raw rows, target) and count it."""
-        self.reads += 1
-        return self._raw, self._y
 
 
 class Dataset:
@@ -127,12 +74,58 @@ class Dataset:
         self.rows = rows
         self._preprocessing = preprocessing
         self._split = split
-        self.notes = (*notes, *preprocessing.notes())
+        self.notes = (*notes, *preprocessing.remarks)
         self.warnings = warnings
         self._task_reason = labels.reason
         self._table = table
         self._class_counts = class_counts
         self.source: dict | None = None
+        self._encoded = {"standard": self}
+        self._folds: dict[tuple[int, int], list[Fold]] = {}
+
+    @property
+    def encoding(self) -> str:
+        """How numeric columns are encoded: one of `ENCODINGS`."""
+        return self._preprocessing.encoding
+
+    @property
+    def encodings(self) -> tuple[str, ...]:
+        """The encodings that these rows can have and that make a difference."""
+        return self._preprocessing.encodings
+
+    def encoded(self, encoding: str) -> "Dataset":
+        """The same rows, split, labels, notes and test rows, with numeric columns encoded.
+
+        Encoders are fitted on training rows alone; see `kerasreg.data.ENCODINGS`. The test rows
+        have one counter. Made once a dataset and encoding.
+
+        - `"standard"`: mean 0 and standard deviation 1.
+        - `"smooth"`: median 0 and interquartile range 1.349, then squashed to stay within ±3.
+        - `"quantile"`: quantiles become those of a normal distribution.
+        - `"piecewise"`: up to 16 features a column, one a bin of its training quantiles, that rise
+          where the number passes through the bin (piecewise-linear encoding, arXiv:2203.05556).
+
+        Raises:
+            UserError: For an unknown encoding, or one that does not suit images.
+        """
+        if encoding not in ENCODINGS:
+            raise UserError(
+                f"encoding: expected one of {', '.join(ENCODINGS)}, got {str(encoding)!r}"
+            )
+        if encoding not in self.encodings and len(self.encodings) > 1:
+            raise UserError(
+                f"encoding: {self.name} holds images (numbers of one scale), which can be "
+                f"{' or '.join(self.encodings)}, got {encoding!r}"
+            )
+        if encoding not in self._encoded:
+            other = copy(self)
+            for made in ("refit", "train", "validation"):
+                other.__dict__.pop(made, None)
+            other._folds = {}
+            rows = np.arange(self._train_size)
+            other._preprocessing = self._preprocessing.encoded(encoding, self._raw, rows)
+            self._encoded[encoding] = other
+        return self._encoded[encoding]
 
     @property
     def input_shape(self) -> tuple[int]:
@@ -189,20 +182,25 @@ class Dataset:
 
         Each fold's scaling, imputation and known categories come from its training rows alone; the
         features are the dataset's, so that every fold fits the same stack. The target's scale
-        stays the dataset's: it is the unit of the errors.
+        stays the dataset's: it is the unit of the errors. Folds asked for again are the same ones.
 
         Raises:
             UserError: When `k` is not at least 2 or a class has fewer than `k` rows.
         """
         y, folds = self._y, []
-        for train, validation in fold_rows(y, k, seed, self.class_names):
+        parts = fold_rows(y, k, seed, self.class_names)
+        if (k, seed) in self._folds:
+            return self._folds[k, seed]
+        for index, (train, validation) in enumerate(parts, start=1):
             fitted = self._preprocessing.refit(self._raw, train)
             offset = float(np.mean(y[train])) if self.task == "regression" else 0.0
-            parts = [
-                Split(fitted.transform(self._raw, part), self._targets(y[part], offset))
-                for part in (train, validation)
+            sides = [
+                Split(fitted.transform(self._raw, rows), self._targets(y[rows], offset))
+                for rows in (train, validation)
             ]
-            folds.append(Fold(*parts, target_offset=offset))
+            name = f"fold_{index}_of_{k}_seed_{seed}"
+            folds.append(Fold(*sides, offset, validation, name, fitted))
+        self._folds[k, seed] = folds
         return folds
 
     @property
@@ -235,6 +233,27 @@ class Dataset:
             "table": self._table,
         }
 
+    def raw_inputs(self) -> Any:
+        """Keras inputs of an exported model: one tensor of raw rows, or a dict by column name."""
+        return self._preprocessing.raw_inputs()
+
+    def features_model(self, fold: Fold | None = None) -> "keras.Model":
+        """A Keras model from what `raw_inputs` gives to features, shape (rows, features).
+
+        One model may hold several behind the same inputs: their names differ by encoding and
+        fold. It is made of Keras' layers alone.
+
+        Args:
+            fold: One of `folds`, to preprocess as fitted on its training rows; None for the
+                dataset's.
+        """
+        from kerasreg.data._table_graph import free_name
+
+        name = f"features_{self.encoding}" + (f"_{fold.name}" if fold else "")
+        taken = self._preprocessing.columns
+        fitted = fold.preprocessing if fold else self._preprocessing
+        return fitted.features_model(free_name(name, taken))
+
     def export(self, model: "keras.Model") -> "keras.Model":
         """Put the preprocessing in front of a trained stack and the target's unit behind it.
 
@@ -261,8 +280,8 @@ class Dataset:
 
         return export_model(
             model,
-            self._preprocessing.keras_graph(),
-            features=len(self.feature_names),
+            self.raw_inputs(),
+            self.features_model(),
             outputs=self.outputs,
             unit=(self.target_scale, self.target_offset) if self.task == "regression" else None,
         )

@@ -1,19 +1,18 @@
 """A trained stack with its preprocessing as one Keras model of Keras' layers alone."""
 
-import warnings
 from typing import Any
 
 import keras
 
-from kerasreg.data._table_graph import free_name
+from kerasreg.data._table_graph import free_name, model_of_columns
 from kerasreg.errors import UserError
 
 
 def export_model(
     model: keras.Model,
-    graph: tuple[Any, Any],
+    inputs: Any,
+    features: keras.Model,
     *,
-    features: int,
     outputs: int,
     unit: tuple[float, float] | None,
 ) -> keras.Model:
@@ -21,9 +20,8 @@ def export_model(
 
     Args:
         model: The trained stack, giving logits or standardised targets; its weights are copied.
-        graph: Keras inputs (one, or a dict by column name) and the symbolic features, shape
-            (rows, features), that the preprocessing makes of them.
-        features: How many features the data has.
+        inputs: Keras inputs of raw rows: one, or a dict by column name.
+        features: What the preprocessing makes of them, shape (rows, features).
         outputs: How many outputs a stack for the data has.
         unit: Scale and offset of a regression target; None for classification.
 
@@ -34,7 +32,7 @@ def export_model(
         UserError: When the model was trained on other data.
     """
     for what, expected, got in (
-        ("takes rows", (features,), tuple(model.input_shape[1:])),
+        ("takes rows", tuple(features.output_shape[1:]), tuple(model.input_shape[1:])),
         ("gives outputs", (outputs,), tuple(model.output_shape[1:])),
     ):
         if got != expected:
@@ -42,7 +40,6 @@ def export_model(
                 f"export: the model {what} of shape {got}, the data needs {expected}; export a "
                 "model trained on this data"
             )
-    inputs, symbolic = graph
     taken = set(inputs) if isinstance(inputs, dict) else {"x"}
     # Rebuilt from its config, the stack has no compile state (which would be saved with it, and
     # ask for its loss and metrics at loading).
@@ -54,7 +51,5 @@ def export_model(
     else:
         activation = "sigmoid" if outputs == 1 else "softmax"
         head = keras.layers.Activation(activation, name=free_name("probabilities", taken))
-    with warnings.catch_warnings():
-        # A column name with "/" cannot name a Keras layer, so its key differs from its tensor's.
-        warnings.filterwarnings("ignore", "When providing `inputs` as a dict", UserWarning)
-        return keras.Model(inputs, head(stack(symbolic)), name=free_name("exported", taken))
+    outputs = head(stack(features(inputs)))
+    return model_of_columns(inputs, outputs, name=free_name("exported", taken))

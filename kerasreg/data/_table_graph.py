@@ -1,5 +1,6 @@
 """A table's raw columns as inputs of a Keras model, a text as the index of its category."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -7,28 +8,35 @@ import keras
 from keras import ops
 
 
-def table_graph(
+def table_inputs(columns: tuple[str, ...], texts: Iterable[str]) -> dict[str, Any]:
+    """Return Keras inputs by column name, shape (rows, 1): of strings for `texts`, else float32."""
+    return {
+        name: keras.Input(
+            shape=(1,), dtype="string" if name in texts else "float32", name=keras_name
+        )
+        for name, keras_name in _keras_names(columns).items()
+    }
+
+
+def table_model(
     columns: tuple[str, ...],
     categories: Mapping[str, tuple[str, ...]],
     features: Callable[[Any, list], Any],
-) -> tuple[dict[str, Any], Any]:
-    """Build the symbolic way from raw columns to features.
+    name: str,
+) -> keras.Model:
+    """Build the way from raw columns to features.
 
     Args:
         columns: Names of all columns.
         categories: Text column -> its categories; other columns are numeric.
         features: Makes features of numeric columns and category indices, as
             `TablePreprocessing.features`.
+        name: Of the model.
 
     Returns:
-        Keras inputs by column name, and the symbolic features.
+        A model from a dict by column name, as `table_inputs`, to features.
     """
-    inputs = {
-        name: keras.Input(
-            shape=(1,), dtype="string" if name in categories else "float32", name=keras_name
-        )
-        for name, keras_name in _keras_names(columns).items()
-    }
+    inputs = table_inputs(columns, categories)
     # A nested model, because layers in one model need different names and Keras' names, such as
     # "concatenate", may be names of columns.
     nested = {
@@ -40,8 +48,16 @@ def table_graph(
         numeric[0] if len(numeric) == 1 else numeric and ops.concatenate(numeric, axis=1),
         [_category_index(nested[name], kept) for name, kept in categories.items()],
     )
-    model = keras.Model(list(nested.values()), made, name=free_name("preprocessing", inputs))
-    return inputs, model([inputs[name] for name in columns])
+    inner = keras.Model(list(nested.values()), made, name=free_name("preprocessing", inputs))
+    return model_of_columns(inputs, inner(list(inputs.values())), name)
+
+
+def model_of_columns(inputs: Any, outputs: Any, name: str) -> keras.Model:
+    """Return `keras.Model(inputs, outputs)`; a column name with "/" is none that Keras warns of."""
+    with warnings.catch_warnings():
+        # A column name with "/" cannot name a Keras layer, so its key differs from its tensor's.
+        warnings.filterwarnings("ignore", "When providing `inputs` as a dict", UserWarning)
+        return keras.Model(inputs, outputs, name=name)
 
 
 def _category_index(column: Any, kept: tuple[str, ...]) -> Any:
