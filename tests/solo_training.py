@@ -46,10 +46,10 @@ class GivenMask(keras.layers.Layer):
 
 
 def solo_model(
-    config: StackConfig, features: int, outputs: int, task: str, seed: int, weights
+    config: StackConfig, features: int, outputs: int, task: str, seed: int, weights, steps=None
 ) -> keras.Model:
     """`build_stack`'s model with these initial weights and the contract's dropout masks."""
-    model = build_stack(config, features, outputs, task, seed=seed)
+    model = build_stack(config, features, outputs, task, seed, steps)
     if any(isinstance(layer, keras.layers.Dropout) for layer in model.layers):
 
         def swap(layer):
@@ -59,7 +59,7 @@ def solo_model(
             return GivenMask(seed, index, layer.rate, layer.name)
 
         model = keras.models.clone_model(model, clone_function=swap)
-        compile_stack(model, config, outputs, task)
+        compile_stack(model, config, outputs, task, steps)
     copy_weights(model, weights)
     if keras.config.floatx() == "float64":
         _keep_numbers_exact(model)
@@ -69,7 +69,11 @@ def solo_model(
 def _keep_numbers_exact(model: keras.Model) -> None:
     """Keras rounds a Python number to float32 on its way to float64; a tensor it leaves alone."""
     model.run_eagerly = True  # a tensor strength can be compared with 0 in eager mode only
-    for name in ("beta_1", "beta_2", "momentum", "weight_decay", "initial_accumulator_value"):
+    schedule = model.optimizer._learning_rate
+    if isinstance(schedule, keras.optimizers.schedules.CosineDecay):
+        schedule.initial_learning_rate = tf.constant(schedule.initial_learning_rate, tf.float64)
+    names = ("beta_1", "beta_2", "momentum", "weight_decay", "initial_accumulator_value")
+    for name in (*names, "global_clipnorm"):
         value = getattr(model.optimizer, name, None)
         if value is not None:
             setattr(model.optimizer, name, tf.constant(value, tf.float64))

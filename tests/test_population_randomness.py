@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from solo_training import copy_weights, keras_dtype, model_weights, solo_model, train_solo
 
-from kerasreg.population import Population, batch_order, stack_chunk
+from kerasreg.population import Population, TrainingPlan, batch_order, stack_chunk
 from kerasreg.population.rows import gather_rows
 from kerasreg.seeds import derive
 from kerasreg.stacks import ACTIVATIONS, NORMALIZATIONS, OPTIMIZERS, StackConfig, build_stack
@@ -232,7 +232,7 @@ def site_uniforms(members, step, rows):
     configs, seeds = zip(*members, strict=True)
     population = Population(configs, FEATURES, CLASSES, seeds=seeds)
     data = gather_rows(population.blueprint, "float32", [((x, y, None), (x, y, None))])
-    chunk = population.path.new_chunk(population.members, data, BATCH)
+    chunk = population.path.new_chunk(population.members, data, TrainingPlan(batch_size=BATCH))
     draws = chunk.program.uniforms(chunk.seeds, tf.constant(step), tf.constant(rows))
     spread = {k: chunk.program.spread(u, chunk.stream).numpy() for k, u in draws.items()}
     return population.blueprint, spread

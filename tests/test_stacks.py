@@ -21,6 +21,7 @@ from kerasreg.stacks import (
     LOSSES,
     NORMALIZATIONS,
     OPTIMIZERS,
+    SCHEDULES,
     StackConfig,
     build_stack,
     l2_from_lambda,
@@ -64,6 +65,10 @@ REFUSED = [
     ("initializer", "lecun", "or a standard deviation"),
     ("initializer", -1.0, "[0, inf)"),
     ("initial_scale", 0.0, "(0, inf)"),
+    ("output_scale", 0.0, "(0, inf)"),
+    ("feature_scale", 1, "True or False"),
+    ("schedule", "linear", "one of constant, cosine"),
+    ("global_clipnorm", -1.0, "[0, inf)"),
     ("optimizer", "lion", "one of sgd, momentum"),
     ("learning_rate", 0.0, "(0, inf)"),
     ("learning_rate", "fast", "finite number"),
@@ -141,6 +146,10 @@ def stack_configs(draw):
         penalize_output=penalize_output,
         initializer=draw(st.one_of(st.sampled_from(INITIALIZERS), strength)),
         initial_scale=draw(positive),
+        output_scale=draw(positive),
+        feature_scale=draw(st.booleans()),
+        schedule=draw(st.sampled_from(SCHEDULES)),
+        global_clipnorm=draw(strength),
         optimizer=draw(st.sampled_from(OPTIMIZERS)),
         learning_rate=draw(positive),
         momentum=draw(rate),
@@ -281,11 +290,22 @@ def test_initial_kernels_have_the_stated_deviation_and_their_own_draws():
         assert kernel.std() == pytest.approx(3 * variance**0.5, rel=0.02)
         second = model.get_layer("dense_2").kernel.numpy()
         assert abs(np.corrcoef(kernel[:200].ravel(), second.ravel())[0, 1]) < 0.03
+    small = compiled(StackConfig(units=(200,), output_scale=0.1), outputs=200).get_layer("output")
+    assert small.kernel.numpy().std() == pytest.approx(0.1 * (2 / 200) ** 0.5, rel=0.02)
     same = compiled(StackConfig(units=(8,)), seed=4).get_layer("dense_1").kernel.numpy()
     again = compiled(StackConfig(units=(8,)), seed=4).get_layer("dense_1").kernel.numpy()
     other = compiled(StackConfig(units=(8,)), seed=5).get_layer("dense_1").kernel.numpy()
     np.testing.assert_array_equal(same, again)
     assert np.abs(same - other).max() > 0.1
+
+
+def test_inputs_are_scaled_by_factors_that_start_at_one_and_do_not_decay():
+    model = compiled(StackConfig(units=(4,), feature_scale=True, weight_decay=0.5))
+    x, _ = batch()
+    until = keras.Model(model.input, model.get_layer("feature_scale").output)
+    np.testing.assert_allclose(until(x), x, rtol=1e-6)
+    decays = [v.path for v in model.trainable_variables if model.optimizer._use_weight_decay(v)]
+    assert decays == ["dense_1/kernel", "output/kernel"]
 
 
 def test_label_smoothing_is_in_the_training_loss_only():

@@ -68,6 +68,8 @@ class Blueprint:
                         Parameter(position, "bias", (1, spec.units), decayed=self.decay_all)
                     )
                 width = spec.units
+            elif spec.kind == "scale":
+                found.append(Parameter(position, "kernel", (1, width)))
             elif spec.kind in NORMALIZATION_KINDS:
                 if spec.scale:
                     found.append(Parameter(position, "gamma", (1, width), decayed=self.decay_all))

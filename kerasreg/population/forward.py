@@ -55,6 +55,8 @@ def forward(
                 x = tf.matmul(x, weight("kernel"))
                 if spec.use_bias:
                     x = x + weight("bias")
+            case "scale":
+                x = x * weight("kernel")
             case "activation":
                 x = activate(spec.activation, x)
             case "dropout":

@@ -11,7 +11,7 @@ import numpy as np
 from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.optimizers import SLOTS
 from kerasreg.seeds import derive
-from kerasreg.stacks import StackConfig
+from kerasreg.stacks import FEATURE_SCALE_RATE, StackConfig
 
 if TYPE_CHECKING:
     import keras
@@ -62,11 +62,14 @@ class InitialWeights:
             if parameter.name in ("gamma", "moving_variance"):
                 array[:] = 1
             for row, member in enumerate(members):
+                spec = self._blueprint.layers[parameter.layer]
                 if member.initial is not None:
                     array[row] = member.initial[index].reshape(parameter.shape)
+                elif spec.kind == "scale":
+                    array[row] = 1 / FEATURE_SCALE_RATE
                 elif parameter.name == "kernel":
-                    layer = self._blueprint.layers[parameter.layer].index
-                    stddev = member.config.kernel_stddev(*parameter.shape)
+                    layer = spec.index
+                    stddev = member.config.kernel_stddev(*parameter.shape, layer)
                     normal = self._normal(member.seed, layer, parameter.shape)
                     np.multiply(normal, normal.dtype.type(stddev), out=array[row])
             arrays.append(array)

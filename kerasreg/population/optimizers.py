@@ -10,7 +10,12 @@ decay comes before the step and uses the gradient taken before it, as there.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+
 import tensorflow as tf
+
+from kerasreg.population.blueprint import Parameter
 
 #: Slots (arrays as large as the parameter) that each rule keeps.
 SLOTS = {
@@ -32,6 +37,50 @@ VALUES = {
     "adam": ("beta_1", "1 - beta_1", "beta_2", "1 - beta_2", "epsilon"),
 }
 # Complements are values too: 1 - float32(0.999) is off by 5e-5, 1 - 0.999 is not.
+
+
+def update_all(
+    rule: str,
+    parameters: Sequence[Parameter],
+    weights: Sequence[tf.Tensor],
+    gradients: Sequence[tf.Tensor],
+    slots: Sequence[Sequence[tf.Tensor]],
+    values: Mapping[tuple[int, str], tf.Tensor],
+    count: tf.Tensor,
+    progress: tf.Tensor,
+) -> tuple[list[tf.Tensor], list[list[tf.Tensor]]]:
+    """One step of all trainable parameters, given the gradients of the data loss.
+
+    Penalties enter the gradients in closed form; then they are clipped, as in Keras.
+
+    Args:
+        parameters, weights, gradients, slots: Of each trainable parameter.
+        values: By (layer, name), -1 for those of the optimiser.
+        count: As in `update`.
+        progress: Share of the planned steps that are done, a float64 scalar, for schedules.
+
+    Returns:
+        The new weights and slots.
+    """
+    own = {name: value for (layer, name), value in values.items() if layer == -1}
+    if "cosine" in own:
+        fallen = tf.cast((1 - tf.cos(math.pi * progress)) / 2, count.dtype)
+        own["learning_rate"] *= 1 - own["cosine"] * fallen
+    gradients = list(gradients)
+    for k, (parameter, weight) in enumerate(zip(parameters, weights, strict=True)):
+        if parameter.name == "kernel":
+            if (parameter.layer, "l2") in values:
+                gradients[k] += 2 * values[parameter.layer, "l2"] * weight
+            if (parameter.layer, "l1") in values:
+                gradients[k] += values[parameter.layer, "l1"] * tf.sign(weight)
+    if "global_clipnorm" in own:
+        gradients = _clip(gradients, own["global_clipnorm"])
+    new_weights, new_slots = [], []
+    for parameter, *of_it in zip(parameters, weights, gradients, slots, strict=True):
+        weight, slot = update(rule, *of_it[:2], tuple(of_it[2]), own, count, parameter.decayed)
+        new_weights.append(weight)
+        new_slots.append(list(slot))
+    return new_weights, new_slots
 
 
 def update(
@@ -84,6 +133,16 @@ def update(
             step = momentum * step_size / (tf.sqrt(velocity) + values["epsilon"])
             return weight - step, (momentum, velocity)
     raise AssertionError(rule)
+
+
+def _clip(gradients: Sequence[tf.Tensor], largest: tf.Tensor) -> list[tf.Tensor]:
+    """Each member's gradients (members, in, out), scaled so that their norm is at most `largest`.
+
+    `largest` has shape (members, 1, 1); 0 leaves a member's gradients as they are.
+    """
+    norm = tf.sqrt(sum(tf.reduce_sum(g * g, [1, 2], keepdims=True) for g in gradients))
+    scale = tf.where((largest > 0) & (norm > largest), largest / norm, tf.ones_like(norm))
+    return [g * scale for g in gradients]
 
 
 def _power(base: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:

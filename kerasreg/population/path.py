@@ -50,7 +50,7 @@ class Path(Protocol):
     def objectives(self, rows: FoldedRows) -> Mapping[str, Direction | None]:
         """Which way every curve that may be an objective is better; None where unknown."""
 
-    def new_chunk(self, members: Sequence[Member], rows: FoldedRows, batch_size: int) -> Chunk:
+    def new_chunk(self, members: Sequence[Member], rows: FoldedRows, plan: TrainingPlan) -> Chunk:
         """Some members before their first step."""
 
     def cohort_size(self, plan: TrainingPlan, rows: int, members: int) -> int:

@@ -27,6 +27,7 @@ class TrainingPlan:
         halving: `(epoch, share)` pairs: after that epoch only the best share of the groups goes
             on (successive halving, Jamieson and Talwalkar 2016, arXiv:1502.07943).
         keep: `"last"` or `"best"` weights, or `"none"`.
+        horizon: Epochs over which a cosine schedule falls to 0; None for `epochs`.
         every: Epochs between two measurements; the last epoch is always measured. Patience counts
             epochs, and sees measured ones.
 
@@ -42,11 +43,13 @@ class TrainingPlan:
     halving: tuple[tuple[int, float], ...] = ()
     keep: str = "last"
     every: int = 1
+    horizon: int | None = None
     direction: Direction | None = None
     monitor_direction: Direction | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "patience", "every"):
+        object.__setattr__(self, "horizon", self.horizon or self.epochs)
+        for name in ("epochs", "batch_size", "patience", "every", "horizon"):
             value = getattr(self, name)
             if name == "patience" and value is None:
                 continue

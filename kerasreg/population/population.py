@@ -222,7 +222,7 @@ class Population:
             index: Watched(partial(self.member, index), self.path.write, callbacks)
             for index, callbacks in (watch or {}).items()
         }
-        new_chunk = partial(self.path.new_chunk, rows=rows, batch_size=plan.batch_size)
+        new_chunk = partial(self.path.new_chunk, rows=rows, plan=plan)
         training = Training(runs, plan, new_chunk, watched, saved, on_epoch, on_results)
         if not cohort_size:
             cohort_size = self.path.cohort_size(plan, max(map(len, rows.train)), len(runs))

@@ -18,7 +18,7 @@ from kerasreg.population.forward import (
     row_losses,
     row_metrics,
 )
-from kerasreg.population.optimizers import SLOTS, update
+from kerasreg.population.optimizers import SLOTS, update_all
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ class Program:
                 weights,
                 tf.TensorSpec([None, None, None], tf.int32),
                 tf.TensorSpec([None, len(key.blueprint.layers)], tf.int32),
+                count,
                 count,
             ],
         )
@@ -177,22 +178,10 @@ class Program:
             total = tf.reduce_sum(tf.reduce_mean(losses, axis=1))
         return tape.gradient(total, trainable), statistics
 
-    def _update(self, arrays, gradients, slots, values, count):
-        """New trainable arrays and slots; penalties enter the gradient in closed form."""
-        by_name = self.named_values(values)
-        rule = {name: value for (layer, name), value in by_name.items() if layer == -1}
-        new_arrays, new_slots = [], []
-        trainable = [p for p in self.parameters if p.trainable]
-        for parameter, w, g, s in zip(trainable, arrays, gradients, slots, strict=True):
-            if parameter.name == "kernel":
-                if (parameter.layer, "l2") in by_name:
-                    g = g + 2 * by_name[parameter.layer, "l2"] * w
-                if (parameter.layer, "l1") in by_name:
-                    g = g + by_name[parameter.layer, "l1"] * tf.sign(w)
-            w, s = update(self.blueprint.optimizer, w, g, tuple(s), rule, count, parameter.decayed)
-            new_arrays.append(w)
-            new_slots.append(list(s))
-        return new_arrays, new_slots
+    def _update(self, arrays, gradients, slots, values, count, progress):
+        rule, by_name = self.blueprint.optimizer, self.named_values(values)
+        trainable = [self.parameters[i] for i in self._trainable]
+        return update_all(rule, trainable, arrays, gradients, slots, by_name, count, progress)
 
     def step(
         self,
@@ -204,8 +193,9 @@ class Program:
         weights: tf.Tensor | None,
         uniforms: dict[int, tf.Tensor],
         count: tf.Tensor,
+        progress: tf.Tensor,
     ) -> tuple[list[tf.Tensor], list[list[tf.Tensor]]]:
-        """One update of every member, the `count`-th from 1."""
+        """One update of every member, the `count`-th from 1, at `progress` (see `update_all`)."""
         gradients, statistics = self.gradients(arrays, values, x, y, weights, uniforms)
         new, slots = self._update_all(
             [arrays[i] for i in self._trainable],
@@ -213,6 +203,7 @@ class Program:
             slots,
             values,
             tf.cast(count, self.dtype),
+            progress,
         )
         new = iter(new)
         arrays = [
@@ -220,7 +211,7 @@ class Program:
         ]
         return arrays, slots
 
-    def _train(self, arrays, slots, values, stream, x, y, weights, order, seeds, first):
+    def _train(self, arrays, slots, values, stream, x, y, weights, order, seeds, first, planned):
         """Run T steps.
 
         Args:
@@ -230,6 +221,7 @@ class Program:
             order: (T, S, B) rows of each step.
             seeds: (S, layers) dropout seeds.
             first: Index of the first step: draws depend on it.
+            planned: How many steps schedules are laid out for.
         """
         steps = tf.shape(order)[0]
         shapes = [p.shape for p in self.parameters]
@@ -240,8 +232,9 @@ class Program:
             wb = tf.gather(weights, rows) if self.key.weighted else None
             uniforms = self.uniforms(seeds, first + k, tf.shape(rows)[1])
             uniforms = {layer: self.spread(u, stream) for layer, u in uniforms.items()}
+            progress = tf.minimum(tf.cast((first + k) / planned, tf.float64), 1)
             arrays, slots = self._fused_step(
-                arrays, slots, values, xb, yb, wb, uniforms, first + k + 1
+                arrays, slots, values, xb, yb, wb, uniforms, first + k + 1, progress
             )
             for array, shape in zip(arrays, shapes, strict=True):
                 array.set_shape([None, *shape])

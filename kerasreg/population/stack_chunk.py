@@ -11,6 +11,7 @@ import tensorflow as tf
 from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.members import InitialWeights, Member, initial_slots
 from kerasreg.population.orders import epoch_orders
+from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.program import Program, ProgramKey, program
 from kerasreg.population.rows import Rows
 from kerasreg.population.sizes import padded, padded_size
@@ -35,7 +36,7 @@ class StackChunk:
         blueprint: What the members share.
         members: In the order of the arrays.
         rows: Training and validation rows of every fold.
-        batch_size: Rows a step.
+        plan: Of it, rows a step and the epochs of schedules.
         initial: Draws the initial arrays.
         dtype: Of the arrays.
         active: Names of the values that the program takes, see `values.active_names`.
@@ -46,14 +47,16 @@ class StackChunk:
         blueprint: Blueprint,
         members: Sequence[Member],
         rows: Rows,
-        batch_size: int,
+        plan: TrainingPlan,
         initial: InitialWeights,
         dtype: str,
         active: Sequence[tuple[int, str]],
     ):
         self.blueprint = blueprint
         self.rows = rows
-        self.batch_size = batch_size
+        self.batch_size = plan.batch_size
+        steps = -(-len(rows.train[members[0].fold]) // plan.batch_size)
+        self._planned = tf.constant(steps * plan.horizon, tf.int32)
         self.dtype = dtype
         self.members = list(members)
         self.step = 0
@@ -131,6 +134,7 @@ class StackChunk:
             tf.constant(order, tf.int32),
             self.seeds,
             tf.constant(self.step, tf.int32),
+            self._planned,
         )
         # The next call waits for this one anyway; reading here keeps the clock honest.
         self.arrays[-1].numpy()

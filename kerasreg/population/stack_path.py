@@ -62,10 +62,10 @@ class StackPath:
         names = ("val_data_loss", "val_loss", f"val_{self.structure.metric}")
         return {name: direction(name) for name in names}
 
-    def new_chunk(self, members: Sequence[Member], rows: Rows, batch_size: int) -> StackChunk:
+    def new_chunk(self, members: Sequence[Member], rows: Rows, plan: TrainingPlan) -> StackChunk:
         """See `Path.new_chunk`."""
         return StackChunk(
-            self.structure, members, rows, batch_size, self._initial, self.dtype, self._active
+            self.structure, members, rows, plan, self._initial, self.dtype, self._active
         )
 
     def cohort_size(self, plan: TrainingPlan, rows: int, members: int) -> int:

@@ -20,7 +20,10 @@ Values = Mapping[Name, float]
 ADAM = {"beta_1": 0.9, "beta_2": 0.999}
 EPSILON = 1e-7
 #: Values that a program leaves out when they are 0 for every member.
-OPTIONAL = ("l1", "l2", "rate", "weight_decay", "label_smoothing")
+OPTIONAL = (
+    *("l1", "l2", "rate", "weight_decay", "label_smoothing"),
+    *("cosine", "global_clipnorm"),
+)
 
 
 def values_of_config(config: StackConfig, blueprint: Blueprint) -> dict[tuple[int, str], float]:
@@ -38,6 +41,8 @@ def values_of_config(config: StackConfig, blueprint: Blueprint) -> dict[tuple[in
             values[layer, "momentum"] = config.norm_momentum
     optimizer = {
         "learning_rate": config.learning_rate,
+        "cosine": float(config.schedule == "cosine"),
+        "global_clipnorm": config.global_clipnorm,
         "weight_decay": config.weight_decay,
         "label_smoothing": config.label_smoothing,
         "momentum": config.momentum,
@@ -61,8 +66,8 @@ def value_names(blueprint: Blueprint) -> list[tuple[int, str]]:
             names += [(layer, "epsilon"), (layer, "momentum"), (layer, "1 - momentum")]
         elif spec.kind in ("layer", "group"):
             names.append((layer, "epsilon"))
-    rule = ("learning_rate", "weight_decay", "label_smoothing", *VALUES[blueprint.optimizer])
-    return names + [(-1, name) for name in rule]
+    rule = ("learning_rate", "cosine", "global_clipnorm", "weight_decay", "label_smoothing")
+    return names + [(-1, name) for name in (*rule, *VALUES[blueprint.optimizer])]
 
 
 def active_names(members: Sequence[Values], blueprint: Blueprint) -> tuple[Name, ...]:

@@ -16,10 +16,12 @@ optimiser (Loshchilov & Hutter 2019, arXiv:1711.05101).
 from kerasreg.stacks._build import build_optimizer, build_stack, check_geometry, compile_stack
 from kerasreg.stacks._config import (
     ACTIVATIONS,
+    FEATURE_SCALE_RATE,
     INITIALIZERS,
     LOSSES,
     NORMALIZATIONS,
     OPTIMIZERS,
+    SCHEDULES,
     StackConfig,
 )
 from kerasreg.stacks._penalties import l2_from_lambda, l2_from_weight_decay, lambda_from_l2
@@ -27,10 +29,12 @@ from kerasreg.stacks._plan import LayerSpec, layer_plan
 
 __all__ = [
     "ACTIVATIONS",
+    "FEATURE_SCALE_RATE",
     "INITIALIZERS",
     "LOSSES",
     "NORMALIZATIONS",
     "OPTIMIZERS",
+    "SCHEDULES",
     "LayerSpec",
     "StackConfig",
     "build_optimizer",

@@ -9,7 +9,7 @@ from kerasreg.errors import UserError
 from kerasreg.objectives import TASKS
 from kerasreg.seeds import derive
 from kerasreg.stacks._checks import check_choice, check_sequence
-from kerasreg.stacks._config import StackConfig
+from kerasreg.stacks._config import FEATURE_SCALE_RATE, StackConfig
 from kerasreg.stacks._plan import LayerSpec, layer_plan
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def build_stack(
     outputs: int,
     task: str = "classification",
     seed: int = 0,
+    steps: int | None = None,
 ) -> keras.Model:
     """Build and compile the stack as an ordinary functional `keras.Model`.
 
@@ -32,6 +33,8 @@ def build_stack(
     The compiled metrics are `data_loss` (no penalty, no label smoothing; row weights count in it as
     in the loss) and `accuracy` or `mae`.
     Initial kernels and dropout masks come from `seed` alone, each layer with another draw.
+    `steps` is how many updates the training plans: a cosine schedule falls to 0 over them, and
+    without them the learning rate stays what it is.
 
     Raises:
         UserError: `input_shape`, `outputs` or `task` cannot be built.
@@ -46,15 +49,20 @@ def build_stack(
         if layer is not None:
             x = layer(x)
     model = keras.Model(inputs, x, name="stack")
-    compile_stack(model, config, outputs, task)
+    compile_stack(model, config, outputs, task, steps)
     return model
 
 
-def compile_stack(model: keras.Model, config: StackConfig, outputs: int, task: str) -> None:
-    """Compile `model` with the config's optimiser, loss and metrics."""
+def compile_stack(
+    model: keras.Model, config: StackConfig, outputs: int, task: str, steps: int | None = None
+) -> None:
+    """Compile `model` with the config's optimiser, loss and metrics; see `build_stack`."""
     loss, data_loss, metric = _loss_and_metrics(config, outputs, task)
+    optimizer = build_optimizer(config, steps)
+    scales = [model.get_layer("feature_scale").kernel] if config.feature_scale else []
+    optimizer.exclude_from_weight_decay(var_list=scales, var_names=["bias", "gamma", "beta"])
     model.compile(
-        optimizer=build_optimizer(config),
+        optimizer=optimizer,
         loss=loss,
         metrics=[metric],
         weighted_metrics=[data_loss],
@@ -74,34 +82,42 @@ def check_geometry(input_shape: int | tuple[int, ...], outputs: int, task: str) 
     return shape
 
 
-def build_optimizer(config: StackConfig) -> keras.optimizers.Optimizer:
-    """The config's Keras optimiser; decay leaves biases and normalisation parameters alone."""
+def build_optimizer(config: StackConfig, steps: int | None = None) -> keras.optimizers.Optimizer:
+    """The config's Keras optimiser; `steps` as in `build_stack`."""
     from keras import optimizers
 
-    rate = config.learning_rate
+    rate: float | optimizers.schedules.LearningRateSchedule = config.learning_rate
+    if config.schedule == "cosine" and steps is not None:
+        rate = optimizers.schedules.CosineDecay(rate, steps)
     decay = config.weight_decay or None
+    clip = config.global_clipnorm or None
     match config.optimizer:
         case "sgd":
-            optimizer = optimizers.SGD(rate, weight_decay=decay)
+            return optimizers.SGD(rate, weight_decay=decay, global_clipnorm=clip)
         case "momentum" | "nesterov":
-            optimizer = optimizers.SGD(
+            return optimizers.SGD(
                 rate,
                 momentum=config.momentum,
                 nesterov=config.optimizer == "nesterov",
                 weight_decay=decay,
+                global_clipnorm=clip,
             )
         case "adagrad":
-            optimizer = optimizers.Adagrad(
-                rate, initial_accumulator_value=config.initial_accumulator, weight_decay=decay
+            return optimizers.Adagrad(
+                rate,
+                initial_accumulator_value=config.initial_accumulator,
+                weight_decay=decay,
+                global_clipnorm=clip,
             )
         case "rmsprop":
-            optimizer = optimizers.RMSprop(rate, rho=config.rho, weight_decay=decay)
+            return optimizers.RMSprop(
+                rate, rho=config.rho, weight_decay=decay, global_clipnorm=clip
+            )
         case "adam":
-            optimizer = optimizers.Adam(rate, weight_decay=decay)
+            return optimizers.Adam(rate, weight_decay=decay, global_clipnorm=clip)
         case "adamw":
-            optimizer = optimizers.AdamW(rate, weight_decay=config.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
+            return optimizers.AdamW(rate, weight_decay=config.weight_decay, global_clipnorm=clip)
+    raise AssertionError(config.optimizer)
 
 
 def _keras_layer(
@@ -117,7 +133,7 @@ def _keras_layer(
                 spec.units,
                 use_bias=spec.use_bias,
                 kernel_initializer=initializers.RandomNormal(
-                    stddev=config.kernel_stddev(fan_in, spec.units),
+                    stddev=config.kernel_stddev(fan_in, spec.units, spec.index),
                     seed=derive(seed, "kernel", spec.index),
                 ),
                 kernel_regularizer=regularizers.L1L2(l1, l2) if l1 or l2 else None,
@@ -132,6 +148,13 @@ def _keras_layer(
         case "group":
             return layers.GroupNormalization(
                 spec.groups, epsilon=config.norm_epsilon, name=spec.name
+            )
+        case "rescaling":
+            return layers.Rescaling(*spec.rescaling, name=spec.name)
+        case "scale":
+            start = initializers.Constant(1 / FEATURE_SCALE_RATE)
+            return layers.EinsumDense(
+                "bf,f->bf", output_shape=(fan_in,), kernel_initializer=start, name=spec.name
             )
         case "activation":
             return layers.Activation(spec.activation, name=spec.name)

@@ -29,6 +29,9 @@ NORMALIZATIONS = ("none", "batch", "layer", "group")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 INITIALIZERS = ("he", "xavier", "glorot")
 LOSSES = ("mse", "mae", "huber")
+SCHEDULES = ("constant", "cosine")
+#: How much faster than the kernels a `feature_scale` learns.
+FEATURE_SCALE_RATE = 6.0
 _LARGEST = 2**31  # what TensorFlow can count
 
 
@@ -52,8 +55,14 @@ class StackConfig:
         initializer: `"he"` sqrt(2/n_in), `"xavier"` sqrt(1/n_in), `"glorot"` sqrt(2/(n_in+n_out)),
             or a standard deviation. All draw from an untruncated normal.
         initial_scale: Multiplies the standard deviation of the initial kernels.
+        output_scale: Multiplies that of the output kernel once more.
+        feature_scale: Whether every input is multiplied by a trainable factor that starts at 1
+            and learns `FEATURE_SCALE_RATE` times as fast (Holzmüller et al. 2024,
+            arXiv:2407.04491).
         optimizer: One of `OPTIMIZERS`, with Keras' update rules.
         learning_rate: Step size, > 0.
+        schedule: `"constant"`, or `"cosine"`: the rate falls to 0 over the planned training.
+        global_clipnorm: Largest norm of a step's gradients together; 0 for any.
         momentum: Of `"momentum"` and `"nesterov"`, in [0, 1).
         weight_decay: Decoupled decay of the kernels (biases and normalisation parameters are left
             alone), for any optimiser.
@@ -80,8 +89,12 @@ class StackConfig:
     penalize_output: bool = True
     initializer: str | float = "he"
     initial_scale: float = 1.0
+    output_scale: float = 1.0
+    feature_scale: bool = False
     optimizer: str = "adam"
     learning_rate: float = 1e-3
+    schedule: str = "constant"
+    global_clipnorm: float = 0.0
     momentum: float = 0.9
     weight_decay: float = 0.0
     rho: float = 0.9
@@ -104,10 +117,10 @@ class StackConfig:
         check_choice("norm_position", self.norm_position, ("before", "after"))
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("loss", self.loss, LOSSES)
-        if not isinstance(self.penalize_output, bool):
-            raise UserError(
-                f"penalize_output: expected True or False, got {self.penalize_output!r}."
-            )
+        check_choice("schedule", self.schedule, SCHEDULES)
+        for name in ("penalize_output", "feature_scale"):
+            if not isinstance(getattr(self, name), bool):
+                raise UserError(f"{name}: expected True or False, got {getattr(self, name)!r}.")
         whole = isinstance(self.groups, int) and not isinstance(self.groups, bool)
         if not whole or not 1 <= self.groups < _LARGEST:
             raise UserError(
@@ -121,9 +134,9 @@ class StackConfig:
         self._check_each("l2", kernels, "penalised kernel", 0, math.inf)
         for name in ("input_dropout", "norm_momentum", "momentum", "rho", "label_smoothing"):
             self._check(name, 0, 1)
-        for name in ("weight_decay", "initial_accumulator"):
+        for name in ("weight_decay", "initial_accumulator", "global_clipnorm"):
             self._check(name, 0, math.inf)
-        for name in ("norm_epsilon", "initial_scale", "learning_rate"):
+        for name in ("norm_epsilon", "initial_scale", "output_scale", "learning_rate"):
             self._check(name, 0, math.inf, open_low=True)
         if isinstance(self.initializer, str):
             check_choice("initializer", self.initializer, INITIALIZERS, "or a standard deviation")
@@ -186,14 +199,16 @@ class StackConfig:
             ("norm_position", self.norm_position if self.normalization != "none" else None),
             ("optimizer", "adam" if self.optimizer == "adamw" else self.optimizer),
             ("loss", self.loss),
+            ("feature_scale", self.feature_scale),
         )
 
-    def kernel_stddev(self, fan_in: int, fan_out: int) -> float:
-        """Standard deviation of an initial kernel of shape (fan_in, fan_out)."""
+    def kernel_stddev(self, fan_in: int, fan_out: int, index: int = 1) -> float:
+        """Standard deviation of initial kernel `index` (from 1), of shape (fan_in, fan_out)."""
+        scale = self.initial_scale * (self.output_scale if index > len(self.units) else 1.0)
         variances = {"he": 2 / fan_in, "xavier": 1 / fan_in, "glorot": 2 / (fan_in + fan_out)}
         if isinstance(self.initializer, str):
-            return self.initial_scale * math.sqrt(variances[self.initializer])
-        return self.initial_scale * self.initializer
+            return scale * math.sqrt(variances[self.initializer])
+        return scale * self.initializer
 
     def unregularized(self) -> StackConfig:
         """The same shape and optimiser without any regulariser: the baseline of a search."""

@@ -67,10 +67,10 @@ class GeneralPath:
         return {prefix + name: way for prefix in ("val_", "") for name, way in found.items()}
 
     def new_chunk(
-        self, members: Sequence[Member], rows: NestedRows, batch_size: int
+        self, members: Sequence[Member], rows: NestedRows, plan: TrainingPlan
     ) -> GeneralChunk:
         """See `Path.new_chunk`."""
-        return GeneralChunk(self._program(rows), members, rows, batch_size)
+        return GeneralChunk(self._program(rows), members, rows, plan.batch_size)
 
     def cohort_size(self, plan: TrainingPlan, rows: int, members: int) -> int:
         """See `Path.cohort_size`.

@@ -59,14 +59,19 @@ class KerasTunerEngine:
         epochs: int,
         batch_size: int,
         callbacks: tuple[keras.callbacks.Callback, ...] = (),
+        horizon: int | None = None,
     ) -> keras.Model:
         """See `Engine.fit`."""
-        model = build_stack(config, dataset.input_shape, dataset.outputs, dataset.task, seed=seed)
         batches = _Batches(rows, seed, batch_size)
+        model = _build(config, dataset, seed, len(batches) * (horizon or epochs))
         model.fit(
             batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[batches.order, *callbacks]
         )
         return model
+
+
+def _build(config: StackConfig, dataset: Dataset, seed: int, steps: int) -> keras.Model:
+    return build_stack(config, dataset.input_shape, dataset.outputs, dataset.task, seed, steps)
 
 
 def _train_together(
@@ -106,10 +111,8 @@ class _Member:
         self._config, self._seed, self._fold, self._task = config, seed, fold, dataset.task
         self._parts = {"": rows, "val_": validation}
         self._started = time.perf_counter()
-        self._model = build_stack(
-            config, dataset.input_shape, dataset.outputs, dataset.task, seed=seed
-        )
         self._batches = _Batches(rows, seed, plan.batch_size)
+        self._model = _build(config, dataset, seed, len(self._batches) * plan.horizon)
         self._seconds = time.perf_counter() - self._started
         self.curves: dict[str, list[float]] = {}
         self.diverged = False

@@ -91,6 +91,7 @@ class PopulationEngine:
         epochs: int,
         batch_size: int,
         callbacks: tuple[keras.callbacks.Callback, ...] = (),
+        horizon: int | None = None,
     ) -> keras.Model:
         """See `Engine.fit`."""
         population = Population(
@@ -99,7 +100,7 @@ class PopulationEngine:
         # Every epoch is trained: the validation row decides nothing.
         fold = ((rows.x, rows.y), (rows.x[:1], rows.y[:1]))
         watch = {0: callbacks} if callbacks else None
-        population.train([fold], TrainingPlan(epochs, batch_size), watch=watch)
+        population.train([fold], TrainingPlan(epochs, batch_size, horizon=horizon), watch=watch)
         return population.member(0)
 
 

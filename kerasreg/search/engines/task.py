@@ -92,8 +92,12 @@ class Engine(Protocol):
         epochs: int,
         batch_size: int,
         callbacks: tuple[keras.callbacks.Callback, ...] = (),
+        horizon: int | None = None,
     ) -> keras.Model:
-        """Train one stack on `rows` for exactly `epochs` epochs and return it."""
+        """Train one stack on `rows` for exactly `epochs` epochs and return it.
+
+        `horizon` is that of `TrainingPlan`.
+        """
 
 
 def members_of(
