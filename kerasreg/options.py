@@ -231,6 +231,8 @@ def _add_data(parser: argparse.ArgumentParser, positional: bool = False) -> None
         metavar="COLUMN=KIND",
         help="read it as number, category or date; may be repeated",
     )
+    add("--group", metavar="COLUMN", help="rows of one group stay in one part and one fold")
+    add("--time", metavar="COLUMN", help="split in order of time: the latest rows test")
     add("--task", metavar="T", help="classification or regression (default: inferred)")
     add("--train-size", type=int, metavar="N", help="keep only N training rows, stratified")
     add("--split-seed", type=int, metavar="K", help="of train/validation/test (default 0)")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kerasreg.data._dataset import Dataset
+from kerasreg.data._division import Division
 from kerasreg.data._labels import Labels
 from kerasreg.data._rows import TestRows
 from kerasreg.data._splitting import check_fractions, split_rows, subset_rows
@@ -24,6 +25,7 @@ def assemble(
     *,
     raw_test: np.ndarray | None = None,
     source_rows: np.ndarray | None = None,
+    division: Division | None = None,
     name: str,
     target_name: str,
     fingerprint: str,
@@ -43,6 +45,7 @@ def assemble(
         fit: `fit(raw, rows)` returns the preprocessing fitted on those rows.
         raw_test: Rows of the test part that the data comes with, or None to split one off.
         source_rows: Which row of its source each of `raw` is, where some were left out.
+        division: How the rows may be divided; None for at random.
         name, target_name, fingerprint, notes, warnings, table: As in `Dataset`.
         inspect: `inspect(raw, y, task)` of the training rows returns more warnings.
         train_size, split_seed, fractions: As in `load`.
@@ -59,7 +62,8 @@ def assemble(
     rows = len(raw)
     y = labels.y[:rows]
     if raw_test is None:
-        train, validation, test = split_rows(y, fractions, split_seed, labels.class_names)
+        divide = division.parts if division else split_rows
+        train, validation, test = divide(y, fractions, split_seed, labels.class_names)
         tests = TestRows(raw[test], y[test])
     else:
         _check_seen(labels, rows)
@@ -86,6 +90,7 @@ def assemble(
         train_size=len(train),
         test=tests,
         rows=parts_rows,
+        division=division and division[kept],
         preprocessing=fit(raw, np.arange(len(train))),
         target_name=target_name,
         fingerprint=fingerprint,
@@ -94,6 +99,7 @@ def assemble(
             "fractions": list(fractions),
             "train_size": None if train_size is None else int(train_size),
             "own_test_part": raw_test is not None,
+            **(division.describe() if division else {}),
         },
         notes=notes,
         warnings=warnings,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasreg.data._division import Division
 from kerasreg.data._encodings import ENCODINGS
 from kerasreg.data._labels import Labels
 from kerasreg.data._rows import Fold, Split, TestRows
@@ -47,6 +48,7 @@ class Dataset:
         train_size: int,
         test: TestRows,
         rows: dict[str, np.ndarray],
+        division: Division | None,
         preprocessing,
         target_name: str,
         fingerprint: str,
@@ -72,6 +74,7 @@ class Dataset:
         self._train_size = train_size
         self._test = test
         self.rows = rows
+        self._division = division
         self._preprocessing = preprocessing
         self._split = split
         self.notes = (*notes, *preprocessing.remarks)
@@ -180,6 +183,9 @@ class Dataset:
     def folds(self, k: int, seed: int) -> list[Fold]:
         """Divide training and validation rows into `k` folds, stratified by class.
 
+        Rows of a group stay in one fold. In time, a fold is judged by the rows that follow those it
+        learns from, and the earliest rows by none.
+
         Each fold's scaling, imputation and known categories come from its training rows alone; the
         features are the dataset's, so that every fold fits the same stack. The target's scale
         stays the dataset's: it is the unit of the errors. Folds asked for again are the same ones.
@@ -188,7 +194,7 @@ class Dataset:
             UserError: When `k` is not at least 2 or a class has fewer than `k` rows.
         """
         y, folds = self._y, []
-        parts = fold_rows(y, k, seed, self.class_names)
+        parts = fold_rows(y, k, seed, self.class_names, self._division)
         if (k, seed) in self._folds:
             return self._folds[k, seed]
         for index, (train, validation) in enumerate(parts, start=1):

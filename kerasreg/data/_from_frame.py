@@ -11,6 +11,7 @@ import pandas as pd
 from kerasreg.data._assemble import assemble
 from kerasreg.data._columns import TablePreprocessing
 from kerasreg.data._dataset import Dataset
+from kerasreg.data._division import Division
 from kerasreg.data._interpret import interpret
 from kerasreg.data._labels import read_labels
 from kerasreg.data._leaks import possible_leaks
@@ -47,6 +48,8 @@ def from_frame(
     drop: Sequence[str | int] = (),
     keep: Sequence[str | int] = (),
     kinds: Mapping[str, str] | None = None,
+    group: str | int | None = None,
+    time: str | int | None = None,
     name: str = "table",
     task: str | None = None,
     train_size: int | None = None,
@@ -71,6 +74,10 @@ def from_frame(
         drop: Columns to leave out, by name or index.
         keep: Columns to use although they look like row numbers or identifiers.
         kinds: Column -> `"number"`, `"category"` or `"date"`, where it is not what it looks like.
+        group: Column by which rows belong together (a person, a machine): rows of a group are in
+            one part and one fold. It is no feature.
+        time: Column of numbers or dates in whose order the rows are split: the earliest train, the
+            latest test. Of a date, month, weekday and hour stay features.
         name: What the data is called in reports.
         task, train_size, split_seed, fractions: As in `load`.
         written: How the file was written that the table comes from.
@@ -82,13 +89,22 @@ def from_frame(
     frame = frame.set_axis(unique_names([plain(str(name)) for name in frame.columns]), axis=1)
     # Messages name a row as the user sees it, also after rows without a target are left out.
     frame.index = pd.RangeIndex(written.first_row, written.first_row + len(frame))
-    column = column_named(list(frame.columns), target)
+    names = list(frame.columns)
+    column = column_named(names, target)
+    if group is not None and time is not None:
+        raise UserError("--group and --time: expected one of them, got both")
+    group = group if group is None else column_named(names, group, "group")
+    time = time if time is None else column_named(names, time, "time")
+    if column in (group, time):
+        raise UserError(f"--group, --time: expected another column than the target {column!r}")
     found = interpret(
         frame,
         column,
         drop=drop,
         keep=keep,
         kinds=kinds,
+        group=group,
+        time=time,
         decimal=written.decimal,
         first_row=written.first_row,
     )
@@ -101,6 +117,11 @@ def from_frame(
     values, features = found.target[present], found.frame[present]
     labels = read_labels(_target_values(values), task=task, name=f"target {column!r}")
     table, remarks = read_table(features)
+    division = None
+    if found.group is not None:
+        division = Division.by_group(group, found.group[present])
+    elif found.time is not None:
+        division = Division.by_time(time, found.time[present])
     fingerprint = hashlib.sha256(f"{table.fingerprint()}{column!r}".encode())
     labels.add_to(fingerprint)
     return assemble(
@@ -108,6 +129,7 @@ def from_frame(
         labels,
         TablePreprocessing.fit,
         source_rows=np.flatnonzero(present),
+        division=division,
         name=name,
         target_name=column,
         fingerprint=fingerprint.hexdigest(),

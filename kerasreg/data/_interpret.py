@@ -2,15 +2,16 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from kerasreg.data._target import column_named
+from kerasreg.data.cells.dates import COME_AGAIN
 from kerasreg.data.cells.infer import Inferred, infer
-from kerasreg.data.cells.reading import KINDS, Reading, is_text
+from kerasreg.data.cells.reading import KINDS, Reading, as_dates, as_numbers, is_text
 from kerasreg.errors import UserError
 
 # Fewer rows than this say nothing about identifiers.
@@ -24,6 +25,8 @@ class Interpreted:
     Attributes:
         frame: Features: float64 and text columns.
         target: Numbers, truth values or text; NaN or None for missing.
+        group: Text by which rows belong together, or None.
+        time: Numbers or timestamps by which rows follow each other, or None.
         readings: How each raw column that is a feature is read.
         columns: One description a raw column: name, role, kind, why, missing, different.
         notes, warnings: Sentences, as in `Inferred`.
@@ -31,6 +34,8 @@ class Interpreted:
 
     frame: pd.DataFrame
     target: pd.Series
+    group: pd.Series | None
+    time: pd.Series | None
     readings: tuple[Reading, ...]
     columns: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
@@ -50,6 +55,8 @@ def interpret(
     drop: Sequence[str | int] = (),
     keep: Sequence[str | int] = (),
     kinds: Mapping[str, str] | None = None,
+    group: str | None = None,
+    time: str | None = None,
     decimal: str = ".",
     first_row: int = 0,
 ) -> Interpreted:
@@ -61,6 +68,9 @@ def interpret(
         drop: Columns to leave out, by name or index.
         keep: Columns to use although they look like row numbers or identifiers.
         kinds: Column -> `"number"`, `"category"` or `"date"`.
+        group: Name of the column by which rows belong together; no feature.
+        time: Name of the column by which rows follow each other; a feature are only those parts
+            of a date that come again (month, weekday, hour).
         decimal: Decimal sign of the file.
         first_row: Row number that the user sees at the first row.
 
@@ -74,7 +84,7 @@ def interpret(
     for name, kind in said.items():
         if kind not in KINDS:
             raise UserError(f"--as {name}: expected one of {', '.join(KINDS)}, got {kind!r}")
-    both = dropped & (kept | said.keys() | {target})
+    both = dropped & (kept | said.keys() | {target, group, time})
     if both:
         raise UserError(f"--drop {min(both)}: expected to leave it out or to use it, got both")
     found = {
@@ -84,8 +94,17 @@ def interpret(
     }
     if found[target].reading and found[target].reading.kind == "date":
         found[target] = infer(frame[target], target, decimal, "category", first_row)
+    aside: dict[str, str] = {target: "target"}
+    if group:
+        found[group] = infer(frame[group], group, decimal, "category", first_row)
+        aside[group] = "group"
+    times = None
+    if time:
+        times, found[time] = _times(frame[time], found[time])
+        if not found[time].reading.parts:
+            aside[time] = "time"
     clean = {name: _clean(frame[name], one, names) for name, one in found.items()}
-    features = [name for name in found if name != target]
+    features = [name for name in found if name not in aside]
     why = {
         name: _no_feature(frame[name], found[name], clean[name])
         for name in features
@@ -104,7 +123,7 @@ def interpret(
     columns = []
     for name in names:
         one = found.get(name)
-        role = "target" if name == target else "left out" if name in left else "feature"
+        role = aside.get(name, "left out" if name in left else "feature")
         entry = {"name": name, "role": role}
         if name in left:
             entry["why"] = left[name]
@@ -115,9 +134,10 @@ def interpret(
             notes += one.notes
             warnings += one.warnings
         if one and one.reading:
-            entry |= one.reading.to_dict() | summary(clean[name], one.reading)
+            entry |= one.reading.to_dict()
+            entry |= summary(clean[name], one.reading) if clean[name] else {}
         columns.append(entry)
-    used = [name for name in names if name not in left and name != target]
+    used = [name for name in names if name not in left and name not in aside]
     # A target that is no text stays what it is: whole numbers and truth values are classes.
     raw_target = not is_text(frame[target]) and target not in said
     return Interpreted(
@@ -125,11 +145,30 @@ def interpret(
             {part: cells for name in used for part, cells in clean[name].items()}, index=frame.index
         ),
         frame[target] if raw_target else clean[target][target],
+        clean[group][group] if group else None,
+        times,
         tuple(found[name].reading for name in used if found[name].reading),
         tuple(columns),
         tuple(notes),
         tuple(warnings),
     )
+
+
+def _times(column: pd.Series, one: Inferred) -> tuple[pd.Series, Inferred]:
+    """Numbers or timestamps, and a reading without what never comes again."""
+    reading = one.reading
+    if reading is None or reading.kind == "category":
+        raise UserError(
+            f"--time {column.name}: expected numbers or dates, got text; is the format unusual?"
+        )
+    if reading.kind == "number":
+        return as_numbers(column, reading.decimal), one
+    parts = tuple(part for part in reading.parts if part in COME_AGAIN)
+    # What was said of the column says its parts.
+    said = (", ".join(reading.parts), ", ".join(parts) or "nothing but the order of the rows")
+    notes = tuple(note.replace(*said) for note in one.notes)
+    one = replace(one, reading=replace(reading, parts=parts), notes=notes)
+    return as_dates(column, reading.format), one
 
 
 def _clean(column: pd.Series, one: Inferred, names: list[str]) -> dict[str, pd.Series]:

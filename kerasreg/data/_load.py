@@ -26,6 +26,8 @@ def load(
     drop: Sequence[str | int] = (),
     keep: Sequence[str | int] = (),
     kinds: Mapping[str, str] | None = None,
+    group: str | int | None = None,
+    time: str | int | None = None,
     task: str | None = None,
     train_size: int | None = None,
     split_seed: int = 0,
@@ -38,7 +40,7 @@ def load(
         target: Column to predict, for tables: its name or its index (negative from the end).
         header: Whether a CSV's first row names the columns; else they are named by index.
         encoding: Of a CSV's text; None to recognise UTF-8, UTF-16 and cp1252.
-        drop, keep, kinds: Of tables, as in `from_frame`.
+        drop, keep, kinds, group, time: Of tables, as in `from_frame`.
         task: `"classification"`, `"regression"` or None to infer it from the target.
         train_size: Keep this many training rows, stratified; other parts keep their size.
         split_seed: Seed of the split and of the subset.
@@ -61,6 +63,8 @@ def load(
         "drop": list(drop),
         "keep": list(keep),
         "kinds": dict(kinds or {}),
+        "group": group,
+        "time": time,
     }
     dataset = _read(name_or_path, table_options, options)
     given = {**table_options, **options}
@@ -72,6 +76,9 @@ def load(
 
 
 _DEFAULTS = {**load.__kwdefaults__, "drop": [], "keep": [], "kinds": {}}
+
+
+_OF_FRAMES = ("target", "drop", "keep", "kinds", "group", "time")
 
 
 def locate(source: str | Path) -> str:
@@ -112,7 +119,7 @@ def _read(name_or_path: str | Path, table: dict, options: dict) -> Dataset:
         written = Written(csv.decimal, csv.first_row, csv.dialect, csv.notes, csv.warnings)
     else:
         raise _unknown(name, suffix)
-    columns = {key: table[key] for key in ("target", "drop", "keep", "kinds")}
+    columns = {key: table[key] for key in _OF_FRAMES}
     try:
         return from_frame(frame, **columns, name=path.name, written=written, **options)
     except UserError as error:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kerasreg.data._division import Division
 from kerasreg.errors import UserError
 from kerasreg.seeds import derive
 
@@ -107,12 +108,17 @@ def subset_rows(
 
 
 def fold_rows(
-    y: np.ndarray, k: int, seed: int, class_names: tuple[str, ...] | None
+    y: np.ndarray,
+    k: int,
+    seed: int,
+    class_names: tuple[str, ...] | None,
+    division: Division | None = None,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Divide rows into `k` folds, each class spread evenly, by scikit-learn.
+    """Divide rows into `k` folds, each class spread evenly, by scikit-learn; or by `division`.
 
     Returns:
-        `k` pairs (training rows, validation rows), sorted; the validation rows partition all rows.
+        `k` pairs (training rows, validation rows), sorted; the validation rows partition all rows
+        (in time all but the first).
 
     Raises:
         UserError: When `k` is not a whole number of at least 2 or a class has fewer rows than `k`.
@@ -121,6 +127,8 @@ def fold_rows(
 
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 2:
         raise UserError(f"folds: expected a whole number of at least 2, got {k!r}")
+    if division is not None:
+        return division.folds(y, int(k), seed, class_names)
     if class_names is not None:
         _check_class_sizes(y, k, class_names, f"{k} folds")
     elif len(y) < k:

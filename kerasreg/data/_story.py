@@ -31,11 +31,17 @@ def story(data: Mapping[str, Any], folds: int = 0) -> list[str]:
     if columns:
         lines += _columns(columns)
     parts = ", ".join(f"{count:,} {part}" for part, count in rows.items())
-    lines.append(
-        f"rows      {parts}" + (f"; {folds} folds of train and validation" if folds else "")
-    )
+    if folds:
+        parts += f"; {folds} folds of train and validation"
+    lines.append(f"rows      {parts}{_divided(data['split'])}")
     lines.append(f"baseline  {_baseline(data)}")
     return lines + _said(data, MOST_LINES - len(lines))
+
+
+def _divided(split: Mapping[str, Any]) -> str:
+    if "group" in split:
+        return f"; the {split['keys']:,} groups of {split['group']} stay together"
+    return f"; in order of {split['time']}" if "time" in split else ""
 
 
 def _classes(data: Mapping[str, Any]) -> str:

@@ -24,6 +24,8 @@ _DATA = {
     "drop": "drop",
     "keep": "keep",
     "kinds": "kinds",
+    "group": "group",
+    "time": "time",
 }
 
 

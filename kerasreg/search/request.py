@@ -155,6 +155,8 @@ _DATA_KINDS = {
     "drop": (list, tuple),
     "keep": (list, tuple),
     "kinds": (dict,),
+    "group": (str, int, type(None)),
+    "time": (str, int, type(None)),
     "task": (str, type(None)),
     "train_size": (int, type(None)),
     "split_seed": (int,),

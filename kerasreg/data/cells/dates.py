@@ -6,6 +6,8 @@ import warnings
 import pandas as pd
 
 PARTS = ("year", "month", "weekday", "hour", "elapsed days")
+#: Parts whose values come again in a later file.
+COME_AGAIN = ("month", "weekday", "hour")
 ISO = "ISO8601"
 # What `guess_datetime_format` does not know: months without a day, years of two digits.
 _MORE_FORMATS = (
