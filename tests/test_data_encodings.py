@@ -43,8 +43,8 @@ def test_any_numbers_become_bounded_features_that_keras_computes_too(columns, ce
     x = np.tile(np.asarray(cells, float)[:, None], (1, len(columns)))
     made = encoder.apply(np, x)
     assert made.shape[1] == len(encoder.names(tuple("abc"[: len(columns)])))
-    # No number is farther out than one bin's width, of bins whose mean variance is 1.
-    limit = {"smooth": 3, "quantile": 3, "piecewise": 3 * np.sqrt(16 * 40)}[encoding]
+    # No number is farther out than one bin's width, of bins whose variances sum to 1.
+    limit = {"smooth": 3, "quantile": 3, "piecewise": 3 * np.sqrt(40)}[encoding]
     assert np.abs(made).max() <= limit * (1 + 1e-12)
     np.testing.assert_allclose(
         np.asarray(encoder.apply(keras.ops, keras.ops.convert_to_tensor(x))), made, atol=1e-12
@@ -73,7 +73,7 @@ def test_encodings_are_what_their_papers_say():
     code = np.array([(column - a) / (b - a) for a, b in pairwise(edges)]).T
     code = np.clip(code, 0, 1)  # no cell of the training rows lies outside
     made = encoder_of("piecewise", [column]).apply(np, cells[:, None])
-    scale = np.sqrt(code.var(axis=0).mean())
+    scale = np.sqrt(code.var(axis=0).sum())
     np.testing.assert_allclose(made[:600], (code - code.mean(axis=0)) / scale, atol=1e-10)
     np.testing.assert_allclose(made[600], ([-1] + [0] * 15 - code.mean(axis=0)) / scale)
     np.testing.assert_allclose(made[601], ([1] * 15 + [2] - code.mean(axis=0)) / scale)

@@ -154,9 +154,9 @@ def _quantile_map(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
 def _piecewise(cells: np.ndarray, most: int) -> tuple[np.ndarray, ...]:
     """`Binned`'s arrays of one column, shape (bins,), with at most `most` bins.
 
-    The features are centred, and one factor a column gives them a mean variance of 1: a network's
-    initial kernel expects that of a feature, and the shape of the code stays. (Each to variance 1
-    would blow up the outer bins, in which few cells lie.) A column of two values is standardised.
+    The features are centred, and one factor a column makes their variances sum to 1: as much as a
+    standardised column has. (Each to variance 1, a column of 16 bins would count 16 times as much
+    as others, learn as much faster and overfit; each alone, outer bins would blow up.)
     """
     values, counts = np.unique(cells, return_counts=True)
     edges = values
@@ -169,7 +169,7 @@ def _piecewise(cells: np.ndarray, most: int) -> tuple[np.ndarray, ...]:
     floor, ceiling = np.zeros_like(low), np.ones_like(low)
     floor[0], ceiling[-1] = -1, 2
     place = np.clip((cells[:, None] - low) * gain, floor, ceiling)
-    weight = np.full_like(low, 1 / np.sqrt(place.var(axis=0).mean()))
+    weight = np.full_like(low, 1 / np.sqrt(place.var(axis=0).sum()))
     return low, gain, floor, ceiling, weight, -place.mean(axis=0) * weight
 
 
