@@ -8,7 +8,19 @@ import keras_tuner
 import numpy as np
 import pytest
 from keras_tuner import errors
-from tuned import FIT, TRAIN, VALIDATION, X, heard, make_tuner, network, own_step, scores, statuses
+from tuned import (
+    FIT,
+    TRAIN,
+    VALIDATION,
+    X,
+    heard,
+    make_tuner,
+    named,
+    network,
+    own_step,
+    scores,
+    statuses,
+)
 
 import kerasreg
 from kerasreg import UserError
@@ -288,7 +300,6 @@ def test_an_objective_that_nothing_logs_is_refused_before_training(
     assert not list(tmp_path.rglob("checkpoint*"))
 
 
-@pytest.mark.filterwarnings("ignore:Trained the plain way")
 def test_a_metric_of_several_values_is_kept(tmp_path):
     def build(hp):
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")])
@@ -299,7 +310,8 @@ def test_a_metric_of_several_values_is_kept(tmp_path):
     one = make_tuner(tmp_path, build, keras_tuner.Objective("val_f1", "max"), 1)
     y = (X[:, :1] > 0).astype("float32")
     fit = FIT | {"validation_data": (X[80:], y[80:]), "epochs": 1}
-    one.search(X[:80], y[:80], **fit)
+    with named("one number (val_loss, val_data_loss, val_penalty, loss, data_loss, penalty), got"):
+        one.search(X[:80], y[:80], **fit)
     assert statuses(one) == ["COMPLETED"]
     assert one.executions("0")[0]["history"]["val_f1"] == pytest.approx(
         one.oracle.trials["0"].score

@@ -126,6 +126,13 @@ def test_inputs_that_keras_refuses_are_refused_by_keras(tuner):
     assert "shape" in one.oracle.trials["0"].message
 
 
+def test_targets_that_a_model_has_no_loss_for_are_called_y(tuner):
+    one = tuner(network, "val_loss", 1)
+    with named("has no loss or metrics for a dict of 'out'"):
+        one.search(X[:80], {"out": Y[:80]}, validation_data=(X[80:], {"out": Y[80:]}), verbose=0)
+    assert statuses(one) == ["FAILED"]
+
+
 def test_fractions_for_an_integer_input_are_cut_off_as_by_keras(tuner):
     def whole(hp):
         model = keras.Sequential([keras.Input((4,), dtype="int32"), keras.layers.Dense(3)])

@@ -83,7 +83,9 @@ class TrainingPlan:
         for name in ("objective", "monitor"):
             curve = getattr(self, name)
             if curve not in known:
-                raise UserError(f"{name}: expected one of {', '.join(known)}, got {curve!r}.")
+                raise UserError(
+                    f"{name}: expected a curve of one number ({', '.join(known)}), got {curve!r}."
+                )
             field = "direction" if name == "objective" else "monitor_direction"
             found[field] = getattr(self, field) or known[curve]
             if name == "monitor" and curve == self.objective:

@@ -123,7 +123,8 @@ class RoundTuner(PlainTuner):
                 if job.kind != "general":
                     raise
                 # A model's code, or rows that it does not take: Keras says it as users know it.
-                self._warn_plain(f"what the population met, {type(error).__name__}: {error}")
+                kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+                self._warn_plain(f"what the population met: {kind}{str(error).rstrip('.')}")
                 left = [p.trial for p in prepared if p.trial.status == TrialStatus.RUNNING]
                 drawn.alone += left
         for trial in drawn.alone:

@@ -8,17 +8,14 @@ members, rows and steps.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasreg.errors import UserError
 from kerasreg.population.general.rows import NestedRows
-from kerasreg.population.general.step import MemberStep
+from kerasreg.population.general.step import MemberStep, naming
 from kerasreg.population.general.template import State, Template
 
 #: Rows of one evaluation slice.
@@ -50,8 +47,7 @@ class Program:
 
     def __init__(self, template: Template, rows: NestedRows):
         self.template, self._pack = template, rows.pack
-        with _named(template.model, "cannot be called on these rows"):
-            self._step = MemberStep(template, rows.pack([leaf[:2] for leaf in rows.leaves()]))
+        self._step = MemberStep(template, rows.pack([leaf[:2] for leaf in rows.leaves()]))
         self.directions = {"loss": "min", **self._step.directions}
         variables = (
             template.weights,
@@ -68,7 +64,8 @@ class Program:
         chosen = tf.TensorSpec([None, None], tf.int32)
         self.train = _function(self._train, [state, values, index, leaves, order])
         self.measure = _function(self._measure, [state, values, index, leaves, chosen])
-        with _named(template.model, "cannot be compiled as a function of its weights"):
+        name = template.model.name
+        with naming(f"model {name!r}: it cannot be compiled as a function of its weights"):
             self.train.get_concrete_function()
             self.measure.get_concrete_function()
 
@@ -137,19 +134,6 @@ class Program:
 def _spread(spec: tf.TensorSpec) -> tf.TensorSpec:
     """Of the members' arrays, one member's given."""
     return tf.TensorSpec([None, *spec.shape], spec.dtype)
-
-
-@contextmanager
-def _named(model: keras.Model, what: str) -> Iterator[None]:
-    """Say of which model an error is, and that it is not the population's."""
-    try:
-        yield
-    except (TypeError, ValueError, AttributeError, KeyError, NotImplementedError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = " ".join(lines[:3]) or type(error).__name__
-        raise UserError(f"model {model.name!r}: it {what}: {reason}") from error
-    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-        raise UserError(f"model {model.name!r}: it {what}: {error.message}") from error
 
 
 def prediction(template: Template):

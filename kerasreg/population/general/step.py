@@ -5,12 +5,14 @@ Both are traced once for a structure; `program` maps them over the members.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from kerasreg.errors import UserError
 from kerasreg.population.general.template import State, Template
 
 
@@ -30,16 +32,18 @@ class MemberStep:
         names = getattr(model, "output_names", None)
         given = model._compile_loss
         self._loss = type(given)(given._user_loss, given._user_loss_weights, output_names=names)
-        outputs = model(x, training=False) if model._call_has_training_arg else model(x)
-        self._loss(y, outputs, weights)
+        with naming(f"model {model.name!r}: it cannot be called on these rows"):
+            outputs = model(x, training=False) if model._call_has_training_arg else model(x)
         given = model._compile_metrics
         self._metrics = None
-        if given is not None:
-            self._metrics = type(given)(
-                given._user_metrics, given._user_weighted_metrics, output_names=names
-            )
-            self._metrics.update_state(y, outputs, weights)
-            self._metrics.reset_state()
+        with naming(f"y: model {model.name!r} has no loss or metrics for {_kind(y)}"):
+            self._loss(y, outputs, weights)
+            if given is not None:
+                self._metrics = type(given)(
+                    given._user_metrics, given._user_weighted_metrics, output_names=names
+                )
+                self._metrics.update_state(y, outputs, weights)
+                self._metrics.reset_state()
         self._parts = [metric.name for metric in self._loss.metrics]
         found = self._metrics.result() if self._metrics else {}
         metrics = self._metrics.metrics if self._metrics else []
@@ -117,3 +121,24 @@ class MemberStep:
             found = self._metrics.result() if self._metrics else {}
         values = [tf.cast(found[name], tf.float64) for name in self._measured]
         return tf.concat([means, tf.stack(values)], 0) if values else means
+
+
+@contextmanager
+def naming(what: str) -> Iterator[None]:
+    """Turn an error of the user's model, loss or metrics into a `UserError` that says `what`."""
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, KeyError, NotImplementedError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = " ".join(lines[:3]) or type(error).__name__
+        raise UserError(f"{what}: {reason}") from error
+    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+        raise UserError(f"{what}: {error.message}") from error
+
+
+def _kind(y: Any) -> str:
+    if isinstance(y, dict):
+        return f"a dict of {', '.join(map(repr, y))}"
+    if isinstance(y, list | tuple):
+        return f"a {type(y).__name__} of {len(y)} arrays"
+    return f"{y.dtype} targets of shape {('rows', *y.shape[1:])}".replace("'", "")
