@@ -217,6 +217,7 @@ def _add_data(parser: argparse.ArgumentParser, positional: bool = False) -> None
     add("--target", metavar="COLUMN", help="of a table: name, or index (-1 is the last)")
     add("--no-header", action="store_true", help="the CSV has no header row")
     add("--encoding", metavar="NAME", help="of the CSV (default: UTF-8, UTF-16 or cp1252, found)")
+    add("--decimal", metavar="SIGN", help="decimal sign of the CSV, . or , (default: found)")
     add("--drop", action="append", metavar="COLUMN", help="leave it out; may be repeated")
     add(
         "--keep",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kerasreg.data import from_frame, load, story
+from kerasreg.data import from_frame, load, read_new_rows, story
 from kerasreg.data.cells.numbers import number_of
 from kerasreg.data.cells.reading import Reading
 from kerasreg.errors import UserError
@@ -139,6 +139,15 @@ def test_a_sign_that_no_cell_of_the_file_decides_is_said(tmp_path, sign):
     assert warning.startswith(f"'1{sign}100' could be thousands or a decimal")
     certain = load(write(tmp_path / "c.csv", [*lines, f"0{sign}5;p"]), target="y")
     assert certain.warnings == ()
+    other = "," if sign == "." else "."
+    assert warning.endswith(f"if it is thousands, use --decimal {other}")
+    told = load(tmp_path / "t.csv", target="y", decimal=other)
+    assert columns(told)["a"]["range"] == [1100, 7295]
+    # A later file that does not show it either is read as that of the training.
+    rows, _ = read_new_rows(tmp_path / "t.csv", told.describe())
+    assert rows["a"].max() == 7295
+    with pytest.raises(UserError, match="decimal: expected a point or a comma, got 'x'"):
+        load(tmp_path / "t.csv", target="y", decimal="x")
 
 
 @pytest.mark.parametrize(("mark", "thousands"), [(",", True), (";", False)])
@@ -185,6 +194,17 @@ def test_a_frequent_word_is_a_class_and_a_rare_one_is_missing(tmp_path, word):
     data = load(write(tmp_path / "r.csv", lines), target="label")
     assert data.class_names == ("x", "y")
     assert f"3 rows without a target ({word!r}) are left out" in data.notes
+
+
+def test_a_word_among_numbers_of_the_target_is_missing_and_said_with_the_remedy(tmp_path):
+    lines = ["a,y", *(f"{i % 17}.5,{('None', 1, 2)[i % 3]}" for i in range(ROWS))]
+    path = write(tmp_path / "t.csv", lines)
+    said = "67 rows without a target ('None') are left out; --as y=category makes words a class"
+    assert said in load(path, target="y").warnings
+    assert set(load(path, target="y", kinds={"y": "category"}).class_names) == {"None", "1", "2"}
+    path = write(path, [line.replace(",2", ",1") for line in lines])
+    with pytest.raises(UserError, match="others are all alike; --as y=category"):
+        load(path, target="y")
 
 
 def test_blanks_are_cut_everywhere(tmp_path):
@@ -243,6 +263,31 @@ def test_a_header_that_is_a_comment_is_the_header(tmp_path, header):
     data = load(path, target=-1, header=False)
     assert list(columns(data)) == ["0", "1", "2"]
     assert sum(data.describe()["class_counts"]) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("lines", "names"),
+    [
+        (["# source: WHO, UN, ILO", "2001,2002,y"], ["2001", "2002", "y"]),
+        (["# counted by hand in the field, a, b", "a,b,y"], ["a", "b", "y"]),
+        (["# a, b, y", "NA,1.5,0"], ["a", "b", "y"]),
+        (["# WHO, UN, ILO", "2001,2002,y"], ["2001", "2002", "y"]),
+    ],
+)
+def test_a_comment_as_wide_as_the_table_is_its_header_only_if_nothing_else_is(
+    tmp_path, lines, names
+):
+    rows = [f"{i % 7}.5,{i % 5},{i % 2}" for i in range(ROWS)]
+    data = load(write(tmp_path / "t.csv", [*lines, *rows]), target=-1)
+    assert list(columns(data)) == names
+
+
+def test_a_header_in_the_wrong_place_is_said(tmp_path):
+    rows = [f"{i % 7}.5,{'pq'[i % 2]}" for i in range(ROWS)]
+    data = load(write(tmp_path / "t.csv", ["size,kind", *rows]), target=0, header=False)
+    assert "(size, kind) looks like names; if it is, leave out --no-header" in data.warnings[0]
+    data = load(write(tmp_path / "t.csv", ["size,kind", *rows, "size,kind", *rows]), target=0)
+    assert "the header is repeated in 1 row of the table" in data.warnings[0]
 
 
 def test_a_first_row_of_one_cell_is_no_title_without_a_header(tmp_path):
@@ -339,6 +384,30 @@ def test_a_column_that_gives_the_target_away_is_named():
     assert "a alone predicts" in from_frame(frame, "y").warnings[0]
 
 
+def test_row_numbers_with_gaps_and_texts_that_are_hardly_categories_are_named():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"i": np.flatnonzero(np.arange(ROWS + 10) % 50)[:205], "a": rng.normal(size=205)})
+    frame["weight"] = [f"{n} kg" for n in rng.integers(0, 10**4, 205)]
+    frame["nothing"] = None
+    frame["y"] = np.repeat([0, 1, 2, 3, 4], 41)
+    data = from_frame(frame, "y")
+    assert (
+        data.warnings[0] == "i rises from row to row: if it counts the rows, --drop i leaves it out"
+    )
+    assert "different texts in 205 rows are hardly categories; --drop weight" in data.warnings[1]
+    assert "nothing is left out: empty" in data.notes
+    assert len(from_frame(frame, "y", keep=["i"], drop=["weight"]).warnings) == 0
+    assert from_frame(frame, "y", kinds={"weight": "category"}, drop=["i"]).warnings == ()
+
+
+@pytest.mark.parametrize("texts", [("yes", "Yes", "no"), ("New  York", "New York", "Bern")])
+def test_texts_that_differ_in_capitals_or_blanks_alone_are_named(texts):
+    frame = pd.DataFrame({"a": np.arange(ROWS) % 7, "y": [texts[i % 3] for i in range(ROWS)]})
+    data = from_frame(frame, "y")
+    assert len(data.class_names) == 3
+    assert f"y: {texts[0]!r} and {texts[1]!r} differ in capitals or blanks" in data.warnings[0]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -381,6 +450,16 @@ def test_dates_become_numbers(format):
     assert data.feature_names == (*(f"when: {part}" for part in expected), "noise")
     for part, values in expected.items():
         np.testing.assert_array_equal(raw(data, f"when: {part}"), np.sort(values))
+
+
+def test_days_written_as_eight_digits_are_dates_but_not_as_the_target():
+    frame = pd.DataFrame({"when": [int(f"{day:%Y%m%d}") for day in DAYS], "a": np.arange(ROWS) % 7})
+    data = from_frame(frame, "a")
+    assert raw(data, "when: elapsed days")[-1] == (DAYS[-1] - DAYS[0]).days
+    assert from_frame(frame, "a", kinds={"when": "number"}).feature_names == ("when",)
+    assert from_frame(frame, "when").task == "regression"
+    frame.loc[3, "when"] = 20201399
+    assert from_frame(frame, "a").feature_names == ("when",)
 
 
 def test_a_date_as_the_only_feature_and_hours(tmp_path):

@@ -1,6 +1,7 @@
 """`from_frame`: the door through which tables come in, from files and from Python."""
 
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +20,7 @@ from kerasreg.data._names import unique_names
 from kerasreg.data._splitting import FRACTIONS
 from kerasreg.data._table import read_table
 from kerasreg.data._target import column_named
+from kerasreg.data.cells.infer import WORD_SHARE, is_word
 from kerasreg.data.cells.numbers import plain
 from kerasreg.errors import UserError
 
@@ -109,12 +111,20 @@ def from_frame(
         first_row=written.first_row,
     )
     present = found.target.notna().to_numpy()
-    notes = [*written.notes]
-    if not present.all():
-        notes.append(_without_target(frame[column], present))
     if not present.any():
         raise UserError(f"target {column!r} is missing in every row")
     values, features = found.target[present], found.frame[present]
+    notes, warnings = [*written.notes], [*written.warnings]
+    if not present.all():
+        said, words = _without_target(frame[column], present)
+        hint = f"--as {shlex.quote(column + '=category')} makes words a class"
+        if words and values.nunique() < 2:
+            raise UserError(f"target {column!r}: {said}, and the others are all alike; {hint}")
+        often = np.mean(~present) >= WORD_SHARE
+        if words and often and not any(one.startswith(f"{column}: ") for one in found.warnings):
+            warnings.append(f"{said}; {hint}")
+        else:
+            notes.append(said)
     labels = read_labels(_target_values(values), task=task, name=f"target {column!r}")
     table, remarks = read_table(features)
     division = None
@@ -137,19 +147,21 @@ def from_frame(
         split_seed=split_seed,
         fractions=fractions,
         notes=(*notes, *found.notes, *remarks),
-        warnings=(*written.warnings, *found.warnings),
+        warnings=(*warnings, *found.warnings),
         inspect=partial(possible_leaks, parts=found.parts),
         table={"file": written.dialect, "columns": list(found.columns)},
     )
 
 
-def _without_target(column: pd.Series, present: np.ndarray) -> str:
-    """Say how many rows have no target, and what stands there instead."""
+def _without_target(column: pd.Series, present: np.ndarray) -> tuple[str, bool]:
+    """Say how many rows have no target and what stands there instead; whether these are words."""
     texts = column[~present].dropna().astype(str).map(plain)
-    shown = ", ".join(repr(text[:20]) for text in texts[texts != ""].unique()[:5])
+    texts = texts[texts != ""].unique()
+    shown = ", ".join(repr(text[:20]) for text in texts[:5])
     rows = int((~present).sum())
     many = f"{rows:,} row{'s' * (rows != 1)} without a target"
-    return f"{many}{f' ({shown})' if shown else ''} {'are' if rows != 1 else 'is'} left out"
+    said = f"{many}{f' ({shown})' if shown else ''} {'are' if rows != 1 else 'is'} left out"
+    return said, any(is_word(text) for text in texts)
 
 
 def _target_values(values: pd.Series) -> np.ndarray:

@@ -10,12 +10,9 @@ import pandas as pd
 
 from kerasreg.data._target import column_named
 from kerasreg.data.cells.dates import COME_AGAIN
-from kerasreg.data.cells.infer import Inferred, infer
+from kerasreg.data.cells.infer import LEAST_ROWS, Inferred, infer
 from kerasreg.data.cells.reading import KINDS, Reading, as_dates, as_numbers, is_text
 from kerasreg.errors import UserError
-
-# Fewer rows than this say nothing about identifiers.
-LEAST_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,8 @@ def interpret(
         if name not in dropped
     }
     if found[target].reading and found[target].reading.kind == "date":
-        found[target] = infer(frame[target], target, decimal, "category", first_row)
+        plain_kind = "category" if is_text(frame[target]) else "number"
+        found[target] = infer(frame[target], target, decimal, plain_kind, first_row)
     aside: dict[str, str] = {target: "target"}
     if group:
         found[group] = infer(frame[group], group, decimal, "category", first_row)
@@ -128,9 +126,14 @@ def interpret(
         if name in left:
             entry["why"] = left[name]
             if name not in dropped:
-                hint = f"--keep {shlex.quote(name)} uses it"
-                notes.append(f"{name} is left out: {left[name]}; {hint}")
+                hint = "" if left[name] == "empty" else f"; --keep {shlex.quote(name)} uses it"
+                notes.append(f"{name} is left out: {left[name]}{hint}")
         elif one:
+            if name in why and not why[name] and _counts(frame[name], clean[name]):
+                warnings.append(
+                    f"{name} rises from row to row: if it counts the rows, "
+                    f"--drop {shlex.quote(name)} leaves it out"
+                )
             notes += one.notes
             warnings += one.warnings
         if one and one.reading:
@@ -184,8 +187,21 @@ def _clean(column: pd.Series, one: Inferred, names: list[str]) -> dict[str, pd.S
     return cells
 
 
+def _all_finite(values: pd.Series) -> bool:
+    return values.dtype.kind == "f" and bool(np.isfinite(values).all())
+
+
 def _constant(cells: dict[str, pd.Series]) -> bool:
     return all(values.nunique(dropna=False) < 2 for values in cells.values())
+
+
+def _counts(column: pd.Series, cells: Mapping[str, pd.Series]) -> bool:
+    """Whether whole numbers rise or fall from row to row, as row numbers with gaps do."""
+    values = next(iter(cells.values()))
+    if len(values) < LEAST_ROWS or column.name not in cells or not _all_finite(values):
+        return False
+    steps = np.diff(values)
+    return bool((values % 1 == 0).all() and (np.all(steps > 0) or np.all(steps < 0)))
 
 
 def _no_feature(column: pd.Series, one: Inferred, cells: dict[str, pd.Series]) -> str:
@@ -194,6 +210,8 @@ def _no_feature(column: pd.Series, one: Inferred, cells: dict[str, pd.Series]) -
         return ""
     values = cells[column.name]
     present = values[values.notna()]
+    if present.empty:
+        return "empty"
     if one.reading.kind == "category":
         different = present.nunique() == len(present) > len(column) / 2
         return "an identifier (its texts are all different)" if different else ""

@@ -23,6 +23,7 @@ def load(
     target: str | int | None = None,
     header: bool = True,
     encoding: str | None = None,
+    decimal: str | None = None,
     drop: Sequence[str | int] = (),
     keep: Sequence[str | int] = (),
     kinds: Mapping[str, str] | None = None,
@@ -40,6 +41,7 @@ def load(
         target: Column to predict, for tables: its name or its index (negative from the end).
         header: Whether a CSV's first row names the columns; else they are named by index.
         encoding: Of a CSV's text; None to recognise UTF-8, UTF-16 and cp1252.
+        decimal: Decimal sign of a CSV, `"."` or `","`; None to find it.
         drop, keep, kinds, group, time: Of tables, as in `from_frame`.
         task: `"classification"`, `"regression"` or None to infer it from the target.
         train_size: Keep this many training rows, stratified; other parts keep their size.
@@ -60,6 +62,7 @@ def load(
         "target": target,
         "header": header,
         "encoding": encoding,
+        "decimal": decimal,
         "drop": list(drop),
         "keep": list(keep),
         "kinds": dict(kinds or {}),
@@ -111,10 +114,11 @@ def _read(name_or_path: str | Path, table: dict, options: dict) -> Dataset:
         _refuse(table, name, "holds arrays and their target")
         return from_arrays(**read_npz(path), name=path.name, **options)
     if suffix == ".parquet":
-        _refuse({key: table[key] for key in ("header", "encoding")}, name, "names its columns")
+        of_text = {key: table[key] for key in ("header", "encoding", "decimal")}
+        _refuse(of_text, name, "is no text")
         frame, written = read_parquet(path), Written()
     elif suffix == ".csv":
-        csv = read_csv(path, header=table["header"], encoding=table["encoding"])
+        csv = read_csv(path, **{key: table[key] for key in ("header", "encoding", "decimal")})
         frame = csv.frame
         written = Written(csv.decimal, csv.first_row, csv.dialect, csv.notes, csv.warnings)
     else:

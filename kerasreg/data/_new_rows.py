@@ -49,7 +49,8 @@ def read_new_rows(
         raise UserError(
             "data: the study is of a version that did not record how cells are read; search again"
         )
-    frame = _raw(source, header, encoding)
+    trained = (data.get("table") or {}).get("file", {}).get("decimal")
+    frame = _raw(source, {"header": header, "encoding": encoding, "unclear": trained})
     if not header:
         frame = frame.set_axis(_places(frame.shape[1], columns), axis=1)
     frame = frame.set_axis(unique_names([plain(str(name)) for name in frame.columns]), axis=1)
@@ -82,7 +83,10 @@ def read_new_rows(
     return rows, tuple(notes)
 
 
-def _raw(source: str | Path | pd.DataFrame, header: bool, encoding: str | None) -> pd.DataFrame:
+def _raw(
+    source: str | Path | pd.DataFrame,
+    options: Mapping[str, Any],
+) -> pd.DataFrame:
     if isinstance(source, pd.DataFrame):
         return source
     path = Path(source)
@@ -90,7 +94,8 @@ def _raw(source: str | Path | pd.DataFrame, header: bool, encoding: str | None) 
     if suffix == ".parquet":
         return read_parquet(path)
     if suffix == ".csv":
-        return read_csv(path, header=header, encoding=encoding).frame
+        # A file whose numbers could be read either way is read as that of the training was.
+        return read_csv(path, **options).frame
     raise UserError(f"{path}: expected a file that ends in .csv or .parquet")
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kerasreg.data._division import Division
+from kerasreg.data.cells.numbers import number_of
 from kerasreg.errors import UserError
 from kerasreg.seeds import derive
 
@@ -144,10 +145,11 @@ def _check_class_sizes(
     counts = np.bincount(y, minlength=len(class_names)).tolist()
     for count, name in zip(counts, class_names, strict=True):
         if count < needed:
+            numbers = all(number_of(name, ".") is not None for name in class_names)
+            other = ", or use --task regression if the target is a quantity" if numbers else ""
             raise UserError(
                 f"class {name!r} has {count} row{'s' * (count != 1)}, but {purpose} "
-                f"needs at least {needed} of every class: bring more rows, drop the class, "
-                "or use --task regression if the target is a quantity"
+                f"needs at least {needed} of every class: bring more rows or drop the class{other}"
             )
 
 

@@ -64,7 +64,10 @@ def read_table(frame: pd.DataFrame) -> tuple[Table, tuple[str, ...]]:
             missing values.
     """
     if frame.shape[1] == 0:
-        raise UserError("the table has no column besides the target; expected features")
+        raise UserError(
+            "the table has no column besides the target; expected features, in a CSV between "
+            "commas, semicolons, tabs or bars"
+        )
     numbers: dict[str, np.ndarray] = {}
     codes: dict[str, np.ndarray] = {}
     values: dict[str, pd.Index] = {}

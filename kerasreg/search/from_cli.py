@@ -21,6 +21,7 @@ _DATA = {
     "train_size": "train_size",
     "split_seed": "split_seed",
     "encoding": "encoding",
+    "decimal": "decimal",
     "drop": "drop",
     "keep": "keep",
     "kinds": "kinds",

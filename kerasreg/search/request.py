@@ -152,6 +152,7 @@ _DATA_KINDS = {
     "target": (str, int, type(None)),
     "header": (bool,),
     "encoding": (str, type(None)),
+    "decimal": (str, type(None)),
     "drop": (list, tuple),
     "keep": (list, tuple),
     "kinds": (dict,),

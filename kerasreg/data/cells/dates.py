@@ -3,6 +3,7 @@
 import re
 import warnings
 
+import numpy as np
 import pandas as pd
 
 PARTS = ("year", "month", "weekday", "hour", "elapsed days")
@@ -42,6 +43,8 @@ def find_format(texts: list[str], day_first: bool) -> tuple[str, bool] | None:
 
     if not any(character.isdigit() for text in texts[:20] for character in text):
         return None
+    if all(re.fullmatch(r"(19|20)\d{6}", text) for text in texts):
+        return "%Y%m%d", False
     candidates: dict[str, None] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -66,6 +69,16 @@ def find_format(texts: list[str], day_first: bool) -> tuple[str, bool] | None:
         return best, False
     dotted = month_first[1] == "."
     return (swapped if day_first or dotted else best), not dotted
+
+
+def are_compact(column: pd.Series) -> bool:
+    """Whether whole numbers are all days of 1900 to 2099 written as 20200131, several of them."""
+    values = pd.unique(column.dropna()) if column.dtype.kind in "iuf" else np.zeros(1)
+    days = (values >= 19000101) & (values <= 20991231)
+    if len(values) < 3 or not days.all() or not (values % 1 == 0).all():
+        return False
+    texts = pd.Series(values).map("{:.0f}".format)
+    return bool(parse_dates(texts, "%Y%m%d").notna().all())
 
 
 def date_parts(dates: pd.Series, origin: pd.Timestamp) -> dict[str, pd.Series]:

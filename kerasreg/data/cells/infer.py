@@ -1,16 +1,15 @@
 """What the cells of a column mean: numbers, categories or dates; and what is said about it."""
 
 import shlex
-from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from kerasreg.data.cells.dates import ISO, date_parts, find_format, parse_dates
+from kerasreg.data.cells.dates import ISO, are_compact, date_parts, find_format, parse_dates
 from kerasreg.data.cells.numbers import match_number, writing_of
 from kerasreg.data.cells.reading import Reading, as_dates, different_texts, is_text, missing
+from kerasreg.data.cells.texts import Cells, missing_cells, some
 from kerasreg.errors import UserError
 
 # A text column is numbers (or dates) when at least this share of what is not missing is.
@@ -19,6 +18,8 @@ SHARE = 0.8
 SHARE_SAID = 0.2
 # A word such as NA is a value, not a missing cell, from these shares and counts on.
 WORD_SHARE, WORD_COUNT = 0.05, 5
+# Fewer rows than this say nothing about identifiers.
+LEAST_ROWS = 10
 _SAMPLE = 5_000
 
 
@@ -51,75 +52,26 @@ def infer(column: pd.Series, name: str, decimal: str, kind: str | None, first_ro
         return _timestamps(column, name, kind)
     if not _readable(column):
         return Inferred(None)
-    if not is_text(column) and kind != "date":
+    compact = kind is None and are_compact(column)
+    if not is_text(column) and not compact and kind != "date":
         return Inferred(Reading(name, kind or "number"))
     codes, texts = different_texts(column)
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
-    cells = _Cells(name, codes, texts, counts, first_row)
+    cells = Cells(name, codes, texts, counts, first_row)
     found = None
-    if kind in ("number", None) and cells.present:
+    if kind in ("number", None) and cells.present and not compact:
         found = _numbers(cells, decimal, kind)
     if kind in ("date", None) and cells.present and not found:
         found = _dates(cells, decimal, kind)
     if found is None and kind not in ("category", None):
         raise UserError(
             f"--as {name}={kind}: expected at least one {kind} among the texts, got "
-            f"{_some([repr(text[:40]) for text in texts])}; leave it out or say category"
+            f"{some([repr(text[:40]) for text in texts])}; leave it out or say category"
         )
     return found or _category(cells, decimal, kind)
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """Different texts of a column, for each cell the index of its text, and their counts."""
-
-    name: str
-    codes: np.ndarray
-    texts: list[str]
-    counts: np.ndarray
-    first_row: int
-
-    @cached_property
-    def present(self) -> int:
-        """How many cells are not missing."""
-        return int(self.counts[[not missing(text) for text in self.texts]].sum())
-
-    def share(self, good: list[bool]) -> float:
-        """Which share of the cells that are not missing is good."""
-        fits = [fit and not missing(text) for fit, text in zip(good, self.texts, strict=True)]
-        return float(self.counts[fits].sum()) / max(1, self.present)
-
-    def marks(self) -> Counter:
-        """Marks for missing -> how many cells have it; empty cells are not counted."""
-        found: Counter = Counter()
-        for text, count in zip(self.texts, self.counts, strict=True):
-            if text and missing(text):
-                found[text] += int(count)
-        return found
-
-    def odd(self, good: list[bool], what: str) -> tuple[str, ...]:
-        """Name texts that are neither missing nor what the column holds, with their rows."""
-        odd = {i for i, text in enumerate(self.texts) if not good[i] and not missing(text)}
-        rows = np.flatnonzero(np.isin(self.codes, list(odd)))
-        if not len(rows):
-            return ()
-        named = sorted(odd, key=lambda i: -self.counts[i])
-        return (
-            f"{self.name}: {_some([repr(self.texts[i][:40]) for i in named])} "
-            f"{'is' if len(named) == 1 else 'are'} no {what} and read as missing (row"
-            f"{'s' * (len(rows) > 1)} {_some([str(r + self.first_row) for r in rows])}); "
-            f"--as {shlex.quote(self.name + '=category')} keeps the texts",
-        )
-
-    def said_marks(self) -> str:
-        marks = self.marks()
-        if not marks:
-            return ""
-        named = _some([repr(mark) for mark, _ in marks.most_common()])
-        return f"{sum(marks.values()):,} of {len(self.codes):,} cells ({named}) are missing"
-
-
-def _numbers(cells: _Cells, decimal: str, kind: str | None) -> Inferred | None:
+def _numbers(cells: Cells, decimal: str, kind: str | None) -> Inferred | None:
     sample = slice(0, _SAMPLE)
     fits = {
         sign: [match_number(text, sign) is not None for text in cells.texts[sample]]
@@ -160,7 +112,7 @@ def _numbers(cells: _Cells, decimal: str, kind: str | None) -> Inferred | None:
     )
 
 
-def _dates(cells: _Cells, decimal: str, kind: str | None) -> Inferred | None:
+def _dates(cells: Cells, decimal: str, kind: str | None) -> Inferred | None:
     texts = [text for text in cells.texts if not missing(text)]
     found = find_format(texts[:_SAMPLE], day_first=decimal == ",")
     if found is None:
@@ -204,13 +156,13 @@ def _date_reading(name: str, dates: pd.Series, format: str) -> Reading:
     )
 
 
-def _category(cells: _Cells, decimal: str, kind: str | None) -> Inferred:
+def _category(cells: Cells, decimal: str, kind: str | None) -> Inferred:
     rows = len(cells.codes)
     values = tuple(
         dict.fromkeys(
             text.lower()
             for text, count in cells.marks().items()
-            if count >= max(WORD_COUNT, WORD_SHARE * rows) and _is_word(text)
+            if count >= max(WORD_COUNT, WORD_SHARE * rows) and is_word(text)
         )
     )
     # A column of nothing but NA has no values beside it.
@@ -218,13 +170,11 @@ def _category(cells: _Cells, decimal: str, kind: str | None) -> Inferred:
     left = {mark: n for mark, n in cells.marks().items() if mark.lower() not in values}
     notes = []
     if values:
-        named = _some([repr(t) for t in cells.texts if t.lower() in values])
+        named = some([repr(t) for t in cells.texts if t.lower() in values])
         notes.append(f"{cells.name}: frequent and so read as a value, not as missing: {named}")
     if left:
-        named = _some([repr(mark) for mark in left])
-        notes.append(
-            f"{cells.name}: {sum(left.values()):,} of {rows:,} cells ({named}) are missing"
-        )
+        named = some([repr(mark) for mark in left])
+        notes.append(f"{cells.name}: {missing_cells(sum(left.values()), rows, named)}")
     warnings = []
     good = [match_number(text, decimal) is not None for text in cells.texts]
     share = cells.share(good)
@@ -234,10 +184,22 @@ def _category(cells: _Cells, decimal: str, kind: str | None) -> Inferred:
             f"is read as categories; --as {shlex.quote(cells.name + '=number')} reads the others "
             "as missing"
         )
+    alike = cells.alike()
+    if alike:
+        warnings.append(
+            f"{cells.name}: {some(alike)} differ in capitals or blanks alone and are different "
+            "categories; write them alike if they mean the same"
+        )
+    different = sum(not missing(text) for text in cells.texts)
+    if kind is None and different > max(LEAST_ROWS, cells.present) / 2:
+        warnings.append(
+            f"{cells.name}: {different:,} different texts in {rows:,} rows are hardly categories; "
+            f"--drop {shlex.quote(cells.name)} leaves it out"
+        )
     return Inferred(Reading(cells.name, "category", values=values), tuple(notes), tuple(warnings))
 
 
-def _is_word(text: str) -> bool:
+def is_word(text: str) -> bool:
     """Whether a mark for missing may be a label: a word, or a sign as in + and -."""
     return text in ("-", "*") or (text[0] not in "#?." and any(c.isalpha() for c in text))
 
@@ -252,10 +214,4 @@ def _readable(column: pd.Series) -> bool:
         return all(isinstance(value, plain_types) for value in column if value is not None)
     return isinstance(dtype, pd.StringDtype) or (
         pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
-    )
-
-
-def _some(texts: list[str], most: int = 5) -> str:
-    return ", ".join(texts[:most]) + (
-        f" and {len(texts) - most:,} more" if len(texts) > most else ""
     )

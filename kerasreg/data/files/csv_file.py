@@ -12,7 +12,7 @@ from kerasreg.data._names import unique_names
 from kerasreg.data.cells.numbers import certain_decimal, plain
 from kerasreg.data.files.bounded import MOST_CELLS, MOST_COLUMNS, open_regular
 from kerasreg.data.files.encoding import as_utf8
-from kerasreg.data.files.header import data_like_header, lines_above
+from kerasreg.data.files.header import data_like_header, is_header, lines_above
 from kerasreg.errors import UserError
 
 # Keeps reading below 2 GB of memory: a character of the file takes at most 4 bytes.
@@ -41,13 +41,22 @@ class CsvTable:
     warnings: tuple[str, ...]
 
 
-def read_csv(path: Path, *, header: bool, encoding: str | None = None) -> CsvTable:
+def read_csv(
+    path: Path,
+    *,
+    header: bool,
+    encoding: str | None = None,
+    decimal: str | None = None,
+    unclear: str | None = None,
+) -> CsvTable:
     """Read a CSV; separator (comma, semicolon, tab, bar) and quotes are found from its head.
 
     Args:
         path: The file.
         header: Whether the first row names the columns; else they are named "0", "1", ...
         encoding: Of the text; None to recognise UTF-8, UTF-16 and cp1252.
+        decimal: Decimal sign, "." or ","; None to find it.
+        unclear: Decimal sign where the file does not show it; None for what cells look like.
 
     Returns:
         The table; duplicate names are told apart as pandas does ("a", "a.1").
@@ -55,6 +64,8 @@ def read_csv(path: Path, *, header: bool, encoding: str | None = None) -> CsvTab
     Raises:
         UserError: Missing, empty, binary, ragged or too large file, or one without rows.
     """
+    if decimal not in (None, ".", ","):
+        raise UserError(f"decimal: expected a point or a comma, got {decimal!r}")
     with open_regular(path, MOST_BYTES) as file:
         content = file.read(MOST_BYTES)
     if not content.strip(b"\xef\xbb\xbf \t\r\n"):
@@ -69,7 +80,7 @@ def read_csv(path: Path, *, header: bool, encoding: str | None = None) -> CsvTab
     head = _head(content)
     separator, quote = _sniff(head, above.separator)
     columns, first = _check_rows(content, path, separator, quote, header)
-    decimal, doubt = _decimal(head, separator, quote)
+    decimal, doubt = (decimal, "") if decimal else _decimal(head, separator, quote, unclear)
     try:
         frame = pd.read_csv(
             io.BytesIO(content),
@@ -91,7 +102,13 @@ def read_csv(path: Path, *, header: bool, encoding: str | None = None) -> CsvTab
     if len(frame) == 0 or frame.shape[1] != columns:
         raise UserError(f"{path}: no rows below the header, or rows of other lengths")
     frame.columns = unique_names([plain(name) for name in first] if header else range(columns))
-    warnings = [data_like_header(first, frame, decimal) if header else "", doubt]
+    if header:
+        warnings = [data_like_header(first, frame, decimal), doubt]
+    else:
+        named = is_header(*frame.head(2).astype(object).fillna("").astype(str).to_numpy().tolist())
+        shown = ", ".join(first[:6])
+        said = f"the first row ({shown}) looks like names; if it is, leave out --no-header"
+        warnings = [said if named else "", doubt]
     return CsvTable(
         frame,
         decimal,
@@ -143,14 +160,14 @@ def _sniff(text: str, separator: str | None) -> tuple[str, str]:
     return max(found, key=found.get), quote
 
 
-def _decimal(head: str, separator: str, quote: str) -> tuple[str, str]:
+def _decimal(head: str, separator: str, quote: str, unclear: str | None) -> tuple[str, str]:
     """The sign that cells show beyond doubt; else what cells look like, with a warning of 1.234."""
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator, quotechar=quote)
     try:
         cells = [cell for row in reader for cell in row]
     except csv.Error:
         return ".", ""  # `_check_rows` has named the line if the file is bad
-    certain = certain_decimal(cells)
+    certain = certain_decimal(cells) or unclear
     if certain or separator == ",":
         return certain or ".", ""
     commas, points = (
@@ -162,7 +179,7 @@ def _decimal(head: str, separator: str, quote: str) -> tuple[str, str]:
     doubt = next((plain(cell) for cell in cells if either.fullmatch(plain(cell))), "")
     return decimal, doubt and (
         f"{doubt!r} could be thousands or a decimal, and the file does not show which; read as a "
-        f"decimal: if it is thousands, take {decimal!r} out of the file's numbers"
+        f"decimal: if it is thousands, use --decimal {',' if decimal == '.' else '.'}"
     )
 
 

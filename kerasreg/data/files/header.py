@@ -5,12 +5,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from kerasreg.data.cells.numbers import number_of, plain
+from kerasreg.data.cells.reading import is_text, missing
 
 _COMMENT = re.compile(r"\s*(?:#|//|%)")
 _SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
+# "# source: a, b" and "# measured by the office of statistics, in May".
+_PROSE = re.compile(r"\W*(?:\w+: |(?:\w+ ){4})")
 _MOST_LINES = 100
 
 
@@ -45,7 +49,7 @@ def lines_above(head: str, separators: Sequence[str], header: bool) -> Above:
         count += 1
     notes, mark = (), ""
     candidates = [separator] if separator else separators
-    if header and 0 < count < len(lines) and _names(*lines[count - 1 : count + 1], candidates):
+    if header and 0 < count < len(lines) and _names(lines[count - 1 : count + 2], candidates):
         count -= 1
         mark = _COMMENT.match(lines[count])[0]
         notes = (f"the header is a comment; {mark.strip()!r} is cut off its first name",)
@@ -60,17 +64,38 @@ def lines_above(head: str, separators: Sequence[str], header: bool) -> Above:
     return Above(len("".join([*lines[:count], mark]).encode()), count, separator, notes)
 
 
-def _names(comment: str, below: str, separators: Sequence[str]) -> bool:
-    """Whether a comment is the header, as in "# a,b": names, and numbers in the row below."""
+def _names(lines: Sequence[str], separators: Sequence[str]) -> bool:
+    """Whether a comment is the header, as in "# a,b", of the rows below it.
+
+    It is not where it reads as prose ("# source: a, b"), or where the row below is a header.
+    """
+    if _PROSE.match(lines[0]):
+        return False
     for separator in separators:
-        names, cells = comment.split(separator), below.split(separator)
-        if len(names) == len(cells) > 1:
-            numbers = [
-                [number_of(plain(cell), sign) is not None for cell in row for sign in ".,"]
-                for row in (names, cells)
-            ]
-            return any(numbers[1]) and not any(numbers[0])
+        rows = [line.split(separator) for line in lines]
+        if len(rows[0]) == len(rows[1]) > 1:
+            return is_header(*rows[:2]) and not is_header(*rows[1:], some=True)
     return False
+
+
+def is_header(names: Sequence[str], cells: Sequence[str] = (), some: bool = False) -> bool:
+    """Whether a row is names above a row that has numbers.
+
+    Args:
+        names, cells: The row, and the row below it.
+        some: Whether one name above a number is enough; else none of them may be a number.
+    """
+    if len(names) != len(cells):
+        return False
+    above, below = ([_number_or_missing(cell) for cell in row] for row in (names, cells))
+    if some:
+        return any(not name and cell for name, cell in zip(above, below, strict=True))
+    return any(below) and not any(above)
+
+
+def _number_or_missing(cell: str) -> bool:
+    text = plain(cell)
+    return missing(text) or any(number_of(text, sign) is not None for sign in ".,")
 
 
 def _titles(lines: Sequence[str], separators: Sequence[str], header: bool) -> int:
@@ -111,6 +136,14 @@ def data_like_header(first: Sequence[str], frame: pd.DataFrame, decimal: str) ->
     A cell does when it is a number within the range of its column or, as text, one of its values;
     not when it is its own index, as in the names that pandas gives.
     """
+    if all(is_text(frame[name]) for name in frame.columns):
+        repeated = np.ones(len(frame), dtype=bool)
+        for cell, name in zip(first, frame.columns, strict=True):
+            repeated &= (frame[name].str.strip() == plain(cell)).to_numpy(bool)
+        count = int(repeated.sum())
+        if count:
+            rows = f"{count} row{'s' * (count > 1)}"
+            return f"the header is repeated in {rows} of the table, as in joined files; remove it"
     alike = 0
     for index, (cell, name) in enumerate(zip(first, frame.columns, strict=True)):
         column, text = frame[name], plain(cell)
