@@ -83,10 +83,7 @@ def read_new_rows(
     return rows, tuple(notes)
 
 
-def _raw(
-    source: str | Path | pd.DataFrame,
-    options: Mapping[str, Any],
-) -> pd.DataFrame:
+def _raw(source: str | Path | pd.DataFrame, options: Mapping[str, Any]) -> pd.DataFrame:
     if isinstance(source, pd.DataFrame):
         return source
     path = Path(source)
