@@ -6,6 +6,7 @@ compilation are counted on both sides, imports are not. keras-tuner trains `--pe
 scaled to the full number. Medians of `--repeats`.
 
     python scripts/benchmark_networks.py --data mnist --out runs/benchmark_networks
+    python scripts/benchmark_networks.py --steps      # what a member's step costs, fused or not
 """
 
 from __future__ import annotations
@@ -150,6 +151,35 @@ def search(side: str, case: str, data: str, trials: int, epochs: int) -> dict:
     return {"seconds": seconds, "best": float(best)}
 
 
+def step_costs(case: str, data: str, members: int = 8, steps: int = 8) -> dict[bool, float]:
+    """Milliseconds of the processor a member's step, plain and compiled by XLA; medians of 5."""
+    import keras_tuner
+    import tensorflow as tf
+
+    from kerasreg.population import Population
+    from kerasreg.population.general.chunk import GeneralChunk
+    from kerasreg.population.general.program import Program
+
+    (x, y), validation = rows_of(case, data)
+    models = [build_function(case)(keras_tuner.HyperParameters()) for _ in range(members)]
+    population = Population.from_models(models, general=True)
+    rows = population.path.gather([((x, y), validation)])
+    order = tf.constant(np.arange(steps * 32).reshape(steps, 1, 32), tf.int32)
+    calls, seconds = {}, {False: [], True: []}
+    for fused in seconds:
+        program = Program(population.path._of_template(), rows, fused)
+        chunk = GeneralChunk(program, population.members, rows, 32)
+        given = (chunk._state, chunk._values, chunk._stream, chunk._leaves, order)
+        calls[fused] = lambda program=program, given=given: program.train(*given)
+        calls[fused]()
+    for _ in range(5):
+        for fused, call in calls.items():
+            started = time.process_time()
+            call().weights[0].numpy()
+            seconds[fused].append(time.process_time() - started)
+    return {f: statistics.median(taken) / members / steps * 1e3 for f, taken in seconds.items()}
+
+
 def in_fresh_process(side: str, case: str, data: str, trials: int, epochs: int) -> dict:
     """`search` in a Python of its own."""
     arguments = [side, case, data, str(trials), str(epochs)]
@@ -172,6 +202,7 @@ def main() -> None:
     parser.add_argument("--peer-trials", type=int, default=4)
     parser.add_argument("--case", choices=CASES, action="append", help="only these")
     parser.add_argument("--quick", action="store_true", help="one case, two trials, one epoch")
+    parser.add_argument("--steps", action="store_true", help="what a step costs, fused or not")
     parser.add_argument("--worker", nargs=5, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.worker:
@@ -179,6 +210,11 @@ def main() -> None:
         print(json.dumps(search(side, case, data, int(trials), int(epochs))))
         return
     cases = asked.case or list(CASES)
+    if asked.steps:
+        for case in cases:
+            costs = step_costs(case, asked.data)
+            print(f"{CASES[case][0]}: plain {costs[False]:.2f} ms, fused {costs[True]:.2f} ms")
+        return
     if asked.quick:
         cases, asked.repeats, asked.peer_trials = ["digits_convolution"], 1, 1
     table = Table("network", "kerasreg", "keras-tuner", "ratio", "bar", "best of each")

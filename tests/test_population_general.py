@@ -1,6 +1,7 @@
 """The general path: a member is what the same Keras model would be alone, number by number."""
 
 import itertools
+from collections import OrderedDict
 
 import keras
 import numpy as np
@@ -11,6 +12,8 @@ from solo_training import keras_dtype
 
 from kerasreg.errors import UserError
 from kerasreg.population import Population, TrainingPlan, batch_order, checkpoint
+from kerasreg.population.general import path, program
+from kerasreg.population.general.fusing import is_fused
 from kerasreg.seeds import derive
 
 ROWS, BATCH, EPOCHS = 12, 8, 2  # 2 steps an epoch, the second one of 4 rows
@@ -100,7 +103,17 @@ def assert_equal_arrays(ours, theirs, tolerance=1e-12):
 @pytest.mark.parametrize(("name", "rule"), list(itertools.product(NETWORKS, OPTIMIZERS)))
 def test_a_member_equals_the_model_alone(name, rule):
     """Every kind of network x SGD and Adam x dropout and L2, 4 steps in float64."""
-    optimizer = OPTIMIZERS[rule]
+    check_members_against_models_alone(name, OPTIMIZERS[rule])
+
+
+@pytest.mark.parametrize("name", ["conv2d", "lstm"])
+def test_a_member_whose_step_xla_compiles_equals_the_model_alone(name, monkeypatch):
+    monkeypatch.setattr(program, "is_fused", lambda model: True)
+    monkeypatch.setattr(path, "_programs", OrderedDict())
+    check_members_against_models_alone(name, OPTIMIZERS["adam"])
+
+
+def check_members_against_models_alone(name, optimizer):
     with keras_dtype("float64"):
         x, y = rows_of(name, ROWS)
         models = []
@@ -130,7 +143,7 @@ def test_a_member_equals_the_model_alone(name, rule):
             assert curves["loss"][-1] == pytest.approx(total[-1], rel=1e-7)
 
 
-def image_models(indices, metrics=lambda: ["accuracy"]):
+def image_models(indices, metrics=lambda: ["accuracy"], flip=True):
     """Convolutions with everything random, by index in a population of five."""
     models = []
     for k in indices:
@@ -138,7 +151,7 @@ def image_models(indices, metrics=lambda: ["accuracy"]):
         model = keras.Sequential(
             [
                 keras.Input((6, 6, 1)),
-                keras.layers.RandomFlip(),
+                keras.layers.RandomFlip() if flip else keras.layers.GaussianNoise(0.1),
                 keras.layers.Conv2D(3, 3, activation="relu"),
                 keras.layers.BatchNormalization(),
                 keras.layers.Dropout(0.1 * k),
@@ -185,6 +198,20 @@ def assert_same_bits(some, others):
 def test_company_order_and_cohorts_change_no_bit(undisturbed):
     assert_same_bits(train_images([4, 2, 0, 1, 3], cohort_size=2), undisturbed)
     assert_same_bits(train_images([2, 3]), undisturbed)
+
+
+def test_company_and_order_change_no_bit_where_xla_compiles_the_step(monkeypatch):
+    monkeypatch.setattr(program, "is_fused", lambda model: True)
+    together = train_images(models=image_models(range(5), flip=False))
+    assert_same_bits(train_images([3, 1], image_models([3, 1], flip=False)), together)
+
+
+@pytest.mark.parametrize(
+    ("name", "fused"),
+    [("conv2d", False), ("lstm", True), ("gru", True), ("attention", False), ("residual", False)],
+)
+def test_xla_compiles_recurrences(name, fused):
+    assert is_fused(compiled(name, OPTIMIZERS["sgd"], keras_noise(0.5), 0.0, 0)) == fused
 
 
 def test_a_resumed_training_gives_the_same_bits(undisturbed, tmp_path, monkeypatch):

@@ -8,7 +8,8 @@ narrower layer are the beginning of a wider one's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import keras
@@ -102,8 +103,8 @@ def _training_only(layer, noise: Callable) -> Callable[..., tf.Tensor]:
 def _drop(layer, inputs):
     """Inverted dropout: x / (1 - rate) where the draw is at least the rate, else 0."""
     rate = layer.rate
-    kept = _uniform(layer, _noise_shape(layer, inputs)) >= tf.cast(rate, tf.float32)
-    return inputs * (tf.cast(kept, inputs.dtype) / tf.cast(1 - rate, inputs.dtype))
+    kept = _kept(layer, inputs)
+    return inputs * (kept / tf.cast(1 - rate, inputs.dtype))
 
 
 def _gaussian_dropout(layer, inputs):
@@ -120,36 +121,72 @@ def _alpha_dropout(layer, inputs):
     """Keras' formula; -alpha * scale is SELU's limit (Klambauer et al. 2017, arXiv:1706.02515)."""
     limit = -1.6732632423543772848170429916717 * 1.0507009873554804934193349852946
     rate = tf.cast(layer.rate, inputs.dtype)
-    draws = _uniform(layer, _noise_shape(layer, inputs))
-    kept = tf.cast(draws >= tf.cast(layer.rate, tf.float32), inputs.dtype)
+    kept = _kept(layer, inputs)
     a = ((1 - rate) * (1 + rate * limit**2)) ** -0.5
     return a * (inputs * kept + limit * (1 - kept)) - a * limit * rate
 
 
 def _noise_shape(layer, inputs) -> tf.Tensor:
     """One draw an entry of this shape; axes of length 1 share theirs."""
+    sizes = _sizes(inputs)
+    # A symbol, since Keras would ask the inputs themselves for their count of rows.
+    symbol = keras.KerasTensor(inputs.shape)
     given = (
-        layer._get_noise_shape(inputs) if hasattr(layer, "_get_noise_shape") else layer.noise_shape
+        layer._get_noise_shape(symbol) if hasattr(layer, "_get_noise_shape") else layer.noise_shape
     )
     if given is None:
-        return tf.shape(inputs)
-    sizes = tf.shape(inputs)
+        return sizes
     return tf.stack([sizes[axis] if size is None else size for axis, size in enumerate(given)])
 
 
-def _uniform(layer, shape: tf.Tensor) -> tf.Tensor:
-    """Draws in [0, 1), float32."""
-    return _units_first(tf.random.stateless_uniform, layer, shape)
+def _kept(layer, inputs) -> tf.Tensor:
+    """1 where a draw in [0, 1) is at least the rate, else 0."""
+    with _outside():
+        draws = _units_first(tf.random.stateless_uniform, layer, _noise_shape(layer, inputs))
+    # Compared before they are transposed: a quarter of the bytes to move.
+    return tf.cast(_units_last(draws >= tf.cast(layer.rate, tf.float32)), inputs.dtype)
 
 
 def _normal(layer, inputs) -> tf.Tensor:
-    draws = _units_first(tf.random.stateless_normal, layer, tf.shape(inputs))
-    return tf.cast(draws, inputs.dtype)
+    with _outside():
+        draws = _units_first(tf.random.stateless_normal, layer, _sizes(inputs))
+    return tf.cast(_units_last(draws), inputs.dtype)
 
 
 def _units_first(draw: Callable, layer, shape: tf.Tensor) -> tf.Tensor:
-    """Draws of a shape (batch, ..., units), made as (units, batch, ...)."""
+    """Draws (units, batch, ...) for a shape (batch, ..., units)."""
     seed = tf.cast(layer.seed_generator.next(), tf.int32)
-    rank = shape.shape[0]
-    draws = draw(tf.roll(shape, 1, 0), seed, dtype=tf.float32)
-    return tf.transpose(draws, [*range(1, rank), 0])
+    # Not tf.roll: it starts threads even for these few numbers, which takes longer than the draw.
+    return draw(tf.concat([shape[-1:], shape[:-1]], 0), seed, dtype=tf.float32)
+
+
+def _units_last(draws: tf.Tensor) -> tf.Tensor:
+    return tf.transpose(draws, [*range(1, len(draws.shape)), 0])
+
+
+# The graph around the function that XLA compiles, and the count of rows there.
+_around: list[tuple[tf.Graph, tf.Tensor]] = []
+
+
+@contextmanager
+def drawing_outside(rows: tf.Tensor) -> Iterator[None]:
+    """Make the draws of the function that is traced in the block in the graph around it.
+
+    XLA's random numbers are slow on a CPU.
+
+    Args:
+        rows: Count of rows that every layer sees.
+    """
+    _around.append((tf.compat.v1.get_default_graph(), rows))
+    try:
+        yield
+    finally:
+        _around.pop()
+
+
+def _outside():
+    return _around[-1][0].as_default() if _around else nullcontext()
+
+
+def _sizes(inputs) -> tf.Tensor:
+    return tf.stack([_around[-1][1], *inputs.shape[1:]]) if _around else tf.shape(inputs)

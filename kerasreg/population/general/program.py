@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasreg.population.general.fusing import is_fused
 from kerasreg.population.general.rows import NestedRows
 from kerasreg.population.general.step import MemberStep, naming
 from kerasreg.population.general.template import State, Template
@@ -37,6 +38,7 @@ class Program:
     Args:
         template: The structure's model.
         rows: Any rows of the inputs' and targets' kind.
+        fused: Whether XLA compiles a member's step; None to go by the structure.
 
     Raises:
         UserError: A model, loss or metric of the user's that fails on such rows, or as a graph.
@@ -45,9 +47,11 @@ class Program:
         directions: What is measured, as Keras logs it, and which way it is better.
     """
 
-    def __init__(self, template: Template, rows: NestedRows):
+    def __init__(self, template: Template, rows: NestedRows, fused: bool | None = None):
         self.template, self._pack = template, rows.pack
-        self._step = MemberStep(template, rows.pack([leaf[:2] for leaf in rows.leaves()]))
+        batch = rows.pack([leaf[:2] for leaf in rows.leaves()])
+        fused = is_fused(template.model) if fused is None else fused
+        self._step = MemberStep(template, batch, fused)
         self.directions = {"loss": "min", **self._step.directions}
         variables = (
             template.weights,

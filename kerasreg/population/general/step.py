@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from kerasreg.errors import UserError
+from kerasreg.population.general.layer_values import drawing_outside
 from kerasreg.population.general.template import State, Template
 
 
@@ -23,10 +24,11 @@ class MemberStep:
         template: The structure's model.
         batch: A few rows `(x, y, weights)`: what Keras learns from them about metrics and losses
             (that `"accuracy"` is of class numbers, say) it learns here.
+        fused: Whether XLA compiles the training step, see `fusing`.
     """
 
-    def __init__(self, template: Template, batch: tuple[Any, Any, Any]):
-        self.template = template
+    def __init__(self, template: Template, batch: tuple[Any, Any, Any], fused: bool):
+        self.template, self._fused = template, fused
         model = template.model
         x, y, weights = batch
         names = getattr(model, "output_names", None)
@@ -66,6 +68,16 @@ class MemberStep:
 
     def train(self, state: State, x: Any, y: Any, weights: Any) -> State:
         """The member after one step on a batch."""
+        if not self._fused:
+            return self._trained(state, x, y, weights)
+
+        def trained() -> tuple:
+            return tuple(self._trained(state, x, y, weights))
+
+        with drawing_outside(tf.shape(keras.tree.flatten(x)[0])[0]):
+            return State(*tf.function(trained, jit_compile=True, autograph=False)())
+
+    def _trained(self, state: State, x: Any, y: Any, weights: Any) -> State:
         template = self.template
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(state.weights)
