@@ -56,7 +56,7 @@ class Helper(Listener):
         (Batches(), False),
         (Helper(), False),
         (C.ReduceLROnPlateau(), False),
-        (C.CSVLogger("unused.csv"), False),
+        (C.CSVLogger("unused.csv"), True),
         ("no callback", False),
     ],
 )

@@ -26,6 +26,12 @@ class Chunk(Protocol):
         `loss`, `data_loss`, `penalty` and the metrics, each with a `val_` twin.
         """
 
+    def set_learning_rates(self, rates: Mapping[int, float]) -> None:
+        """Let the members at these positions go on with other learning rates.
+
+        `state` of stacks does not hold them: whoever sets them again goes without checkpoints.
+        """
+
     def weights(self, position: int) -> list[np.ndarray]:
         """A member's arrays now; they may be views of what the next step changes."""
 

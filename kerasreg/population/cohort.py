@@ -85,6 +85,13 @@ class Cohort:
         self.epoch = stop
         return measured
 
+    def set_learning_rates(self, rates: Mapping[Run, float]) -> None:
+        """Let runs go on with other learning rates."""
+        for chunk, runs in self.parts:
+            here = {position: rates[run] for position, run in enumerate(runs) if run in rates}
+            if here:
+                chunk.set_learning_rates(here)
+
     def weights(self, run: Run) -> list[np.ndarray]:
         """Copies of a run's arrays now."""
         for chunk, runs in self.parts:

@@ -21,7 +21,7 @@ from kerasreg.population.rows import count_rows, single_fold
 from kerasreg.population.runs import name_runs, new_runs
 from kerasreg.population.stack_path import StackPath
 from kerasreg.population.training import Training
-from kerasreg.population.watching import Watched
+from kerasreg.population.watching import Follower, Watched
 from kerasreg.stacks import StackConfig, check_geometry
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ class Population:
         *,
         only: Sequence[int] | None = None,
         watch: Mapping[int, Sequence[keras.callbacks.Callback]] | None = None,
+        follow: Mapping[int, Follower] | None = None,
         cohort_size: int | None = None,
         checkpoint: str | File | None = None,
         on_epoch: Callable[[EpochReport], None] | None = None,
@@ -190,6 +191,8 @@ class Population:
                 that what is left of an interrupted population gives the same numbers to the last
                 bit.
             watch: Ordinary Keras callbacks by member: `on_epoch_end` sees its model.
+            follow: By member, who may change its learning rate and end its trial's training; not
+                together with a `checkpoint`.
             cohort_size: Most members at once; by default as memory allows. Results do not depend
                 on it.
             checkpoint: A file to go on from if it is there, written about once a minute and
@@ -222,11 +225,18 @@ class Population:
             index: Watched(partial(self.member, index), self.path.write, callbacks)
             for index, callbacks in (watch or {}).items()
         }
+        followers = {index: [one] for index, one in (follow or {}).items()}
+        for index, one in watched.items():
+            followers.setdefault(index, []).append(one)
         new_chunk = partial(self.path.new_chunk, rows=rows, plan=plan)
-        training = Training(runs, plan, new_chunk, watched, saved, on_epoch, on_results)
+        training = Training(runs, plan, new_chunk, followers, saved, on_epoch, on_results)
         if not cohort_size:
             cohort_size = self.path.cohort_size(plan, max(map(len, rows.train)), len(runs))
-        return training.run(cohort_size, stop)
+        try:
+            return training.run(cohort_size, stop)
+        finally:
+            for one in watched.values():
+                one.end()
 
     def get_weights(self, index: int) -> list[np.ndarray]:
         """A member's arrays in the path's order: trained ones, or the initial ones."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
@@ -79,8 +80,7 @@ class StackChunk:
     def _index(self) -> None:
         """Lay out what depends on which members are present."""
         present = self._padded_members()
-        stacked = stack_values([m.values for m in present], self._names, self.dtype)
-        self.values = [tf.constant(array) for array in stacked]
+        self._lay_out_values()
         keys = [(m.seed, m.fold) for m in present]
         self._streams = sorted(set(keys))
         where = {key: i for i, key in enumerate(self._streams)}
@@ -106,6 +106,18 @@ class StackChunk:
                 self.dtype,
             )
         )
+
+    def _lay_out_values(self) -> None:
+        values = [member.values for member in self._padded_members()]
+        self.values = [tf.constant(a) for a in stack_values(values, self._names, self.dtype)]
+
+    def set_learning_rates(self, rates: Mapping[int, float]) -> None:
+        """See `Chunk.set_learning_rates`."""
+        for position, rate in rates.items():
+            member = self.members[position]
+            values = {**member.values, (-1, "learning_rate"): rate}
+            self.members[position] = replace(member, values=values)
+        self._lay_out_values()
 
     def train_epoch(self) -> None:
         """See `Chunk.train_epoch`; in calls of less than a second."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from kerasreg.population.resuming import load_progress, save_progress
 from kerasreg.population.runs import Group, Run, group_runs, runs_of
 from kerasreg.population.sizes import split
 from kerasreg.population.stopping import stopped_at_rung
-from kerasreg.population.watching import Watched
+from kerasreg.population.watching import Follower
 
 
 class Training:
@@ -27,7 +28,7 @@ class Training:
         runs: Whom to train.
         plan: How.
         new_chunk: Makes the arrays of some members and their program.
-        watched: Models that follow members, by index.
+        followers: Who hears of a member's epochs, by index.
         checkpoint: Where to go on from, and to write progress to.
         on_epoch, on_results: See `Population.train`.
     """
@@ -37,13 +38,13 @@ class Training:
         runs: Sequence[Run],
         plan: TrainingPlan,
         new_chunk: NewChunk,
-        watched: Mapping[int, Watched],
+        followers: Mapping[int, Sequence[Follower]],
         checkpoint: Checkpoint | None,
         on_epoch: Callable[[EpochReport], None] | None,
         on_results: Callable[[list[tuple[int, MemberResult]]], None] | None,
     ):
         self._runs, self._plan, self._new_chunk = runs, plan, new_chunk
-        self._watched, self._checkpoint = watched, checkpoint
+        self._followers, self._checkpoint = followers, checkpoint
         self._on_epoch, self._on_results = on_epoch, on_results
         self._groups = group_runs(runs)
         self._cohorts: list[Cohort] = []
@@ -60,23 +61,19 @@ class Training:
         fresh = [group for group in self._groups if group not in known]
         self._cohorts += map(self._cohort, split(fresh, cohort_size))
         rungs = [*self._plan.halving, (self._plan.epochs, 1.0)]
-        try:
-            while self._rung < len(rungs):
-                epoch, share = rungs[self._rung]
-                index = 0
-                while index < len(self._cohorts):
-                    self._advance(index, epoch)
-                    index += 1
-                    if epoch == self._plan.epochs:
-                        self._tell_results(self._cohorts[index - 1])
-                        if stop and index < len(self._cohorts) and stop():
-                            return [run.result for run in self._runs]
-                if share < 1:
-                    self._halve_trials(share)
-                self._rung += 1
-        finally:
-            for watched in self._watched.values():
-                watched.end()
+        while self._rung < len(rungs):
+            epoch, share = rungs[self._rung]
+            index = 0
+            while index < len(self._cohorts):
+                self._advance(index, epoch)
+                index += 1
+                if epoch == self._plan.epochs:
+                    self._tell_results(self._cohorts[index - 1])
+                    if stop and index < len(self._cohorts) and stop():
+                        return [run.result for run in self._runs]
+            if share < 1:
+                self._halve_trials(share)
+            self._rung += 1
         if self._checkpoint:
             self._checkpoint.remove()
         return [run.result for run in self._runs]
@@ -128,23 +125,35 @@ class Training:
 
     def _epoch(self, cohort: Cohort, index: int) -> None:
         """Train a cohort up to its next measured epoch, and do what follows from the metrics."""
+        rates = {
+            run: rate
+            for run in runs_of(cohort.live)
+            for follower in self._followers.get(run.index, ())
+            if (rate := follower.epoch_begin(cohort.epoch)) is not None
+        }
+        if rates:
+            cohort.set_learning_rates(rates)
         measured = cohort.train_epochs()
         logs = {run: metrics for run, (metrics, _) in measured.items()}
         for run, (metrics, seconds) in measured.items():
             run.add(cohort.epoch, metrics, seconds)
+        stopped = {run for run, metrics in logs.items() if self._told(cohort, run, metrics)}
         ending = []
         for group in cohort.live:
             improved, ends = group.measure(cohort.epoch, logs, self._plan)
             if improved and self._plan.keep == "best":
                 self._keep(cohort, group)
-            if ends or cohort.epoch == self._plan.epochs:
+            if ends or stopped.intersection(group.runs) or cohort.epoch == self._plan.epochs:
                 ending.append(group)
-        for run, metrics in logs.items():
-            if run.index in self._watched:
-                self._watched[run.index].epoch(cohort.epoch, cohort.weights(run), metrics)
         self._end(cohort, ending)
         if self._on_epoch is not None:
             self._tell_epoch(cohort, index, logs)
+
+    def _told(self, cohort: Cohort, run: Run, metrics: Mapping[str, float]) -> bool:
+        """Tell a run's followers of an epoch; whether one of them ends its training."""
+        weights = partial(cohort.weights, run)
+        followers = self._followers.get(run.index, ())
+        return any([f.epoch_end(cohort.epoch - 1, metrics, weights) for f in followers])
 
     def _end(self, cohort: Cohort, groups: Sequence[Group]) -> None:
         for group in groups:

@@ -1,14 +1,35 @@
-"""Ordinary Keras callbacks on a member of a population."""
+"""Who hears of a member's epochs: the contract, and ordinary Keras callbacks on its model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     import keras
+
+
+class Follower(Protocol):
+    """Who hears of one member's epochs, and may change its learning rate or end its training.
+
+    Training that is out of memory begins again: epoch 0 may be told twice.
+    """
+
+    def epoch_begin(self, epoch: int) -> float | None:
+        """Before epoch `epoch` (from 0): another learning rate from here on, or None."""
+
+    def epoch_end(
+        self, epoch: int, metrics: dict[str, float], weights: Callable[[], list[np.ndarray]]
+    ) -> bool:
+        """After epoch `epoch` (from 0), if it is measured: whether training ends.
+
+        Args:
+            epoch: Which.
+            metrics: By curve.
+            weights: Copies the member's arrays, in the path's order.
+        """
 
 
 class Watched:
@@ -30,16 +51,22 @@ class Watched:
         self._callbacks = list(callbacks)
         self._model: keras.Model | None = None
 
-    def epoch(self, epoch: int, weights: Sequence[np.ndarray], logs: dict[str, float]) -> None:
-        """Call the callbacks after `epoch` epochs (from 1), on a model with these weights."""
+    def epoch_begin(self, epoch: int) -> None:
+        """See `Follower.epoch_begin`."""
+
+    def epoch_end(
+        self, epoch: int, metrics: dict[str, float], weights: Callable[[], list[np.ndarray]]
+    ) -> bool:
+        """Call the callbacks on a model with these weights, see `Follower.epoch_end`."""
         if self._model is None:
             self._model = self._build()
             for callback in self._callbacks:
                 callback.set_model(self._model)
                 callback.on_train_begin()
-        self._write(weights, self._model)
+        self._write(weights(), self._model)
         for callback in self._callbacks:
-            callback.on_epoch_end(epoch - 1, dict(logs))
+            callback.on_epoch_end(epoch, dict(metrics))
+        return False
 
     def end(self) -> None:
         """Close the callbacks."""

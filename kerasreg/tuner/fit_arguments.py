@@ -20,6 +20,7 @@ from kerasreg.monitors import (
 from kerasreg.population.rows import check_class_weight, class_weights
 from kerasreg.tuner.listeners import only_listens
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether, Columns, read_arrays, read_pipeline
+from kerasreg.tuner.steering import STEERING, check_steering
 
 _MONITORS = (ActivationMonitor, GradientMonitor, PenaltyMonitor, TrainEvaluation)
 # Arguments of `fit` that are read here or change nothing, and values of others that change nothing.
@@ -56,19 +57,14 @@ class FitCallbacks:
     """The callbacks that a population honours.
 
     Attributes:
-        monitor, patience: Of the `EarlyStopping`, or None.
-        mode: `"min"` or `"max"` if it was given, or None.
+        told: Those that steer training or only hear of epochs, in the user's order.
         boards: The `TensorBoard` callbacks, of which the log folder is used.
         monitors: kerasreg's callbacks.
-        listeners: The user's callbacks that only hear of epochs.
     """
 
-    monitor: str | None = None
-    patience: int | None = None
-    mode: str | None = None
+    told: tuple[keras.callbacks.Callback, ...] = ()
     boards: tuple[keras.callbacks.TensorBoard, ...] = ()
     monitors: tuple[keras.callbacks.Callback, ...] = ()
-    listeners: tuple[keras.callbacks.Callback, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,37 +167,25 @@ def read_callbacks(given: Mapping[str, Any]) -> FitCallbacks:
             raise CannotTrainTogether(f"the argument {name}={value!r}")
     callbacks = given.get("callbacks") or []
     callbacks = callbacks if isinstance(callbacks, Sequence) else [callbacks]
-    monitor = patience = mode = None
-    boards, monitors, listeners = [], [], []
+    told, boards, monitors = [], [], []
     for callback in callbacks:
         kind = type(callback)
-        if kind is keras.callbacks.EarlyStopping:
-            if monitor is not None:
-                raise CannotTrainTogether("more than one EarlyStopping")
-            _check_stopping(callback)
-            # Keras stops at the first epoch without improvement for 0 as for 1.
-            monitor, patience = callback.monitor, max(1, callback.patience)
-            mode = None if callback.mode == "auto" else callback.mode
+        if kind in STEERING:
+            check_steering(callback)
+            told.append(callback)
         elif kind is keras.callbacks.TensorBoard:
             _check_board(callback)
             boards.append(callback)
         elif kind in _MONITORS:
             monitors.append(callback)
         elif only_listens(callback):
-            listeners.append(callback)
+            told.append(callback)
         elif kind is keras.callbacks.TerminateOnNaN:
             # A member that diverges is a failed trial as it is.
             continue
         else:
             raise CannotTrainTogether(f"the callback {kind.__name__}")
-    return FitCallbacks(monitor, patience, mode, *map(tuple, (boards, monitors, listeners)))
-
-
-def _check_stopping(callback: keras.callbacks.EarlyStopping) -> None:
-    for name, neutral in (("min_delta", 0), ("baseline", None), ("start_from_epoch", 0)):
-        value = getattr(callback, name)
-        if value != neutral:
-            raise CannotTrainTogether(f"EarlyStopping with {name}={value!r}")
+    return FitCallbacks(*map(tuple, (told, boards, monitors)))
 
 
 def _check_board(callback: keras.callbacks.TensorBoard) -> None:

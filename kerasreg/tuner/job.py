@@ -18,7 +18,7 @@ from kerasreg.population.general import lift_model
 from kerasreg.population.lifting import lift
 from kerasreg.stacks import StackConfig
 from kerasreg.tuner.curve_names import curve_names, stack_curve_names
-from kerasreg.tuner.fit_arguments import FitArguments, FitCallbacks, FitRows
+from kerasreg.tuner.fit_arguments import FitArguments, FitRows
 from kerasreg.tuner.objectives import check_objective, population_objective
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether
 from kerasreg.tuner.target_rows import check_targets
@@ -33,15 +33,13 @@ class Curves:
     Attributes:
         names: Names in the user's logs and the curves they are, as sorted pairs, both without
             `val_`; None where they are the same.
-        objective, monitor: Curves that decide.
-        direction, monitor_direction: Which way they are better; None for the metric's own.
+        objective: The curve that decides.
+        direction: Which way it is better; None for the metric's own.
     """
 
     names: tuple[tuple[str, str], ...] | None
     objective: str
-    monitor: str
     direction: Direction | None = None
-    monitor_direction: Direction | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def _read(
     geometry: Geometry | None,
 ) -> tuple[tuple, int]:
     """`Job`'s first four attributes, and the count of trainable parameters."""
-    rows, callbacks = arguments.rows, arguments.callbacks
+    rows = arguments.rows
     if isinstance(built, StackConfig):
         if geometry is None:
             rows.check_plain()
@@ -107,20 +105,18 @@ def _read(
         blueprint = blueprint_of_config(built, math.prod(shape), outputs, task)
         size = sum(math.prod(p.shape) for p in blueprint.parameters() if p.trainable)
         _check_rows(rows, shape, None, blueprint.outputs, blueprint.loss)
-        curves = _curves(stack_curve_names(blueprint.metric), objective, callbacks)
+        curves = _curves(stack_curve_names(blueprint.metric), objective)
         return ("config", blueprint, "float32", curves), size
     if not built.built:
         _build(built, rows)
     size = sum(math.prod(variable.shape) for variable in built.trainable_weights)
     try:
-        return _read_stack(built, objective, rows, callbacks), size
+        return _read_stack(built, objective, rows), size
     except CannotTrainTogether:
         return _read_general(built, objective, arguments), size
 
 
-def _read_stack(
-    model: keras.Model, objective: keras_tuner.Objective, rows: FitRows, callbacks: FitCallbacks
-) -> tuple:
+def _read_stack(model: keras.Model, objective: keras_tuner.Objective, rows: FitRows) -> tuple:
     try:
         lifted = lift(model)
     except UserError as error:
@@ -129,13 +125,12 @@ def _read_stack(
     _check_rows(rows, model.input_shape[1:], model, blueprint.outputs, blueprint.loss)
     weighted = any(part.weights is not None for part in (rows.train, rows.validation))
     names = curve_names(model, blueprint.loss, weighted)
-    return "stack", blueprint, lifted.dtype, _curves(names, objective, callbacks)
+    return "stack", blueprint, lifted.dtype, _curves(names, objective)
 
 
 def _read_general(
     model: keras.Model, objective: keras_tuner.Objective, arguments: FitArguments
 ) -> tuple:
-    callbacks = arguments.callbacks
     check_objective(objective, model, arguments.given, more=("data_loss", "penalty"))
     try:
         lifted = lift_model(model)
@@ -143,22 +138,13 @@ def _read_general(
         raise CannotTrainTogether(str(error).rstrip(".")) from None
     if hasattr(objective, "name_to_direction"):
         raise CannotTrainTogether("several objectives")
-    curves = Curves(
-        names=None,
-        objective=objective.name,
-        monitor=callbacks.monitor or objective.name,
-        direction=objective.direction,
-        monitor_direction=callbacks.mode if callbacks.monitor else objective.direction,
-    )
+    curves = Curves(None, objective.name, objective.direction)
     return "general", lifted.structure, keras.config.floatx(), curves
 
 
-def _curves(names: dict[str, str], objective: keras_tuner.Objective, callbacks: FitCallbacks):
+def _curves(names: dict[str, str], objective: keras_tuner.Objective) -> Curves:
     aim = population_objective(objective.name, objective.direction, names)
-    monitor = aim
-    if callbacks.monitor:
-        monitor = population_objective(callbacks.monitor, callbacks.mode, names, "EarlyStopping of")
-    return Curves(tuple(sorted(names.items())), aim, monitor)
+    return Curves(tuple(sorted(names.items())), aim)
 
 
 def _build(model: keras.Model, rows: FitRows) -> None:

@@ -6,17 +6,22 @@ import copy
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import keras
+import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasreg.population import MemberResult, Population
+from kerasreg.population.general import copy_of
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.seeds import derive
 from kerasreg.stacks import StackConfig
+from kerasreg.tuner.execution import Execution
 from kerasreg.tuner.fit_arguments import FitArguments
 from kerasreg.tuner.job import Geometry, Job
 from kerasreg.tuner.rows_in_memory import Columns
+from kerasreg.tuner.steering import made_ready
 from kerasreg.tuner.target_rows import check_targets
 
 
@@ -28,6 +33,10 @@ class Prepared:
     built: list[keras.Model] | list[StackConfig]
 
 
+#: A member that is through: its index, its result, its logs and callbacks.
+Through = tuple[int, MemberResult, Execution]
+
+
 def train_together(
     job: Job,
     prepared: list[Prepared],
@@ -35,7 +44,7 @@ def train_together(
     geometry: Geometry | None,
     seed: int,
     checkpoint: Callable[[str], str],
-    report: Callable[[Prepared, Population, list[tuple[int, MemberResult]]], None],
+    report: Callable[[Prepared, Population, list[Through]], None],
 ) -> None:
     """Train the trials of one job; every execution is a member with another seed.
 
@@ -59,12 +68,13 @@ def train_together(
         earlier = prepared[of].trial.hyperparameters.values.get("tuner/trial_id")
         if earlier:
             population.load_weights(index, checkpoint(earlier))
-    through: dict[int, list[tuple[int, MemberResult]]] = {}
+    executions = _executions(members, prepared, population, job, arguments)
+    through: dict[int, list[Through]] = {}
 
     def collect(pairs: list[tuple[int, MemberResult]]) -> None:
         for index, result in pairs:
             of, _ = members[index]
-            through.setdefault(of, []).append((index, result))
+            through.setdefault(of, []).append((index, result, executions[index]))
             if len(through[of]) == len(prepared[of].built):
                 report(prepared[of], population, through[of])
 
@@ -75,17 +85,15 @@ def train_together(
         epochs=job.epochs,
         batch_size=rows.batch_size,
         objective=curves.objective,
-        patience=arguments.callbacks.patience,
-        monitor=curves.monitor,
         keep="best",
         direction=curves.direction,
-        monitor_direction=curves.monitor_direction,
     )
     population.train(
         # A population measures two parts of the rows; without a second one it is the first.
         [(train, train if rows.validation is None else _fold(rows.validation, job))],
         plan,
         watch=_watched(members, prepared, arguments),
+        follow=executions,
         on_results=collect,
     )
 
@@ -95,6 +103,56 @@ def _fold(part: Columns, job: Job) -> tuple:
     if job.kind != "general":
         y = check_targets(y, job.structure.outputs, job.structure.loss, None)
     return part.x, y, part.weights
+
+
+def _executions(
+    members: list[tuple[int, int]],
+    prepared: list[Prepared],
+    population: Population,
+    job: Job,
+    arguments: FitArguments,
+) -> dict[int, Execution]:
+    told = list(arguments.callbacks.told)
+    if told:
+        of, run = members[0]
+        built = prepared[of].built[run]
+        model = built if isinstance(built, keras.Model) else population.member(0)
+        told = made_ready(told, model, arguments.rows.train)
+    validated = arguments.rows.validation is not None
+    executions = {}
+    for index, (of, run) in enumerate(members):
+        built = prepared[of].built[run]
+        rate = (built if isinstance(built, StackConfig) else built.optimizer).learning_rate
+        save = partial(_save, population, index, built)
+        executions[index] = Execution(
+            told, job.curves.names, validated, job.initial_epoch, float(rate), save
+        )
+    return executions
+
+
+def _save(
+    population: Population,
+    index: int,
+    built: keras.Model | StackConfig,
+    method: str,
+    file: str,
+    weights: list[np.ndarray],
+    rate: float,
+) -> None:
+    """Write a member as an ordinary model, with an optimizer that has not taken a step."""
+    path = population.path
+    model = built if isinstance(built, keras.Model) else path.build(population.members[index])
+    path.write(weights, model)
+    # The user's optimizer stays unbuilt: the trial's own weights are saved without its variables.
+    own, model.optimizer = model.optimizer, copy_of(model.optimizer)
+    try:
+        if isinstance(own._learning_rate, keras.Variable):
+            model.optimizer.learning_rate = rate
+        if method == "save":
+            model.optimizer.build(model.trainable_variables)
+        getattr(model, method)(file, overwrite=True)
+    finally:
+        model.optimizer = own
 
 
 def _watched(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import CodeType
 from typing import Any
 
@@ -29,7 +29,9 @@ def only_listens(callback: keras.callbacks.Callback) -> bool:
     kinds = [k for k in type(callback).__mro__ if issubclass(k, keras.callbacks.Callback)]
     own = [vars(k) for k in kinds if k is not keras.callbacks.Callback] + [vars(callback)]
     if any(type(callback) is getattr(keras.callbacks, k.__name__, None) for k in kinds):
-        # Keras' callbacks use the model where one does not see it; this one only calls functions.
+        # Keras' callbacks use the model where one does not see it; these do not.
+        if type(callback) in (keras.callbacks.CSVLogger, keras.callbacks.RemoteMonitor):
+            return True
         if type(callback) is not keras.callbacks.LambdaCallback:
             return False
         own = [vars(callback)]
@@ -38,27 +40,6 @@ def only_listens(callback: keras.callbacks.Callback) -> bool:
         return False
     codes = [function.__code__ for space in own for function in _functions(space)]
     return not any({"model", "_model", "params"} & names for names in map(_names, codes))
-
-
-def replay(
-    callbacks: Sequence[keras.callbacks.Callback], history: Mapping[str, Sequence[float]]
-) -> list[keras.callbacks.Callback]:
-    """Tell copies of the callbacks of one execution's epochs, in order, when it is through.
-
-    Returns:
-        The copies.
-    """
-    epochs = len(history["loss"])
-    copies = copy.deepcopy(list(callbacks))
-    for callback in copies:
-        callback.on_train_begin({})
-        logs: dict[str, float] = {}
-        for epoch in range(epochs):
-            callback.on_epoch_begin(epoch, {})
-            logs = {name: values[epoch] for name, values in history.items()}
-            callback.on_epoch_end(epoch, dict(logs))
-        callback.on_train_end(logs)
-    return copies
 
 
 def _functions(space: Mapping[str, Any]) -> Iterator[Any]:

@@ -16,27 +16,20 @@ from kerasreg.tuner.rows_in_memory import CannotTrainTogether
 _PLAIN = ("fit", "train_step", "test_step", "compute_metrics", "get_metrics_result")
 
 
-def population_objective(
-    name: str, mode: str | None, names: Mapping[str, str], what: str = "the objective"
-) -> str:
-    """The population's name of a keras-tuner objective or of what `EarlyStopping` monitors.
+def population_objective(name: str, mode: str, names: Mapping[str, str]) -> str:
+    """The population's name of a keras-tuner objective.
 
     Args:
         name: In the user's logs.
-        mode: `"min"`, `"max"`, or None for what goes with the curve.
+        mode: `"min"` or `"max"`.
         names: As `curve_names` gives them.
-        what: For the message.
 
     Raises:
         CannotTrainTogether: A population does not measure it, or not in that direction.
     """
     curve = names.get(name.removeprefix("val_"))
-    if (
-        not name.startswith("val_")
-        or curve in (None, "penalty")
-        or mode not in (None, direction(curve))
-    ):
-        raise CannotTrainTogether(f"{what} {name!r}" + (f" ({mode})" if mode else ""))
+    if not name.startswith("val_") or curve in (None, "penalty") or mode != direction(curve):
+        raise CannotTrainTogether(f"the objective {name!r} ({mode})")
     return f"val_{curve}"
 
 

@@ -11,19 +11,18 @@ from keras_tuner import errors
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasreg.errors import UserError
-from kerasreg.population import MemberResult, Population
+from kerasreg.population import Population
 from kerasreg.stacks import StackConfig
 from kerasreg.tuner import project_folder
 from kerasreg.tuner.display import announce, note_start, quiet, show_start
 from kerasreg.tuner.fit_arguments import FitArguments, SearchCall, bind_fit
 from kerasreg.tuner.job import Job, job_of
-from kerasreg.tuner.joint_training import Prepared, execution_folder, train_together
-from kerasreg.tuner.listeners import replay
+from kerasreg.tuner.joint_training import Prepared, Through, execution_folder, train_together
 from kerasreg.tuner.objectives import check_objective
 from kerasreg.tuner.plain_tuner import PlainTuner
 from kerasreg.tuner.round import Round, learns
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether
-from kerasreg.tuner.trial_results import DIVERGED, as_history, best_execution, write_events
+from kerasreg.tuner.trial_results import DIVERGED, best_execution, write_events
 
 
 class RoundTuner(PlainTuner):
@@ -120,11 +119,15 @@ class RoundTuner(PlainTuner):
             try:
                 self._train(job, prepared, call.fit)
             except Exception as error:
-                if job.kind != "general":
+                if isinstance(error, CannotTrainTogether):
+                    reason = str(error)
+                elif job.kind == "general":
+                    # A model's code, or rows that it does not take: Keras says it as users know it.
+                    kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+                    reason = f"what the population met: {kind}{str(error).rstrip('.')}"
+                else:
                     raise
-                # A model's code, or rows that it does not take: Keras says it as users know it.
-                kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-                self._warn_plain(f"what the population met: {kind}{str(error).rstrip('.')}")
+                self._warn_plain(reason)
                 left = [p.trial for p in prepared if p.trial.status == TrialStatus.RUNNING]
                 drawn.alone += left
         for trial in drawn.alone:
@@ -156,21 +159,21 @@ class RoundTuner(PlainTuner):
         arguments: FitArguments,
         item: Prepared,
         population: Population,
-        members: list[tuple[int, MemberResult]],
+        members: list[Through],
     ) -> None:
         """Tell the oracle one trial's result, as keras-tuner would, and keep its files."""
         trial, objective = item.trial, self.oracle.objective
-        validated = arguments.rows.validation is not None
-        histories = [as_history(result, job.curves.names, validated) for _, result in members]
-        runs = [(result.seed, result.status, result.seconds) for _, result in members]
+        for _, _, execution in members:
+            execution.finish()
+            self._heard.append(execution)
+        histories = [execution.history for _, _, execution in members]
+        runs = [(result.seed, result.status, result.seconds) for _, result, _ in members]
         self._keep(trial, histories, runs)
         for board in arguments.callbacks.boards:
             for run, (history, about) in enumerate(zip(histories, runs, strict=True)):
                 folder = execution_folder(board.log_dir, trial, run)
                 write_events(folder, history.history, trial, objective, *about[1:])
-        for history in histories:
-            self._heard += replay(arguments.callbacks.listeners, history.history)
-        if any(result.status == "diverged" for _, result in members):
+        if any(result.status == "diverged" for _, result, _ in members):
             self._end(trial, TrialStatus.FAILED, DIVERGED)
             return
         if job.kind != "config":

@@ -14,32 +14,8 @@ from keras_tuner.engine.trial import Trial
 from keras_tuner.src.engine import tuner_utils
 
 from kerasreg.monitors import EventWriter
-from kerasreg.population import MemberResult
 
 DIVERGED = "Diverged: a loss or metric was not finite."
-
-
-def as_history(
-    result: MemberResult, names: Sequence[tuple[str, str]] | None, validated: bool
-) -> keras.callbacks.History:
-    """A member's curves as what `model.fit` would have returned.
-
-    Args:
-        result: The member's.
-        names: `Curves.names`.
-        validated: Whether there were validation rows.
-    """
-    history = keras.callbacks.History()
-    prefixes = ("", "val_") if validated else ("",)
-    if names is None:
-        plain = [name for name in result.curves if f"val_{name}" in result.curves]
-        names = [(name, name) for name in plain]
-    history.history = {
-        prefix + name: result.curves[prefix + curve].tolist()
-        for prefix in prefixes
-        for name, curve in names
-    }
-    return history
 
 
 def best_execution(

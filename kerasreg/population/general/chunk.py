@@ -98,6 +98,13 @@ class GeneralChunk:
             result |= {prefix + name: column for name, column in columns.items()}
         return result
 
+    def set_learning_rates(self, rates: Mapping[int, float]) -> None:
+        """See `Chunk.set_learning_rates`."""
+        slot = self._program.template.optimizer.learning_rate_slot
+        array = self._state.slots[slot].numpy().copy()
+        array[list(rates)] = list(rates.values())
+        self._state.slots[slot] = tf.constant(array)
+
     def compact(self, keep: Sequence[int], epochs_left: int) -> bool:
         """Drop all but the positions `keep`: always, since nothing is compiled anew for fewer."""
         if len(keep) == len(self._members) or not epochs_left:

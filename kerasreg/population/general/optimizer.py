@@ -123,6 +123,12 @@ class MappedOptimizer:
         self.variables = list(self._optimizer.variables)
         self._starts = [self._start(variable) for variable in self.variables]
 
+    @property
+    def learning_rate_slot(self) -> int:
+        """Where among a member's slots its learning rate is, unless that is a schedule."""
+        rate = self._optimizer._learning_rate
+        return next(i for i, variable in enumerate(self.variables) if variable is rate)
+
     def scaled(self, loss: tf.Tensor) -> tf.Tensor:
         """The loss to differentiate: times `loss_scale_factor`, which `apply` takes out again."""
         return self._optimizer.scale_loss(loss)

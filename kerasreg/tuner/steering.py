@@ -1,0 +1,86 @@
+"""Keras' callbacks that steer training, or save what it makes: which ones a population runs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+
+from kerasreg.tuner.rows_in_memory import CannotTrainTogether, Columns
+
+C = keras.callbacks
+#: They see a stand-in of the model after every epoch, see `execution`.
+STEERING = (C.EarlyStopping, C.ReduceLROnPlateau, C.LearningRateScheduler, C.ModelCheckpoint)
+_SETS_RATE = (C.ReduceLROnPlateau, C.LearningRateScheduler)
+# Curves of which Keras knows the direction without the model's metrics, and ours.
+_LOSSES = ("loss", "data_loss", "penalty")
+
+
+def check_steering(callback: C.Callback) -> None:
+    """Refuse what needs batches.
+
+    Raises:
+        CannotTrainTogether: A `ModelCheckpoint` that saves between epochs.
+    """
+    if getattr(callback, "save_freq", "epoch") != "epoch":
+        raise CannotTrainTogether(f"ModelCheckpoint with save_freq={callback.save_freq!r}")
+
+
+def made_ready(
+    callbacks: Sequence[C.Callback], model: keras.Model, rows: Columns
+) -> list[C.Callback]:
+    """Copies of the callbacks that need no model to know which way what they monitor is better.
+
+    The weights that a population keeps are those of the best epoch by the objective, as in
+    keras-tuner, whatever `EarlyStopping` would restore.
+
+    Args:
+        callbacks: The user's.
+        model: A trial's model; Keras builds its metrics on some rows where they are asked for.
+        rows: Of training.
+
+    Raises:
+        CannotTrainTogether: Keras refuses a callback for this model.
+    """
+    ready = copy.deepcopy(list(callbacks))
+    schedule = getattr(model.optimizer, "_learning_rate", None)
+    for callback in ready:
+        if isinstance(callback, C.EarlyStopping):
+            callback.restore_best_weights = False
+        if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+            _refuse_schedule(callback)
+        if getattr(callback, "mode", None) == "auto":
+            name = callback.monitor.removeprefix("val_")
+            callback.mode = "min" if name in _LOSSES else _direction(callback, model, rows)
+    return ready
+
+
+def _refuse_schedule(callback: C.Callback) -> None:
+    if isinstance(callback, _SETS_RATE):
+        raise CannotTrainTogether(f"{type(callback).__name__} beside a learning-rate schedule")
+
+
+def _direction(callback: Any, model: keras.Model, rows: Columns) -> str:
+    """`"min"` or `"max"`, as Keras decides when it trains."""
+    probe = copy.deepcopy(callback)
+    probe.set_model(SimpleNamespace(metrics=_built_metrics(model, rows.rows(slice(2)))))
+    try:
+        probe._set_monitor_op()
+    except ValueError as error:
+        raise CannotTrainTogether(str(error).rstrip(".")) from None
+    return "max" if probe.monitor_op is keras.ops.greater else "min"
+
+
+def _built_metrics(model: keras.Model, few: Columns) -> list[Any]:
+    """The model's metrics as training builds them; its optimizer stays unbuilt."""
+    given = model._compile_metrics
+    if given is None:
+        return []
+    names = getattr(model, "output_names", None)
+    built = type(given)(given._user_metrics, given._user_weighted_metrics, output_names=names)
+    built.update_state(few.y, model(few.x), few.weights)
+    built.reset_state()
+    return [built]
