@@ -144,7 +144,8 @@ def said(path):
         (C.LearningRateScheduler(lambda epoch: "fast"), "LearningRateScheduler, which met"),
     ],
 )
-def test_what_keras_refuses_is_left_to_keras(tmp_path, callback, reason):
+def test_what_keras_refuses_is_left_to_keras(tmp_path, monkeypatch, callback, reason):
+    monkeypatch.chdir(tmp_path)
     one = make_tuner(tmp_path, stack, "val_loss", 1)
     with named(reason):
         one.search(*TRAIN, **FIT, callbacks=[callback])

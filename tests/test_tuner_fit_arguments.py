@@ -68,7 +68,7 @@ def test_weights_and_splits_are_those_of_fit(tuner):
 def test_tensorboard_has_keras_layout_and_monitors_a_folder_each(tuner, tmp_path):
     logs = tmp_path / "logs"
     callbacks = [
-        keras.callbacks.TensorBoard(logs),
+        keras.callbacks.TensorBoard(logs, histogram_freq=2),
         ActivationMonitor(X[:10], log_dir=logs / "monitor"),
     ]
     one = tuner(max_trials=2)
@@ -79,6 +79,9 @@ def test_tensorboard_has_keras_layout_and_monitors_a_folder_each(tuner, tmp_path
             events = EventAccumulator(str(logs / key / "execution0" / part)).Reload()
             got = [e.value for e in events.Scalars("epoch_loss")]
             np.testing.assert_allclose(got, history[f"{prefix}loss"], rtol=1e-6)
+        events = EventAccumulator(str(logs / key / "execution0" / "train")).Reload()
+        histograms = [tag for tag in events.Tags()["tensors"] if tag.endswith("kernel/histogram")]
+        assert [e.step for e in events.Tensors(histograms[0])] == [0, 2]
         events = EventAccumulator(str(logs / key / "execution0")).Reload()
         assert "_hparams_/session_start_info" in events.summary_metadata
         assert list((logs / "monitor" / key / "execution0").glob("events*"))
@@ -164,7 +167,7 @@ def test_a_pipeline_too_large_for_memory_is_left_to_fit(monkeypatch):
     ("given", "reason"),
     [
         ({"callbacks": [keras.callbacks.SwapEMAWeights()]}, "SwapEMAWeights"),
-        ({"callbacks": [keras.callbacks.TensorBoard(histogram_freq=1)]}, "histogram_freq"),
+        ({"callbacks": [keras.callbacks.TensorBoard(update_freq=1)]}, "update_freq"),
         ({"shuffle": False}, "shuffle=False"),
         ({"steps_per_epoch": 3}, "steps_per_epoch"),
         ({"validation_freq": 2}, "validation_freq"),

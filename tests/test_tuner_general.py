@@ -82,6 +82,30 @@ def test_a_sequential_model_without_an_input_is_built_for_any_batch(tmp_path):
     assert together(one)
 
 
+class Own(keras.Model):
+    """Its call is its own; training is Keras'."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.noise, self.dense = L.GaussianNoise(rate), L.Dense(3, "softmax")
+
+    def call(self, x, training=False):
+        return self.dense(self.noise(x, training=training))
+
+
+def test_the_best_of_subclassed_models_comes_back_built(tmp_path):
+    def build(hp):
+        model = Own(hp.Float("noise", 0.1, 1))
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    one = make_tuner(tmp_path, build, "val_loss", 1)
+    one.search(*TRAIN, **FIT | {"epochs": 1})
+    assert together(one)
+    best = one.get_best_models()[0].evaluate(*VALIDATION, verbose=0)
+    assert best == pytest.approx(one.oracle.trials["0"].score, abs=1e-5)
+
+
 def test_several_inputs_without_validation(tmp_path):
     x = {"a": X[:, :2], "b": X[:, 2:]}
     one = make_tuner(tmp_path, two_inputs, "loss", 2)

@@ -18,6 +18,7 @@ from kerasreg.monitors import (
     TrainEvaluation,
 )
 from kerasreg.population.rows import check_class_weight, class_weights
+from kerasreg.tuner.boards import check_board
 from kerasreg.tuner.listeners import only_listens
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether, Columns, read_arrays, read_pipeline
 from kerasreg.tuner.steering import STEERING, check_steering
@@ -174,7 +175,7 @@ def read_callbacks(given: Mapping[str, Any]) -> FitCallbacks:
             check_steering(callback)
             told.append(callback)
         elif kind is keras.callbacks.TensorBoard:
-            _check_board(callback)
+            check_board(callback)
             boards.append(callback)
         elif kind in _MONITORS:
             monitors.append(callback)
@@ -186,10 +187,3 @@ def read_callbacks(given: Mapping[str, Any]) -> FitCallbacks:
         else:
             raise CannotTrainTogether(f"the callback {kind.__name__}")
     return FitCallbacks(*map(tuple, (told, boards, monitors)))
-
-
-def _check_board(callback: keras.callbacks.TensorBoard) -> None:
-    for name, neutral in (("histogram_freq", 0), ("embeddings_freq", 0), ("update_freq", "epoch")):
-        value = getattr(callback, name)
-        if value != neutral:
-            raise CannotTrainTogether(f"TensorBoard with {name}={value!r}")

@@ -17,6 +17,7 @@ from kerasreg.population.general import copy_of
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.seeds import derive
 from kerasreg.stacks import StackConfig
+from kerasreg.tuner.boards import WeightHistograms
 from kerasreg.tuner.execution import Execution
 from kerasreg.tuner.fit_arguments import FitArguments
 from kerasreg.tuner.job import Geometry, Job
@@ -158,15 +159,16 @@ def _save(
 def _watched(
     members: list[tuple[int, int]], prepared: list[Prepared], arguments: FitArguments
 ) -> dict[int, list[keras.callbacks.Callback]]:
-    """Copies of the monitors for every member, each with another folder."""
+    """Copies of what needs a member's model, each with another folder."""
     watched = {}
+    boards = [board for board in arguments.callbacks.boards if board.histogram_freq]
     for index, (of, run) in enumerate(members):
-        monitors = copy.deepcopy(list(arguments.callbacks.monitors))
-        for monitor in monitors:
-            if monitor.log_dir is not None:
-                monitor.log_dir = execution_folder(monitor.log_dir, prepared[of].trial, run)
-        if monitors:
-            watched[index] = monitors
+        monitors, own = copy.deepcopy((list(arguments.callbacks.monitors), boards))
+        for one in (*monitors, *own):
+            if one.log_dir is not None:
+                one.log_dir = execution_folder(one.log_dir, prepared[of].trial, run)
+        if monitors or own:
+            watched[index] = [*monitors, *map(WeightHistograms, own)]
     return watched
 
 

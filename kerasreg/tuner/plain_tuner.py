@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 import traceback
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -199,10 +197,7 @@ class PlainTuner(ProjectTuner):
             model = build_stack(model, *self._geometry, seed=seed)
         earlier = hp.values.get("tuner/trial_id")
         if earlier:
-            if not model.built:
-                path = Path(self._get_build_config_fname(earlier))
-                model.build_from_config(json.loads(path.read_text()))
-            model.load_weights(self._get_checkpoint_fname(earlier))
+            self._load_weights(model, earlier)
         return model
 
     def _tell(self, trial: Trial, results: Any) -> None:

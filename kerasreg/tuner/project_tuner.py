@@ -12,6 +12,7 @@ import keras
 import keras_tuner
 import tensorflow as tf
 from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.engine.tuner import maybe_distribute
 
 from kerasreg.errors import UserError
 from kerasreg.tuner import project_folder
@@ -71,6 +72,22 @@ class ProjectTuner(keras_tuner.Tuner):
                 f"{len(self.oracle.trials)}{said}"
             )
         return [self.load_model(trial) for trial in completed]
+
+    def load_model(self, trial: Trial) -> keras.Model:
+        """A trial's model with its weights, as in keras-tuner; subclassed ones are built too."""
+        model = self._try_build(trial.hyperparameters)
+        self._load_weights(model, trial.trial_id)
+        return model
+
+    def _load_weights(self, model: keras.Model, trial_id: str) -> None:
+        if not model.built:
+            config = json.loads(Path(self._get_build_config_fname(trial_id)).read_text())
+            model.build_from_config(config)
+            if not model.built:
+                # Keras builds a subclassed model without a build() of its own by calling it.
+                model(tf.zeros(config["input_shape"]))
+        with maybe_distribute(self.distribution_strategy):
+            model.load_weights(self._get_checkpoint_fname(trial_id))
 
     def get_state(self) -> dict[str, Any]:
         """What a project that is opened again has to know."""

@@ -14,6 +14,7 @@ from kerasreg.errors import UserError
 from kerasreg.population import Population
 from kerasreg.stacks import StackConfig
 from kerasreg.tuner import project_folder
+from kerasreg.tuner.boards import write_events
 from kerasreg.tuner.display import announce, note_start, quiet, show_start
 from kerasreg.tuner.fit_arguments import FitArguments, SearchCall, bind_fit
 from kerasreg.tuner.job import Job, job_of
@@ -22,7 +23,7 @@ from kerasreg.tuner.objectives import check_objective
 from kerasreg.tuner.plain_tuner import PlainTuner
 from kerasreg.tuner.round import Round, learns
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether
-from kerasreg.tuner.trial_results import DIVERGED, best_execution, write_events
+from kerasreg.tuner.trial_results import DIVERGED, best_execution
 
 
 class RoundTuner(PlainTuner):

@@ -66,8 +66,8 @@ def _refuse_schedule(callback: C.Callback) -> None:
 def _direction(callback: Any, model: keras.Model, rows: Columns) -> str:
     """`"min"` or `"max"`, as Keras decides when it trains."""
     probe = copy.deepcopy(callback)
-    probe.set_model(SimpleNamespace(metrics=_built_metrics(model, rows.rows(slice(2)))))
     try:
+        probe.set_model(SimpleNamespace(metrics=_built_metrics(model, rows.rows(slice(2)))))
         probe._set_monitor_op()
     except ValueError as error:
         raise CannotTrainTogether(str(error).rstrip(".")) from None

@@ -1,19 +1,15 @@
-"""What came of a trial: as keras-tuner takes it, as a file, and for TensorBoard."""
+"""What came of a trial: as keras-tuner takes it, and as a file."""
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import keras_tuner
 import numpy as np
-from keras_tuner.engine.trial import Trial
 from keras_tuner.src.engine import tuner_utils
-
-from kerasreg.monitors import EventWriter
 
 DIVERGED = "Diverged: a loss or metric was not finite."
 
@@ -65,48 +61,3 @@ def _plain(value: Any) -> float | list | None:
         return [_plain(part) for part in value]
     value = float(np.reshape(value, ()))
     return value if math.isfinite(value) else None
-
-
-def write_events(
-    folder: str,
-    curves: Mapping[str, Sequence[float]],
-    trial: Trial,
-    objective: keras_tuner.Objective,
-    status: str,
-    seconds: float,
-) -> None:
-    """Write curves as Keras' `TensorBoard` does, and the trial's row of the HParams dashboard.
-
-    Args:
-        folder: Of the execution; `train/` and `validation/` are made in it.
-        curves: As in `History.history`.
-        trial: Its hyperparameters are the row; executions of one trial share it.
-        objective: The row's metric, at its best epoch.
-        status, seconds: Of the execution.
-    """
-    for part, prefix in (("train", ""), ("validation", "val_")):
-        measured = {
-            name.removeprefix("val_"): values
-            for name, values in curves.items()
-            if name.startswith("val_") == bool(prefix)
-        }
-        with EventWriter(os.path.join(folder, part)) as writer:
-            for epoch in range(len(measured["loss"])):
-                scalars = {f"epoch_{name}": values[epoch] for name, values in measured.items()}
-                writer.scalars(epoch, scalars)
-    better = max if objective.direction == "max" else min
-    finite = [v for v in curves[objective.name] if math.isfinite(v)]
-    score = better(finite) if finite and status != "diverged" else None
-    with EventWriter(folder) as writer:
-        writer.hparams(
-            {
-                name: value if isinstance(value, bool | int | float | str) else str(value)
-                for name, value in trial.hyperparameters.values.items()
-                if not name.startswith("tuner/")
-            },
-            {} if score is None else {objective.name: score},
-            group=trial.trial_id,
-            step=0 if score is None else list(curves[objective.name]).index(score),
-            status="failure" if score is None else "success",
-            seconds=seconds,
-        )

@@ -1,0 +1,85 @@
+"""What Keras' `TensorBoard` shows of trials that train as a population."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+
+import keras
+import keras_tuner
+from keras_tuner.engine.trial import Trial
+
+from kerasreg.monitors import EventWriter
+from kerasreg.tuner.rows_in_memory import CannotTrainTogether
+
+
+def check_board(board: keras.callbacks.TensorBoard) -> None:
+    """Raise `CannotTrainTogether` if it shows more than epochs and weights."""
+    for name, neutral in (("embeddings_freq", 0), ("update_freq", "epoch")):
+        value = getattr(board, name)
+        if value != neutral:
+            raise CannotTrainTogether(f"TensorBoard with {name}={value!r}")
+
+
+class WeightHistograms(keras.callbacks.Callback):
+    """The part of a `TensorBoard` that looks at a model: its graph, weights as histograms."""
+
+    def __init__(self, board: keras.callbacks.TensorBoard):
+        super().__init__()
+        self.board = board
+
+    def set_model(self, model: keras.Model) -> None:
+        self.board.set_model(model)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        if epoch % self.board.histogram_freq == 0:
+            self.board._log_weights(epoch)
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        self.board._close_writers()
+
+
+def write_events(
+    folder: str,
+    curves: Mapping[str, Sequence[float]],
+    trial: Trial,
+    objective: keras_tuner.Objective,
+    status: str,
+    seconds: float,
+) -> None:
+    """Write curves as Keras' `TensorBoard` does, and the trial's row of the HParams dashboard.
+
+    Args:
+        folder: Of the execution; `train/` and `validation/` are made in it.
+        curves: As in `History.history`.
+        trial: Its hyperparameters are the row; executions of one trial share it.
+        objective: The row's metric, at its best epoch.
+        status, seconds: Of the execution.
+    """
+    for part, prefix in (("train", ""), ("validation", "val_")):
+        measured = {
+            name.removeprefix("val_"): values
+            for name, values in curves.items()
+            if name.startswith("val_") == bool(prefix)
+        }
+        with EventWriter(os.path.join(folder, part)) as writer:
+            for epoch in range(len(measured["loss"])):
+                scalars = {f"epoch_{name}": values[epoch] for name, values in measured.items()}
+                writer.scalars(epoch, scalars)
+    better = max if objective.direction == "max" else min
+    finite = [v for v in curves[objective.name] if math.isfinite(v)]
+    score = better(finite) if finite and status != "diverged" else None
+    with EventWriter(folder) as writer:
+        writer.hparams(
+            {
+                name: value if isinstance(value, bool | int | float | str) else str(value)
+                for name, value in trial.hyperparameters.values.items()
+                if not name.startswith("tuner/")
+            },
+            {} if score is None else {objective.name: score},
+            group=trial.trial_id,
+            step=0 if score is None else list(curves[objective.name]).index(score),
+            status="failure" if score is None else "success",
+            seconds=seconds,
+        )
