@@ -110,6 +110,8 @@ def read_optimizer(model: keras.Model) -> tuple[str, bool, Values]:
         rule = "nesterov" if optimizer.nesterov else "momentum"
     values = {
         "learning_rate": optimizer.learning_rate,
+        "cosine": 0.0,
+        "global_clipnorm": 0.0,
         "weight_decay": optimizer.weight_decay or 0.0,
         "initial_accumulator": getattr(optimizer, "initial_accumulator_value", 0.0),
     }
