@@ -21,6 +21,8 @@ class Metric:
         tasks: The tasks that have it.
         objective: Whether a study may choose by its `val_` twin.
         in_target_unit: Whether it has the unit of a regression target.
+        of_predictions: Whether it is no mean over rows (see `kerasreg.scores`); it is measured
+            where it is the objective, and on validation rows only.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Metric:
     tasks: tuple[str, ...] = TASKS
     objective: bool = True
     in_target_unit: bool = False
+    of_predictions: bool = False
 
 
 #: Name -> metric, in the order in which tables show them.
@@ -39,6 +42,10 @@ METRICS = {
         Metric("penalty", "min", objective=False),
         Metric("accuracy", "max", ("classification",)),
         Metric("mae", "min", ("regression",), in_target_unit=True),
+        Metric("balanced_accuracy", "max", ("classification",), of_predictions=True),
+        Metric("auc", "max", ("classification",), of_predictions=True),
+        Metric("f1", "max", ("classification",), of_predictions=True),
+        Metric("rmse", "min", ("regression",), in_target_unit=True, of_predictions=True),
     )
 }
 #: Every objective of every task; the first is the default.
@@ -48,6 +55,12 @@ OBJECTIVES = tuple(f"val_{metric.name}" for metric in METRICS.values() if metric
 def objectives_of(task: str) -> tuple[str, ...]:
     """The objectives of a task, `"classification"` or `"regression"`."""
     return tuple(name for name in OBJECTIVES if task in _metric(name).tasks)
+
+
+def of_predictions(*names: str | None) -> tuple[str, ...]:
+    """Those objectives among the names that are no means over rows, see `Metric`."""
+    known = [name.removeprefix("val_") for name in dict.fromkeys(names) if name]
+    return tuple(name for name in known if name in METRICS and METRICS[name].of_predictions)
 
 
 def direction(name: str) -> Direction:

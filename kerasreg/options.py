@@ -250,7 +250,12 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         help="stop after P epochs without improvement (default 10; 0: never)",
     )
     add("--batch-size", type=int, metavar="B", help="rows a step (default: by the data's size)")
-    add("--objective", metavar="O", help="val_data_loss (default), val_accuracy or val_mae")
+    add(
+        "--objective",
+        metavar="O",
+        help="val_data_loss (default), val_accuracy, val_balanced_accuracy, val_auc, val_f1, "
+        "val_mae or val_rmse",
+    )
     add("--epoch", metavar="RULE", help="the epoch that counts: best (default) or last")
     add("--seeds", type=int, metavar="S", help="members a setting, K, K+1, ... (default 1)")
     add("--folds", type=int, metavar="F", help="cross-validate with F folds")

@@ -9,9 +9,17 @@ NAMES = {
     "data_loss": "data loss",
     "accuracy": "accuracy",
     "mae": "mean absolute error",
+    "balanced_accuracy": "balanced accuracy",
+    "auc": "area under the ROC curve",
+    "f1": "F1",
+    "rmse": "root mean squared error",
     "val_data_loss": "validation data loss",
     "val_accuracy": "validation accuracy",
     "val_mae": "validation mean absolute error",
+    "val_balanced_accuracy": "validation balanced accuracy",
+    "val_auc": "validation area under the ROC curve",
+    "val_f1": "validation F1",
+    "val_rmse": "validation root mean squared error",
 }
 
 

@@ -23,6 +23,7 @@ FLOORS = [
         "losses",
         "monitors",
         "objectives",
+        "scores",
         "statuses",
     },
     {"stacks"},

@@ -13,7 +13,7 @@ from kerasreg.stacks import build_stack
 class TestEngines:
     @pytest.mark.parametrize(
         ("folds", "data", "objective"),
-        [(0, blobs, "val_data_loss"), (2, blobs, "val_accuracy"), (0, line, "val_mae")],
+        [(0, blobs, "val_data_loss"), (2, blobs, "val_auc"), (2, line, "val_rmse")],
     )
     def test_population_gives_what_model_fit_gives(self, folds, data, objective):
         task = TrainingTask(

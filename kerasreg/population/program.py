@@ -106,8 +106,9 @@ class Program:
             ],
         )
         self.penalty = _function(self._penalty, autograph=False, input_signature=[arrays, values])
+        rows = tf.TensorSpec([None, None, key.blueprint.features], self.dtype)
         self.predict = _function(
-            self._predict, autograph=False, input_signature=[arrays, values, inputs]
+            self._predict, autograph=False, input_signature=[arrays, values, rows]
         )
         # Fused by XLA, an optimiser reads and writes each array once. Fusing the whole step pays
         # where element-wise work dominates. Draws are made outside: XLA's are slow on a CPU.
@@ -273,7 +274,7 @@ class Program:
         return tf.zeros([tf.shape(arrays[0])[0]], self.dtype) if total is None else total
 
     def _predict(self, arrays, values, x):
-        return forward(self.blueprint, self.named(arrays), self.named_values(values), x[None])[0]
+        return forward(self.blueprint, self.named(arrays), self.named_values(values), x)[0]
 
 
 def _fuse_whole_step(blueprint: Blueprint) -> bool:

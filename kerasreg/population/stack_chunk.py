@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
+from kerasreg.objectives import of_predictions
 from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.members import InitialWeights, Member, initial_slots
 from kerasreg.population.orders import epoch_orders
@@ -17,6 +18,7 @@ from kerasreg.population.program import Program, ProgramKey, program
 from kerasreg.population.rows import Rows
 from kerasreg.population.sizes import padded, padded_size
 from kerasreg.population.values import stack_values
+from kerasreg.scores import score
 from kerasreg.seeds import derive
 
 #: A compiled call should not last longer, so that signals are answered.
@@ -37,7 +39,7 @@ class StackChunk:
         blueprint: What the members share.
         members: In the order of the arrays.
         rows: Training and validation rows of every fold.
-        plan: Of it, rows a step and the epochs of schedules.
+        plan: Of it, rows a step, the epochs of schedules and what is measured.
         initial: Draws the initial arrays.
         dtype: Of the arrays.
         active: Names of the values that the program takes, see `values.active_names`.
@@ -58,6 +60,7 @@ class StackChunk:
         self.batch_size = plan.batch_size
         steps = -(-len(rows.train[members[0].fold]) // plan.batch_size)
         self._planned = tf.constant(steps * plan.horizon, tf.int32)
+        self._scores = of_predictions(plan.objective, plan.monitor)
         self.dtype = dtype
         self.members = list(members)
         self.step = 0
@@ -165,12 +168,31 @@ class StackChunk:
             result[prefix + "data_loss"] = data_loss
             result[prefix + "penalty"] = penalty
             result[prefix + self.blueprint.metric] = metric
+        if self._scores:
+            targets, outputs = self._validation()
+            result |= {
+                f"val_{name}": _rounded(score(name, targets, outputs)) for name in self._scores
+            }
         return result
+
+    def _validation(self) -> tuple[np.ndarray, np.ndarray]:
+        """Targets (members, r) of the members' validation rows, and outputs (members, r, ...)."""
+        rows = np.stack([self.rows.validation[fold] for fold in self._folds])[self._fold.numpy()]
+        size = self._slice_size()
+        parts = [
+            self.program.predict(self.arrays, self.values, tf.gather(self._x, part)).numpy()
+            for part in np.split(rows, range(size, rows.shape[1], size), axis=1)
+        ]
+        return self.rows.y[rows], np.concatenate(parts, axis=1)
+
+    def _slice_size(self) -> int:
+        """Most rows of one evaluation."""
+        widest = max(*self.blueprint.widths(), self.blueprint.outputs)
+        return max(1, SLICE_FLOATS // (widest * padded_size(len(self.members))))
 
     def _means(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Data loss and metric, (members,) each, as means over the rows (folds, r)."""
-        widest = max(*self.blueprint.widths(), self.blueprint.outputs)
-        size = max(1, SLICE_FLOATS // (widest * padded_size(len(self.members))))
+        size = self._slice_size()
         data_loss = metric = 0.0
         for start in range(0, rows.shape[1], size):
             sums = self.program.evaluate(

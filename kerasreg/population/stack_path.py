@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from kerasreg.objectives import Direction, direction
+from kerasreg.objectives import Direction, direction, objectives_of
 from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.members import InitialWeights, Member
 from kerasreg.population.plan import TrainingPlan
@@ -59,8 +59,8 @@ class StackPath:
 
     def objectives(self, rows: Rows) -> Mapping[str, Direction | None]:
         """See `Path.objectives`."""
-        names = ("val_data_loss", "val_loss", f"val_{self.structure.metric}")
-        return {name: direction(name) for name in names}
+        task = "regression" if self.structure.metric == "mae" else "classification"
+        return {name: direction(name) for name in ("val_loss", *objectives_of(task))}
 
     def new_chunk(self, members: Sequence[Member], rows: Rows, plan: TrainingPlan) -> StackChunk:
         """See `Path.new_chunk`."""
@@ -147,7 +147,7 @@ class StackPath:
             arrays = zip(*weights[start : start + size], strict=True)
             stacked = [tf.constant(np.stack(own)) for own in arrays]
             compiled, values = self.program_of(members[start : start + size])
-            parts.append(compiled.predict(stacked, values, tf.constant(x)).numpy())
+            parts.append(compiled.predict(stacked, values, tf.constant(x[None])).numpy())
         return np.concatenate(parts)
 
     def program_of(self, members: Sequence[Member]) -> tuple[Program, list[tf.Tensor]]:

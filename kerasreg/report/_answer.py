@@ -125,7 +125,7 @@ def answer_rows(view: StudyView) -> list[Row]:
         _row(
             NAMES[key], metric_of(baseline, key), metric_of(best, key), key, _member_text(view, key)
         )
-        for key in ("val_data_loss", f"val_{metric}")
+        for key in dict.fromkeys(("val_data_loss", f"val_{metric}", view.objective))
     ]
     training = _row(
         f"training {NAMES[metric]}", metric_of(baseline, metric), metric_of(best, metric), metric

@@ -61,7 +61,7 @@ def search(
         seeds: Members a setting, with seeds `seed`, `seed + 1`, ...
         folds: Cross-validation folds, each a member; None for the data's validation rows.
         engine: `"population"` or `"keras-tuner"`.
-        objective: `"val_data_loss"`, `"val_accuracy"` or `"val_mae"`.
+        objective: One of `kerasreg.objectives.OBJECTIVES` that the task has.
         base: The stack that the space leaves alone; by default `StackConfig()`.
         patience: Epochs without improvement before a member stops; None for never.
         halving: Successive halving: the worse half of a round's trials of one structure stops at

@@ -208,7 +208,7 @@ class Study:
         """Return the best completed trial, the first of equals; None when there is none.
 
         Args:
-            objective: `val_data_loss`, `val_accuracy` or `val_mae`, taken at each trial's chosen
+            objective: One of `kerasreg.objectives.OBJECTIVES`, taken at each trial's chosen
                 epoch; by default the study's own.
 
         Raises:

@@ -99,7 +99,7 @@ def trial_record(
         trial_id: Letters, digits, `.`, `_` and `-`; unique in the study.
         hyperparameters: Flat: name -> number, string, bool or None.
         members: Trained members, each a (seed, fold) of its own.
-        objective: `val_data_loss` (min), `val_accuracy` (max) or `val_mae` (min).
+        objective: One of `kerasreg.objectives.OBJECTIVES`.
         epoch_rule: `best` epoch of the mean objective curve (the first of equals), or `last`.
         engine: What trained it, `population` or `keras-tuner`.
         target_scale: Standard deviation of the target that was standardised for training: the

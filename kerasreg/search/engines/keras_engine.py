@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from kerasreg.objectives import sign
+from kerasreg.objectives import of_predictions, sign
 from kerasreg.population import MemberResult, TrainingPlan, batch_order
 from kerasreg.population.memory import REMEDY, named_out_of_memory
+from kerasreg.scores import score
 from kerasreg.search.engines.task import TrainingTask, members_of
 from kerasreg.search.metrics import measure, predict_logits
 from kerasreg.stacks import StackConfig, build_stack
@@ -109,6 +110,7 @@ class _Member:
         validation: Split,
     ):
         self._config, self._seed, self._fold, self._task = config, seed, fold, dataset.task
+        self._scores = of_predictions(plan.objective, plan.monitor)
         self._parts = {"": rows, "val_": validation}
         self._started = time.perf_counter()
         self._batches = _Batches(rows, seed, plan.batch_size)
@@ -138,6 +140,8 @@ class _Member:
             logits = predict_logits(self._model, rows.x)
             measured = measure(logits, rows.y, self._task, self._config.loss)
             measured |= {"penalty": penalty, "loss": measured["data_loss"] + penalty}
+            for name in self._scores if prefix else ():
+                measured[name] = float(score(name, rows.y, logits[None])[0])
             for name, value in measured.items():
                 self.curves.setdefault(prefix + name, []).append(value)
         self.diverged = not all(math.isfinite(curve[-1]) for curve in self.curves.values())

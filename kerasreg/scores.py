@@ -1,0 +1,64 @@
+"""Scores of predictions that are no means over rows: balanced accuracy, AUC, F1, RMSE."""
+
+import numpy as np
+
+
+def score(name: str, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """The score of each member, as scikit-learn defines it.
+
+    Args:
+        name: `balanced_accuracy`: mean of the classes' recalls. `auc`: area under the ROC curve,
+            of several classes the mean of each against the others. `f1`: of the second of two
+            classes, of several the mean over them. `rmse`: root of the mean squared error.
+        targets: Class ids or values, shape (rows,) or (members, rows).
+        outputs: Logits or values, shape (members, rows, outputs); of two classes one output.
+
+    Returns:
+        float64, shape (members,); NaN where an output is not finite. Classes without rows do not
+        count; an AUC without two classes is 0.5.
+    """
+    outputs = np.asarray(outputs, np.float64)
+    targets = np.broadcast_to(targets, outputs.shape[:2])
+    finite = np.isfinite(outputs).all(axis=(1, 2))
+    outputs = np.where(finite[:, None, None], outputs, 0.0)
+    if name == "rmse":
+        result = np.sqrt(np.mean((outputs[:, :, 0] - targets) ** 2, axis=1))
+    elif name == "auc":
+        result = _auc(targets, outputs)
+    else:
+        result = _of_labels(name, targets, outputs)
+    return np.where(finite, result, np.nan)
+
+
+def _of_labels(name: str, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    binary = outputs.shape[2] == 1
+    chosen = outputs[:, :, 0] > 0 if binary else outputs.argmax(axis=2)
+    classes = np.arange(2 if binary else outputs.shape[2])[:, None, None]
+    is_class, is_chosen = targets == classes, chosen == classes
+    right = (is_class & is_chosen).sum(axis=2)
+    if name == "balanced_accuracy":
+        return _mean_where(right, is_class.sum(axis=2))
+    f1 = _mean_where if not binary else lambda share, of: share[1] / np.maximum(of[1], 1)
+    return f1(2 * right, is_class.sum(axis=2) + is_chosen.sum(axis=2))
+
+
+def _auc(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """By the rank sum of the rows of a class (Mann and Whitney 1947), ties counted half."""
+    from scipy.stats import rankdata  # a second, which who asks for no AUC need not wait
+
+    binary = outputs.shape[2] == 1
+    odds = np.exp(outputs - outputs.max(axis=2, keepdims=True))
+    scores = outputs if binary else odds / odds.sum(axis=2, keepdims=True)
+    ranks = rankdata(np.moveaxis(scores, 2, 0), axis=2)
+    of_class = targets == np.arange(1 if binary else 0, 2 if binary else len(ranks))[:, None, None]
+    inside = of_class.sum(axis=2)
+    pairs = inside * (targets.shape[1] - inside)
+    won = np.where(of_class, ranks, 0).sum(axis=2) - inside * (inside + 1) / 2
+    return np.where(pairs.any(axis=0), _mean_where(won, pairs), 0.5)
+
+
+def _mean_where(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
+    """Mean of parts / wholes over the first axis, where there is a whole."""
+    there = wholes > 0
+    shares = np.where(there, parts / np.maximum(wholes, 1), 0.0)
+    return shares.sum(axis=0) / np.maximum(there.sum(axis=0), 1)
