@@ -256,6 +256,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         help="val_data_loss (default), val_accuracy, val_balanced_accuracy, val_auc, val_f1, "
         "val_mae or val_rmse",
     )
+    add("--balance", action="store_true", help="let rare classes weigh as much in training")
     add("--epoch", metavar="RULE", help="the epoch that counts: best (default) or last")
     add("--seeds", type=int, metavar="S", help="members a setting, K, K+1, ... (default 1)")
     add("--folds", type=int, metavar="F", help="cross-validate with F folds")

@@ -11,6 +11,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
 
 from kerasreg.data import NAMES, from_arrays, from_frame, load
 from kerasreg.data._splitting import fold_rows, split_rows, subset_rows
@@ -100,6 +101,13 @@ def test_fingerprint_sees_a_changed_cell_and_a_changed_target():
 def test_splits_are_read_only():
     with pytest.raises(ValueError, match="read-only"):
         load("iris").train.x[0, 0] = 1
+
+
+def test_balanced_weights_are_scikit_learns():
+    rows = from_frame(mixed_frame(), "outcome").train
+    expected = compute_sample_weight("balanced", rows.y)
+    np.testing.assert_allclose(rows.balanced().weights, expected, rtol=1e-6)
+    assert rows.weights is None
 
 
 def test_reading_the_test_rows_is_counted_and_nothing_else_reads_them():

@@ -472,7 +472,7 @@ def test_bad_members_are_refused(arguments, expected):
         ({"epochs": 2.0}, "epochs: expected a whole number"),
         ({"batch_size": 0}, "batch_size: expected a whole number"),
         ({"patience": 0}, "patience: expected a whole number"),
-        ({"objective": "val_auc"}, r"objective: expected a curve of one number \(val_data_loss"),
+        ({"objective": "val_recall"}, r"objective: expected a curve of one number \(val_data_loss"),
         ({"keep": "first"}, "keep: expected one of last, best, none"),
         ({"halving": [(0, 0.5)]}, "halving: expected"),
         ({"halving": [(1, 1.5)]}, "halving: expected"),

@@ -2,18 +2,25 @@
 
 import numpy as np
 import pytest
-from searching import SMALL, blobs, line
+from searching import SMALL, X_TEST, Y_TEST, X, Y, blobs, line
 
+from kerasreg.data import Dataset, from_arrays
 from kerasreg.population import TrainingPlan, batch_order
 from kerasreg.search.engines import TrainingTask, engine_named, members_of
 from kerasreg.search.engines.keras_engine import KerasTunerEngine
 from kerasreg.stacks import build_stack
 
 
+def skewed() -> Dataset:
+    """`blobs` with half of the last class's rows."""
+    rows = (Y != 2) | (np.arange(len(Y)) % 2 == 0)
+    return from_arrays(X[rows], Y[rows], x_test=X_TEST, y_test=Y_TEST)
+
+
 class TestEngines:
     @pytest.mark.parametrize(
         ("folds", "data", "objective"),
-        [(0, blobs, "val_data_loss"), (2, blobs, "val_auc"), (2, line, "val_rmse")],
+        [(0, blobs, "val_data_loss"), (2, skewed, "val_auc"), (2, line, "val_rmse")],
     )
     def test_population_gives_what_model_fit_gives(self, folds, data, objective):
         task = TrainingTask(
@@ -24,6 +31,7 @@ class TestEngines:
             seeds=(0, 7),
             plan=TrainingPlan(epochs=4, batch_size=16, patience=1, objective=objective),
             folds=folds,
+            balance=data is skewed,
         )
         dataset = data()
         reference = engine_named("keras-tuner").train(task, dataset)

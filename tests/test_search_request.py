@@ -1,5 +1,7 @@
 """The request: from text, from a study, and where its data come from."""
 
+import json
+
 import numpy as np
 import pytest
 from searching import X, Y, small_search, small_space
@@ -29,6 +31,10 @@ class TestWhereTheDataComeFrom:
         assert "source" not in data.describe()
         options = {"space": Space({"dropout": Range(0.1, 0.5)}), "epochs": 1, "trials": 1}
         study = small_search(tmp_path / "s", data=data, **options)
+        # A version that knew no balancing begins no other study.
+        info = json.loads((study.folder / "study.json").read_text())
+        assert info["asked"].pop("balance") is False
+        (study.folder / "study.json").write_text(json.dumps(info))
         # The command line finds the data again; so does Python, and with the same rows as arrays.
         request = stored_request(study)
         assert load_requested(request).fingerprint == data.fingerprint
@@ -41,6 +47,12 @@ class TestWhereTheDataComeFrom:
 
 
 class TestRequest:
+    def test_a_quantity_has_no_classes_to_balance(self):
+        request = Request(data=None, space=Space(), balance=True)
+        request.check_task("classification")
+        with pytest.raises(UserError, match="--balance: expected classes"):
+            request.check_task("regression")
+
     def test_what_a_space_holds_fixed_is_part_of_the_base(self):
         space = Space({"dropout": Choice(0.0, 0.5)})
         space.fix("l2", 0.5)

@@ -1,6 +1,6 @@
 """Rows ready for a stack: splits and folds; and the test rows behind their counter."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,12 @@ class Split:
     Attributes:
         x: float32, shape (rows, features); read-only.
         y: int32 class ids or float32 standardised targets, shape (rows,); read-only.
+        weights: What each row counts in the training loss, float32, shape (rows,); None for 1.
     """
 
     x: np.ndarray
     y: np.ndarray
+    weights: np.ndarray | None = None
 
     def __post_init__(self):
         # Splits are cached and shared: a caller that changed one would change all.
@@ -25,6 +27,12 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def balanced(self) -> "Split":
+        """The same rows with weights inverse to the frequency of their class, 1 in the mean."""
+        counts = np.bincount(self.y)
+        of_class = len(self.y) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        return replace(self, weights=of_class[self.y].astype(np.float32))
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class StackPath:
     def objectives(self, rows: Rows) -> Mapping[str, Direction | None]:
         """See `Path.objectives`."""
         task = "regression" if self.structure.metric == "mae" else "classification"
-        return {name: direction(name) for name in ("val_loss", *objectives_of(task))}
+        return {name: direction(name) for name in (*objectives_of(task), "val_loss")}
 
     def new_chunk(self, members: Sequence[Member], rows: Rows, plan: TrainingPlan) -> StackChunk:
         """See `Path.new_chunk`."""

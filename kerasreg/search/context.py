@@ -77,6 +77,7 @@ class SearchContext:
             request.folds,
             request.seed,
             None if only is None else frozenset(only),
+            request.balance,
         )
 
     def fit(
@@ -88,6 +89,7 @@ class SearchContext:
         callbacks: tuple[keras.callbacks.Callback, ...] = (),
     ) -> keras.Model:
         """Train one stack on `rows` for exactly `epochs` epochs and return it."""
+        rows = rows.balanced() if self.request.balance else rows
         return self.engine.fit(config, seed, self.dataset, rows, epochs, self.batch_size, callbacks)
 
     def record(

@@ -19,8 +19,16 @@ def predict_logits(model: keras.Model, x: np.ndarray) -> np.ndarray:
     return np.concatenate(parts).astype(np.float64)
 
 
-def measure(logits: np.ndarray, y: np.ndarray, task: str, loss: str = "mse") -> dict[str, float]:
+def measure(
+    logits: np.ndarray,
+    y: np.ndarray,
+    task: str,
+    loss: str = "mse",
+    weights: np.ndarray | None = None,
+) -> dict[str, float]:
     """Data loss (no penalty, no smoothing) and accuracy or mae of logits (rows, outputs).
+
+    Rows weigh by `weights`, if there are any, in the data loss.
 
     Regression is measured in the units of `y`. A logit that is not finite gives NaN, never a score.
     """
@@ -40,4 +48,6 @@ def measure(logits: np.ndarray, y: np.ndarray, task: str, loss: str = "mse") -> 
     else:
         losses = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(y)), y]
         right = logits.argmax(axis=1) == y
+    if weights is not None:
+        losses = losses * weights
     return {"data_loss": float(losses.mean()), "accuracy": float(right.mean())}

@@ -68,6 +68,7 @@ class Request:
     patience: int | None = 10
     halving: bool = False
     batch_size: int | None = None
+    balance: bool = False
     epoch_rule: str = "best"
     seed: int = 0
     try_first: tuple[dict[str, Any], ...] = ()
@@ -107,7 +108,9 @@ class Request:
         return self.space.config(hyperparameters, self.base)
 
     def check_task(self, task: str) -> None:
-        """Refuse an objective that the data's task does not have."""
+        """Refuse an objective, or classes to balance, that the data's task does not have."""
+        if self.balance and task == "regression":
+            raise UserError("--balance: expected classes, but the target is a quantity.")
         known = objectives_of(task)
         if self.objective not in known:
             raise UserError(
@@ -134,7 +137,7 @@ class Request:
             or not _is_data(values["data"])
             or type(first) not in (list, tuple)
             or not all(isinstance(setting, Mapping) for setting in first)
-            or type(values.get("halving", False)) is not bool
+            or any(type(values.get(name, False)) is not bool for name in ("halving", "balance"))
         ):
             raise UserError("study.json: expected what kerasreg writes; it was edited or damaged.")
         return cls(

@@ -37,6 +37,7 @@ def search(
     patience: int | None = 10,
     halving: bool = False,
     batch_size: int | None = None,
+    balance: bool = False,
     seed: int = 0,
     out: str | Path,
     resume: bool = False,
@@ -67,6 +68,7 @@ def search(
         halving: Successive halving: the worse half of a round's trials of one structure stops at
             an eighth, a quarter and half of the epochs; they are recorded as `stopped`.
         batch_size: Rows a step; by default the data set's.
+        balance: Let classes weigh alike in the training loss, however many rows they have.
         seed: Fixes every draw.
         out: The study folder.
         resume: Continue the study in `out`, which must have been asked for the same; `trials` may
@@ -98,6 +100,7 @@ def search(
         patience=patience,
         halving=halving,
         batch_size=batch_size,
+        balance=balance,
         epoch_rule=epoch_rule,
         seed=seed,
         try_first=tuple(dict(setting) for setting in try_first),
@@ -124,6 +127,7 @@ def train(
     objective: str = "val_data_loss",
     patience: int | None = 10,
     batch_size: int | None = None,
+    balance: bool = False,
     seed: int = 0,
     out: str | Path,
     resume: bool = False,
@@ -150,6 +154,7 @@ def train(
         base=config,
         patience=patience,
         batch_size=batch_size,
+        balance=balance,
         epoch_rule=epoch_rule,
         seed=seed,
     )
@@ -188,10 +193,12 @@ def run_request(
     proposer = None if request.command == "train" else make_proposer(request)
     if resume:
         study = Study.open(out)
+        # What the version that began the study did not know, and is not asked for, is as before.
+        fields = {key: value for key, value in fields.items() if value or key in study.request}
         check_unit(study, request.trials)
         if given:
             # Data at hand is the same if its rows are, however it was found the first time.
-            del fields["data"]
+            fields.pop("data", None)
         study.extend(fields, reread_test=reread_test)
     else:
         request.space.check(request.base)

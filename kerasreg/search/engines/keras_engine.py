@@ -138,7 +138,7 @@ class _Member:
         penalty = float(sum(keras.ops.convert_to_numpy(term) for term in self._model.losses))
         for prefix, rows in self._parts.items():
             logits = predict_logits(self._model, rows.x)
-            measured = measure(logits, rows.y, self._task, self._config.loss)
+            measured = measure(logits, rows.y, self._task, self._config.loss, rows.weights)
             measured |= {"penalty": penalty, "loss": measured["data_loss"] + penalty}
             for name in self._scores if prefix else ():
                 measured[name] = float(score(name, rows.y, logits[None])[0])
@@ -163,7 +163,7 @@ class _Member:
 class _Batches(keras.utils.PyDataset):
     """The rows in the order that the member's seed gives each epoch; the last batch may be short.
 
-    Shape: x (batch, features), y (batch,).
+    Shape: x (batch, features), y (batch,), and weights (batch,) where the rows have them.
     """
 
     def __init__(self, rows: Split, seed: int, batch_size: int):
@@ -181,7 +181,8 @@ class _Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return math.ceil(len(self._rows.x) / self._batch_size)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         start = index * self._batch_size
         chosen = self._permutation[start : start + self._batch_size]
-        return self._rows.x[chosen], self._rows.y[chosen]
+        weights = () if self._rows.weights is None else (self._rows.weights[chosen],)
+        return self._rows.x[chosen], self._rows.y[chosen], *weights

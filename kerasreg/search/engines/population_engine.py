@@ -37,7 +37,7 @@ class PopulationEngine:
             checkpoints.mkdir(exist_ok=True)
         parts = list(members_of(task, dataset))
         folds = [
-            ((rows.x, rows.y), (validation.x, validation.y))
+            ((rows.x, rows.y, rows.weights), (validation.x, validation.y))
             for _, _, rows, validation in parts[: max(1, task.folds)]
         ]
         results: list[list[MemberResult]] = [[] for _ in task.settings]
@@ -98,7 +98,7 @@ class PopulationEngine:
             [config], dataset.input_shape, dataset.outputs, dataset.task, seeds=[seed]
         )
         # Every epoch is trained: the validation row decides nothing.
-        fold = ((rows.x, rows.y), (rows.x[:1], rows.y[:1]))
+        fold = ((rows.x, rows.y, rows.weights), (rows.x[:1], rows.y[:1]))
         watch = {0: callbacks} if callbacks else None
         population.train([fold], TrainingPlan(epochs, batch_size, horizon=horizon), watch=watch)
         return population.member(0)

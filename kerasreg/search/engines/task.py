@@ -36,6 +36,7 @@ class TrainingTask:
         only: Indices of the settings to train; None for all. The others are recorded already, and
             still part of what decides the program, so that an interrupted round gives the same
             numbers.
+        balance: Whether training rows weigh inverse to the frequency of their class.
     """
 
     settings: tuple[StackConfig, ...]
@@ -44,6 +45,7 @@ class TrainingTask:
     folds: int = 0
     fold_seed: int = 0
     only: frozenset[int] | None = None
+    balance: bool = False
 
     @property
     def wanted(self) -> list[int]:
@@ -109,6 +111,8 @@ def members_of(
     else:
         folds = dataset.folds(task.folds, task.fold_seed)
         parts = [(k, fold.train, fold.validation) for k, fold in enumerate(folds)]
+    if task.balance:
+        parts = [(k, rows.balanced(), validation) for k, rows, validation in parts]
     for seed in task.seeds:
         for fold, rows, validation in parts:
             yield seed, fold, rows, validation
