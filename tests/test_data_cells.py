@@ -282,6 +282,25 @@ def test_a_comment_as_wide_as_the_table_is_its_header_only_if_nothing_else_is(
     assert list(columns(data)) == names
 
 
+@pytest.mark.parametrize(
+    "line", ["{i},5;{j},25;p", "{i},5|{j},25|p", "{i};{j},2;p", '"{i}|";{j},5;"p,\nq"']
+)
+def test_the_separator_is_the_one_that_makes_numbers(tmp_path, line):
+    rows = [line.format(i=10 + i % 7, j=i % 31) for i in range(ROWS)]
+    header = "|".join("abc") if line[4:6] == "5|" else "a;b;c"
+    for above in ([], ["Title", header]):
+        path = write(tmp_path / "t.csv", [*above, *rows])
+        data = load(path, target=1, header=bool(above))
+        assert len(columns(data)) == 3
+        assert data.task == "regression"
+
+
+def test_a_mark_of_a_spreadsheet_is_no_comment(tmp_path):
+    rows = [f"{i % 7}.5|{i % 2}" for i in range(ROWS)]
+    data = load(write(tmp_path / "t.csv", ["#DIV/0!|0", *rows]), target=1, header=False)
+    assert sum(data.describe()["class_counts"]) == ROWS + 1
+
+
 def test_a_header_in_the_wrong_place_is_said(tmp_path):
     rows = [f"{i % 7}.5,{'pq'[i % 2]}" for i in range(ROWS)]
     data = load(write(tmp_path / "t.csv", ["size,kind", *rows]), target=0, header=False)
@@ -386,7 +405,9 @@ def test_a_column_that_gives_the_target_away_is_named():
 
 def test_row_numbers_with_gaps_and_texts_that_are_hardly_categories_are_named():
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"i": np.flatnonzero(np.arange(ROWS + 10) % 50)[:205], "a": rng.normal(size=205)})
+    frame = pd.DataFrame(
+        {"i": np.flatnonzero(np.arange(ROWS + 10) % 50)[:205], "a": rng.normal(size=205)}
+    )
     frame["weight"] = [f"{n} kg" for n in rng.integers(0, 10**4, 205)]
     frame["nothing"] = None
     frame["y"] = np.repeat([0, 1, 2, 3, 4], 41)

@@ -56,6 +56,11 @@ def number_of(text: str, decimal: str) -> float | None:
     return -value if negative else value
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a number under one decimal sign or the other."""
+    return any(match_number(plain(text), sign) is not None for sign in ".,")
+
+
 def writing_of(texts: Iterable[str], decimal: str) -> list[str]:
     """What is special about how numbers are written, in words."""
     words: dict[str, None] = {}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from kerasreg.data._names import unique_names
-from kerasreg.data.cells.numbers import certain_decimal, plain
+from kerasreg.data.cells.numbers import certain_decimal, is_number, plain
 from kerasreg.data.files.bounded import MOST_CELLS, MOST_COLUMNS, open_regular
 from kerasreg.data.files.encoding import as_utf8
 from kerasreg.data.files.header import data_like_header, is_header, lines_above
@@ -128,10 +128,11 @@ def _head(content: bytes) -> str:
 
 
 def _sniff(text: str, separator: str | None) -> tuple[str, str]:
-    """Return (separator, quote): the pair under which pandas finds the most columns in the head.
+    """Return (separator, quote) of the head of a file.
 
-    A separator that leaves rows of different lengths is out. Where none makes columns, the one
-    most frequent in the first row is it, so that the row that breaks the table can be named.
+    The separator leaves most rows as long as the first, of two columns or more; of several, it
+    leaves more cells that are numbers, or more columns. Where none makes columns, the one most
+    frequent in the first row is it, so that the row that breaks the table can be named.
     """
     lines = text.splitlines(keepends=True)[:200]
     text = "".join(lines)
@@ -140,24 +141,22 @@ def _sniff(text: str, separator: str | None) -> tuple[str, str]:
         quote = "'"
     if separator:
         return separator, quote
-    found = {}
+    scores = {}
     for candidate in SEPARATORS:
+        reader = csv.reader(lines, delimiter=candidate, quotechar=quote, skipinitialspace=True)
         try:
-            part = pd.read_csv(
-                io.StringIO(text),
-                sep=candidate,
-                quotechar=quote,
-                header=None,
-                dtype=str,
-                skipinitialspace=True,
-            )
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError):
-            continue
-        if part.shape[1] > 1:
-            found[candidate] = part.shape[1]
-    if not found:
-        found = {candidate: lines[0].count(candidate) for candidate in SEPARATORS}
-    return max(found, key=found.get), quote
+            rows = [row for row in reader if row]
+        except csv.Error:
+            rows = []
+        width = len(rows[0]) if rows else 0
+        if width > 1:
+            even = sum(len(row) == width for row in rows)
+            cells = [cell for row in rows[:20] for cell in row[:50]]
+            numbers = sum(is_number(cell) for cell in cells) / len(cells)
+            scores[candidate] = (even, numbers, width)
+    if not scores:
+        scores = {candidate: lines[0].count(candidate) for candidate in SEPARATORS}
+    return max(scores, key=scores.get), quote
 
 
 def _decimal(head: str, separator: str, quote: str, unclear: str | None) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from kerasreg.data.cells.numbers import number_of, plain
+from kerasreg.data.cells.numbers import is_number, number_of, plain
 from kerasreg.data.cells.reading import is_text, missing
 
 _COMMENT = re.compile(r"\s*(?:#|//|%)")
@@ -44,7 +44,7 @@ def lines_above(head: str, separators: Sequence[str], header: bool) -> Above:
         stated = _SEPARATOR.fullmatch(line.strip('\ufeff\r\n "')) if not separator else None
         if stated and stated[1] in separators:
             separator = stated[1]
-        elif text and not _COMMENT.match(text):
+        elif text and not _is_comment(text, separators):
             break
         count += 1
     notes, mark = (), ""
@@ -62,6 +62,12 @@ def lines_above(head: str, separators: Sequence[str], header: bool) -> Above:
         verb = "are" if count > 1 else "is"
         notes = (f"{many} above the header {verb} skipped ({shown[:150]})", *notes)
     return Above(len("".join([*lines[:count], mark]).encode()), count, separator, notes)
+
+
+def _is_comment(line: str, separators: Sequence[str]) -> bool:
+    """Whether a line is no row: a row may begin with a spreadsheet's `#DIV/0!`."""
+    marks = (missing(plain(line.split(separator)[0].strip('"'))) for separator in separators)
+    return _COMMENT.match(line) is not None and not any(marks)
 
 
 def _names(lines: Sequence[str], separators: Sequence[str]) -> bool:
@@ -94,8 +100,7 @@ def is_header(names: Sequence[str], cells: Sequence[str] = (), some: bool = Fals
 
 
 def _number_or_missing(cell: str) -> bool:
-    text = plain(cell)
-    return missing(text) or any(number_of(text, sign) is not None for sign in ".,")
+    return missing(plain(cell)) or is_number(cell)
 
 
 def _titles(lines: Sequence[str], separators: Sequence[str], header: bool) -> int:
@@ -104,30 +109,31 @@ def _titles(lines: Sequence[str], separators: Sequence[str], header: bool) -> in
     None where some separator makes rows of one length of all the lines. Above a header, a line is
     of one cell too where a spreadsheet padded it: "Report,,".
     """
-    best = (0, 0)
+    best = (0, 0, 0)
     for separator in separators:
+        reader = csv.reader(lines, delimiter=separator)
         try:
-            cells = list(csv.reader(lines[:-1], delimiter=separator))
+            # Cells may have line breaks; the last row may be cut.
+            rows = [(row, reader.line_num) for row in reader][:-1]
         except csv.Error:
             return 0
-        lengths = [len(row) for row in cells]
-        for index, row in enumerate(cells):
+        lengths = [len(row) for row, _ in rows]
+        for index, (row, _) in enumerate(rows):
             filled = sum(bool(plain(cell)) for cell in row)
             if not header or filled > 1 or len(row) == 2:
                 break
             lengths[index] = filled
-        filled = [length for length in lengths if length]
-        if len(lengths) < 4 or len(lengths) != len(lines) - 1:
-            continue  # too short, or cells with line breaks
+        if len(lengths) < 4:
+            continue
         width = lengths[-1]
         start = lengths.index(width)
-        if width > 1 and not start and len(set(filled)) == 1:
+        if width > 1 and not start and len({length for length in lengths if length}) == 1:
             return 0
-        rows = [length for length in lengths[start:] if length]
-        if width > 1 and len(rows) > 2 and set(rows) == {width} and max(lengths[:start]) <= 1:
+        table = [length for length in lengths[start:] if length]
+        if width > 1 and len(table) > 2 and set(table) == {width} and max(lengths[:start]) <= 1:
             # The most columns; of as many, those that leave more lines to the table.
-            best = max(best, (width, -start))
-    return -best[1]
+            best = max(best, (width, -start, rows[start - 1][1]))
+    return best[2]
 
 
 def data_like_header(first: Sequence[str], frame: pd.DataFrame, decimal: str) -> str:
