@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
+from keras_tuner.engine.trial import Trial
 
 from kerasreg.monitors import (
     ActivationMonitor,
@@ -68,9 +69,12 @@ class FitCallbacks:
     monitors: tuple[keras.callbacks.Callback, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FitArguments:
-    """Everything that `fit` was to be called with, read and as it was given, by name."""
+    """Everything that `fit` was to be called with, read and as it was given, by name.
+
+    Trials of one population share it; two that were read are never equal.
+    """
 
     rows: FitRows
     callbacks: FitCallbacks
@@ -84,12 +88,19 @@ class SearchCall:
 
     Attributes:
         args, kwargs: As they were given.
-        fit: What a population takes of them, or None where every trial is trained the plain way.
+        fit: What a population takes of a trial's; None where all are trained the plain way.
     """
 
     args: tuple
     kwargs: dict[str, Any]
-    fit: FitArguments | None
+    fit: Callable[[Trial], FitArguments] | None
+
+
+def epochs_of(trial: Trial) -> dict[str, int]:
+    """The arguments of `fit` that Hyperband's oracle decides for a trial."""
+    values = trial.hyperparameters.values
+    names = ("epochs", "initial_epoch")
+    return {name: values[f"tuner/{name}"] for name in names if f"tuner/{name}" in values}
 
 
 def bind_fit(args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:

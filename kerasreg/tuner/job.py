@@ -52,6 +52,7 @@ class Job:
         structure: Of the models.
         dtype: Of their weights.
         curves: Their names.
+        arguments: Of `fit`.
         epochs: To train.
         initial_epoch: Trained already, in the trial that this one goes on from.
     """
@@ -60,6 +61,7 @@ class Job:
     structure: Any
     dtype: str
     curves: Curves
+    arguments: FitArguments
     epochs: int
     initial_epoch: int
 
@@ -87,7 +89,7 @@ def job_of(
     (kind, structure, dtype, curves), size = found[0]
     if largest and size > largest:
         raise errors.FailedTrialError(f"Oversized model: {size} parameters. Skip model.")
-    return Job(kind, structure, dtype, curves, epochs, first)
+    return Job(kind, structure, dtype, curves, arguments, epochs, first)
 
 
 def _read(

@@ -41,7 +41,6 @@ Through = tuple[int, MemberResult, Execution]
 def train_together(
     job: Job,
     prepared: list[Prepared],
-    arguments: FitArguments,
     geometry: Geometry | None,
     seed: int,
     checkpoint: Callable[[str], str],
@@ -51,7 +50,6 @@ def train_together(
 
     Args:
         job, prepared: What the trials share, and the trials.
-        arguments: Of `fit`.
         geometry: Input shape, outputs and task of a `StackConfig`.
         seed: Of the first execution; equal for all trials, so that they differ in settings only.
         checkpoint: File of a trial's weights, by its id.
@@ -69,7 +67,7 @@ def train_together(
         earlier = prepared[of].trial.hyperparameters.values.get("tuner/trial_id")
         if earlier:
             population.load_weights(index, checkpoint(earlier))
-    executions = _executions(members, prepared, population, job, arguments)
+    executions = _executions(members, prepared, population, job)
     through: dict[int, list[Through]] = {}
 
     def collect(pairs: list[tuple[int, MemberResult]]) -> None:
@@ -79,7 +77,7 @@ def train_together(
             if len(through[of]) == len(prepared[of].built):
                 report(prepared[of], population, through[of])
 
-    rows = arguments.rows
+    rows = job.arguments.rows
     train = _fold(rows.train, job)
     curves = job.curves
     plan = TrainingPlan(
@@ -93,7 +91,7 @@ def train_together(
         # A population measures two parts of the rows; without a second one it is the first.
         [(train, train if rows.validation is None else _fold(rows.validation, job))],
         plan,
-        watch=_watched(members, prepared, arguments),
+        watch=_watched(members, prepared, job.arguments),
         follow=executions,
         on_results=collect,
     )
@@ -111,8 +109,8 @@ def _executions(
     prepared: list[Prepared],
     population: Population,
     job: Job,
-    arguments: FitArguments,
 ) -> dict[int, Execution]:
+    arguments = job.arguments
     told = list(arguments.callbacks.told)
     if told:
         of, run = members[0]

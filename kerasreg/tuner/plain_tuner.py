@@ -19,7 +19,7 @@ from keras_tuner.src.engine import tuner_utils
 from kerasreg.errors import UserError
 from kerasreg.stacks import StackConfig, build_stack
 from kerasreg.tuner.compile_arguments import override_compile_arguments
-from kerasreg.tuner.fit_arguments import bind_fit
+from kerasreg.tuner.fit_arguments import bind_fit, epochs_of
 from kerasreg.tuner.joint_training import execution_seed
 from kerasreg.tuner.objectives import check_objective, refuse_unlogged
 from kerasreg.tuner.project_tuner import ProjectTuner
@@ -62,17 +62,12 @@ class PlainTuner(ProjectTuner):
     def run_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> Any:
         """Train one trial the plain way, as keras-tuner does."""
         self._seeds = []
-        values = trial.hyperparameters.values
-        if "tuner/epochs" in values:
-            fit_kwargs |= {
-                "epochs": values["tuner/epochs"],
-                "initial_epoch": values["tuner/initial_epoch"],
-            }
+        fit_kwargs |= epochs_of(trial)
         return super().run_trial(trial, *fit_args, **fit_kwargs)
 
     def _build_and_fit_model(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
         self._seeds.append(None)
-        if type(self.hypermodel).fit is keras_tuner.HyperModel.fit:
+        if not self._fits_its_own_way():
             # keras-tuner's callbacks add nothing to the logs.
             given = {**kwargs, "callbacks": kwargs.get("callbacks", [])[:-2]}
             # A model's class may have a `fit` with other arguments.
@@ -82,6 +77,9 @@ class PlainTuner(ProjectTuner):
             return super()._build_and_fit_model(trial, *args, **kwargs)
         finally:
             self._fit_given = None
+
+    def _fits_its_own_way(self) -> bool:
+        return type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
 
     def _try_build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         model = super()._try_build(hp)

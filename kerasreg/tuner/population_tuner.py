@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import keras_tuner
+from keras_tuner.engine.trial import Trial
 
 from kerasreg.errors import UserError
 from kerasreg.search.oracles import RandomOracle
@@ -16,9 +18,11 @@ from kerasreg.tuner.fit_arguments import (
     FitArguments,
     SearchCall,
     bind_fit,
+    epochs_of,
     read_callbacks,
     read_rows,
 )
+from kerasreg.tuner.recorded_fit import FitReader, record_fit
 from kerasreg.tuner.round_tuner import RoundTuner
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether
 from kerasreg.tuner.target_rows import stack_geometry
@@ -139,17 +143,18 @@ class PopulationTuner(RoundTuner):
             return
         if "verbose" in fit_kwargs:
             self.oracle.verbose = fit_kwargs["verbose"]
+        read = FitReader(self._read)
         try:
-            arguments = self._read(fit_args, fit_kwargs)
+            fit = self._fit_of_trials(read, fit_args, fit_kwargs)
         except CannotTrainTogether as reason:
             # Without a hypermodel there is nothing that a population could train.
             if self.hypermodel is not None:
                 self._warn_plain(str(reason))
-            arguments = None
+            fit = None
         # Before the first trial: a project that was killed in it is found again.
         self.save()
         self._earlier = set(self.oracle.end_order)
-        call = SearchCall(fit_args, fit_kwargs, arguments)
+        call = SearchCall(fit_args, fit_kwargs, fit)
         try:
             self.on_search_begin()
             while self._run_round(call):
@@ -160,22 +165,38 @@ class PopulationTuner(RoundTuner):
             project_folder.mend(self.oracle)
             self.save()
 
-    def _read(self, fit_args: tuple, fit_kwargs: dict[str, Any]) -> FitArguments:
+    def _fit_of_trials(
+        self, read: FitReader, args: tuple, kwargs: dict[str, Any]
+    ) -> Callable[[Trial], FitArguments]:
+        """What a population takes of the arguments of each trial's `fit`.
+
+        Raises:
+            CannotTrainTogether: Nothing, of no trial.
+        """
         reason = self._needs_plain_way()
+        if reason is None and self._fits_its_own_way():
+            with suppress(CannotTrainTogether, TypeError):
+                # For a StackConfig that is trained the plain way.
+                self._read(bind_fit(args, kwargs))
+            return lambda trial: read(
+                record_fit(self.hypermodel, trial.hyperparameters, args, kwargs | epochs_of(trial))
+            )
         try:
-            given = bind_fit(fit_args, fit_kwargs)
-            rows = read_rows(given)
+            arguments = read(bind_fit(args, kwargs))
         except (CannotTrainTogether, TypeError):
             if reason is None:
                 raise
-            raise CannotTrainTogether(reason) from None
+        if reason is not None:
+            raise CannotTrainTogether(reason)
+        return lambda trial: arguments
+
+    def _read(self, given: dict[str, Any]) -> FitArguments:
+        rows = read_rows(given)
         # Before anything is refused: a StackConfig is built from it the plain way too.
         with suppress(CannotTrainTogether):
             rows.check_plain()
             targets = [rows.train.y, rows.validation.y]
             self._geometry = stack_geometry(rows.train.x, targets, self.outputs, self.task)
-        if reason is not None:
-            raise CannotTrainTogether(reason)
         return FitArguments(rows, read_callbacks(given), given.get("epochs", 1), given)
 
     def _needs_plain_way(self) -> str | None:
@@ -183,6 +204,4 @@ class PopulationTuner(RoundTuner):
         for name in _NOT_CALLED:
             if getattr(getattr(self, name), "__func__", None) is not getattr(PopulationTuner, name):
                 return f"the tuner's {name}()"
-        if type(self.hypermodel).fit is not keras_tuner.HyperModel.fit:
-            return "the hypermodel's fit()"
         return None if self.distribution_strategy is None else "a distribution_strategy"

@@ -16,7 +16,7 @@ from kerasreg.stacks import StackConfig
 from kerasreg.tuner import project_folder
 from kerasreg.tuner.boards import write_events
 from kerasreg.tuner.display import announce, note_start, quiet, show_start
-from kerasreg.tuner.fit_arguments import FitArguments, SearchCall, bind_fit
+from kerasreg.tuner.fit_arguments import SearchCall, bind_fit
 from kerasreg.tuner.job import Job, job_of
 from kerasreg.tuner.joint_training import Prepared, Through, execution_folder, train_together
 from kerasreg.tuner.objectives import check_objective
@@ -90,15 +90,18 @@ class RoundTuner(PlainTuner):
         except Exception as error:
             self._end_failed(trial, error, drawn)
             return
-        # What the build asked for is in the next proposals, as if the trial had ended.
-        self.oracle.update_space(trial.hyperparameters)
         objective = self.oracle.objective
         try:
-            job = job_of(built, trial, objective, call.fit, self._geometry, self.max_model_size)
+            try:
+                arguments = call.fit(trial)
+            finally:
+                # What the trial asked for is in the next proposals, as if it had ended.
+                self.oracle.update_space(trial.hyperparameters)
+            job = job_of(built, trial, objective, arguments, self._geometry, self.max_model_size)
         except errors.FailedTrialError as error:
             self._end_failed(trial, error, drawn)
         except CannotTrainTogether as reason:
-            if not isinstance(built[0], StackConfig):
+            if not (isinstance(built[0], StackConfig) or self._fits_its_own_way()):
                 check_objective(objective, built[0], bind_fit(call.args, call.kwargs))
             self._warn_plain(str(reason))
             drawn.alone.append(trial)
@@ -115,10 +118,10 @@ class RoundTuner(PlainTuner):
     def _train_round(self, drawn: Round, call: SearchCall) -> None:
         if drawn.jobs and self.oracle.verbose:
             sizes = [len(prepared) for prepared in drawn.jobs.values()]
-            announce(sizes, call.fit, self.executions_per_trial)
+            announce(sizes, next(iter(drawn.jobs)).arguments, self.executions_per_trial)
         for job, prepared in drawn.jobs.items():
             try:
-                self._train(job, prepared, call.fit)
+                self._train(job, prepared)
             except Exception as error:
                 if isinstance(error, CannotTrainTogether):
                     reason = str(error)
@@ -138,16 +141,15 @@ class RoundTuner(PlainTuner):
             self._check_failures()
         self._check_failures()
 
-    def _train(self, job: Job, prepared: list[Prepared], arguments: FitArguments) -> None:
+    def _train(self, job: Job, prepared: list[Prepared]) -> None:
         started = time.perf_counter()
         train_together(
             job,
             prepared,
-            arguments,
             self._geometry,
             self.seed,
             self._get_checkpoint_fname,
-            lambda *through: self._report(job, arguments, *through),
+            lambda *through: self._report(job, *through),
         )
         if self.oracle.verbose:
             best = [t for t in self.oracle.get_best_trials(1) if t.score is not None]
@@ -157,7 +159,6 @@ class RoundTuner(PlainTuner):
     def _report(
         self,
         job: Job,
-        arguments: FitArguments,
         item: Prepared,
         population: Population,
         members: list[Through],
@@ -170,7 +171,7 @@ class RoundTuner(PlainTuner):
         histories = [execution.history for _, _, execution in members]
         runs = [(result.seed, result.status, result.seconds) for _, result, _ in members]
         self._keep(trial, histories, runs)
-        for board in arguments.callbacks.boards:
+        for board in job.arguments.callbacks.boards:
             for run, (history, about) in enumerate(zip(histories, runs, strict=True)):
                 folder = execution_folder(board.log_dir, trial, run)
                 write_events(folder, history.history, trial, objective, *about[1:])
