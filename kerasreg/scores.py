@@ -3,8 +3,10 @@
 import numpy as np
 
 
-def score(name: str, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """The score of each member, as scikit-learn defines it.
+def score(
+    name: str, targets: np.ndarray, outputs: np.ndarray, trained: np.ndarray | None = None
+) -> np.ndarray:
+    """The score of each member, as scikit-learn defines it but for `trained`.
 
     Args:
         name: `balanced_accuracy`: mean of the classes' recalls. `auc`: area under the ROC curve,
@@ -12,6 +14,9 @@ def score(name: str, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
             classes, of several the mean over them. `rmse`: root of the mean squared error.
         targets: Class ids or values, shape (rows,) or (members, rows).
         outputs: Logits or values, shape (members, rows, outputs); of two classes one output.
+        trained: Rows, or their weight, of each class in training, shape (classes,) or (members,
+            classes). Balanced accuracy is then that of probabilities divided by it: near the
+            threshold that a search for it ends with, where rare classes are chosen at all.
 
     Returns:
         float64, shape (members,); NaN where an output is not finite. Classes without rows do not
@@ -26,20 +31,41 @@ def score(name: str, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     elif name == "auc":
         result = _auc(targets, outputs)
     else:
-        result = _of_labels(name, targets, outputs)
+        binary = outputs.shape[2] == 1
+        if trained is not None and name == "balanced_accuracy":
+            shift = np.log(np.maximum(np.atleast_2d(trained), 1e-9))[:, None]
+            outputs = outputs - (shift[:, :, 1:] - shift[:, :, :1] if binary else shift)
+        chosen = outputs[:, :, 0] > 0 if binary else outputs.argmax(axis=2)
+        classes = np.arange(2 if binary else outputs.shape[2])
+        result = of_labels(
+            name, targets, chosen, classes[1:] if binary and name == "f1" else classes
+        )
     return np.where(finite, result, np.nan)
 
 
-def _of_labels(name: str, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    binary = outputs.shape[2] == 1
-    chosen = outputs[:, :, 0] > 0 if binary else outputs.argmax(axis=2)
-    classes = np.arange(2 if binary else outputs.shape[2])[:, None, None]
-    is_class, is_chosen = targets == classes, chosen == classes
-    right = (is_class & is_chosen).sum(axis=2)
-    if name == "balanced_accuracy":
-        return _mean_where(right, is_class.sum(axis=2))
-    f1 = _mean_where if not binary else lambda share, of: share[1] / np.maximum(of[1], 1)
-    return f1(2 * right, is_class.sum(axis=2) + is_chosen.sum(axis=2))
+def trained_classes(y: np.ndarray, outputs: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """`trained` of `score` for training rows `y`; `outputs` as there."""
+    return np.bincount(y.astype(int), weights, minlength=max(2, outputs))
+
+
+def of_labels(
+    name: str,
+    targets: np.ndarray,
+    chosen: np.ndarray,
+    classes: np.ndarray,
+    weights: np.ndarray | float = 1.0,
+) -> np.ndarray:
+    """`balanced_accuracy` or `f1` of chosen labels (members, rows), see `score`.
+
+    Args:
+        classes: Those whose scores are averaged.
+        weights: What each row counts, shape (rows,).
+    """
+    is_class, is_chosen = (labels == classes[:, None, None] for labels in (targets, chosen))
+    right, of, found = (
+        (weights * which).sum(axis=2) for which in (is_class & is_chosen, is_class, is_chosen)
+    )
+    return _mean_where(right, of) if name != "f1" else _mean_where(2 * right, of + found)
 
 
 def _auc(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
@@ -60,5 +86,5 @@ def _auc(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 def _mean_where(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
     """Mean of parts / wholes over the first axis, where there is a whole."""
     there = wholes > 0
-    shares = np.where(there, parts / np.maximum(wholes, 1), 0.0)
+    shares = np.where(there, parts / np.where(there, wholes, 1), 0.0)
     return shares.sum(axis=0) / np.maximum(there.sum(axis=0), 1)

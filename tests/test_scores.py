@@ -42,6 +42,21 @@ def test_each_member_has_scikit_learns_score(classes, seed, name):
     assert shared[0] == pytest.approx(expected[0])
 
 
+def test_rare_classes_are_chosen_where_training_knew_them_as_rare():
+    """Of true probabilities, dividing by the frequency makes the best balanced accuracy."""
+    rng = np.random.default_rng(0)
+    p = rng.beta(0.4, 3.6, 5000)
+    y = (rng.random(5000) < p).astype(int)
+    logits = np.log(p / (1 - p))[None, :, None]
+    trained = np.array([0.9, 0.1])
+    found = score("balanced_accuracy", y, logits, trained)[0]
+    assert found == metrics.balanced_accuracy_score(y, p > 0.1)
+    assert found > score("balanced_accuracy", y, logits)[0] + 0.1
+    both = np.concatenate([0 * logits, logits], axis=2)
+    assert score("balanced_accuracy", y, both, np.tile(trained, (1, 1)))[0] == found
+    assert score("f1", y, logits, trained) == score("f1", y, logits)
+
+
 def test_root_mean_squared_error():
     rng = np.random.default_rng(0)
     y, outputs = rng.normal(size=9), rng.normal(size=(2, 9, 1))

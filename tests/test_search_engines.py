@@ -20,7 +20,11 @@ def skewed() -> Dataset:
 class TestEngines:
     @pytest.mark.parametrize(
         ("folds", "data", "objective"),
-        [(0, blobs, "val_data_loss"), (2, skewed, "val_auc"), (2, line, "val_rmse")],
+        [
+            (0, blobs, "val_data_loss"),
+            (2, skewed, "val_balanced_accuracy"),
+            (2, line, "val_rmse"),
+        ],
     )
     def test_population_gives_what_model_fit_gives(self, folds, data, objective):
         task = TrainingTask(

@@ -18,7 +18,7 @@ from kerasreg.population.program import Program, ProgramKey, program
 from kerasreg.population.rows import Rows
 from kerasreg.population.sizes import padded, padded_size
 from kerasreg.population.values import stack_values
-from kerasreg.scores import score
+from kerasreg.scores import score, trained_classes
 from kerasreg.seeds import derive
 
 #: A compiled call should not last longer, so that signals are answered.
@@ -169,21 +169,29 @@ class StackChunk:
             result[prefix + "penalty"] = penalty
             result[prefix + self.blueprint.metric] = metric
         if self._scores:
-            targets, outputs = self._validation()
-            result |= {
-                f"val_{name}": _rounded(score(name, targets, outputs)) for name in self._scores
-            }
+            result |= self._scored()
         return result
 
-    def _validation(self) -> tuple[np.ndarray, np.ndarray]:
-        """Targets (members, r) of the members' validation rows, and outputs (members, r, ...)."""
-        rows = np.stack([self.rows.validation[fold] for fold in self._folds])[self._fold.numpy()]
+    def _scored(self) -> dict[str, np.ndarray]:
+        """What is measured of the predictions of each member's validation rows."""
+        fold = self._fold.numpy()
+        rows = np.stack([self.rows.validation[fold] for fold in self._folds])[fold]
         size = self._slice_size()
         parts = [
             self.program.predict(self.arrays, self.values, tf.gather(self._x, part)).numpy()
             for part in np.split(rows, range(size, rows.shape[1], size), axis=1)
         ]
-        return self.rows.y[rows], np.concatenate(parts, axis=1)
+        outputs, trained = np.concatenate(parts, axis=1), None
+        if self.blueprint.metric == "accuracy":
+            y, weights = self.rows.y, self.rows.weights
+            parts = [self.rows.train[fold] for fold in self._folds]
+            trained = np.stack(
+                [trained_classes(y[part], outputs.shape[2], weights[part]) for part in parts]
+            )[fold]
+        return {
+            f"val_{name}": _rounded(score(name, self.rows.y[rows], outputs, trained))
+            for name in self._scores
+        }
 
     def _slice_size(self) -> int:
         """Most rows of one evaluation."""

@@ -14,7 +14,7 @@ import numpy as np
 from kerasreg.objectives import of_predictions, sign
 from kerasreg.population import MemberResult, TrainingPlan, batch_order
 from kerasreg.population.memory import REMEDY, named_out_of_memory
-from kerasreg.scores import score
+from kerasreg.scores import score, trained_classes
 from kerasreg.search.engines.task import TrainingTask, members_of
 from kerasreg.search.metrics import measure, predict_logits
 from kerasreg.stacks import StackConfig, build_stack
@@ -111,6 +111,9 @@ class _Member:
     ):
         self._config, self._seed, self._fold, self._task = config, seed, fold, dataset.task
         self._scores = of_predictions(plan.objective, plan.monitor)
+        self._trained = None
+        if self._scores and dataset.task == "classification":
+            self._trained = trained_classes(rows.y, dataset.outputs, rows.weights)
         self._parts = {"": rows, "val_": validation}
         self._started = time.perf_counter()
         self._batches = _Batches(rows, seed, plan.batch_size)
@@ -141,7 +144,7 @@ class _Member:
             measured = measure(logits, rows.y, self._task, self._config.loss, rows.weights)
             measured |= {"penalty": penalty, "loss": measured["data_loss"] + penalty}
             for name in self._scores if prefix else ():
-                measured[name] = float(score(name, rows.y, logits[None])[0])
+                measured[name] = float(score(name, rows.y, logits[None], self._trained)[0])
             for name, value in measured.items():
                 self.curves.setdefault(prefix + name, []).append(value)
         self.diverged = not all(math.isfinite(curve[-1]) for curve in self.curves.values())
