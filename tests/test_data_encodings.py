@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
-from kerasreg.data import ENCODINGS, from_arrays, from_frame, load
+from kerasreg.data import ENCODINGS, from_arrays, from_frame, load, story
 from kerasreg.data._encodings import fit_encoder
 from kerasreg.errors import UserError
 
@@ -171,6 +171,16 @@ def test_missing_cells_have_a_feature_in_every_encoding():
         flag = encoded.train.x[:, encoded.feature_names.index("hole is missing")]
         np.testing.assert_array_equal(flag == 1, np.isnan(data._raw.numeric[: len(flag), 2]))
     assert {"count bin 3", "place=x"} < set(encoded.feature_names)
+
+
+def test_the_encoding_is_said():
+    for data in (table(), load("wine")):
+        said = data.encoded("smooth").describe()["preprocessing"]
+        assert said["encoding"] == "smooth"
+        assert tuple(said["encodings"]) == ENCODINGS
+    assert "3 of numbers, 1 of" in "".join(story(table().describe()))
+    encoded = story(table().encoded("piecewise").describe())
+    assert "3 of numbers (piecewise encoding), 1 of" in "".join(encoded)
 
 
 def test_what_cannot_be_encoded_is_refused():

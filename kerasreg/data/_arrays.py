@@ -144,7 +144,13 @@ class ArrayPreprocessing:
 
     def describe(self) -> dict:
         """What was done to the raw rows, for `study.json`."""
-        return {"kind": "array", "raw_shape": list(self.raw_shape), "scaling": self.scaling}
+        return {
+            "kind": "array",
+            "raw_shape": list(self.raw_shape),
+            "scaling": self.scaling,
+            "encoding": self.encoding,
+            "encodings": list(self.encodings),
+        }
 
 
 def check_array(x, name: str = "x") -> np.ndarray:

@@ -8,6 +8,7 @@ import pandas as pd
 from kerasreg.data._table import Table
 
 # A text column keeps this many of its most frequent categories; others count as none of them.
+# 256 were measured: out-of-fold errors 1 % larger (200 zones of a town), 7 % (300 names of cars).
 MOST_CATEGORIES = 64
 
 

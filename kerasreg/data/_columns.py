@@ -226,6 +226,8 @@ class TablePreprocessing:
             "kind": "table",
             "columns": list(self.columns),
             "numeric": list(self.numeric_names),
+            "encoding": self.encoding,
+            "encodings": list(self.encodings),
             "text": {
                 name: list(found.kept)
                 for name, found in zip(self.text_names, self.categories, strict=True)

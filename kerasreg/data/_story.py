@@ -29,7 +29,7 @@ def story(data: Mapping[str, Any], folds: int = 0) -> list[str]:
     reason = f" ({data['task_reason']})" if data.get("task_reason") else ""
     lines.append(f"target    {data['target']}: {data['task']}{reason}{_classes(data)}")
     if columns:
-        lines += _columns(columns)
+        lines += _columns(columns, data["preprocessing"].get("encoding", "standard"))
     parts = ", ".join(f"{count:,} {part}" for part, count in rows.items())
     if folds:
         parts += f"; {folds} folds of train and validation"
@@ -52,10 +52,11 @@ def _classes(data: Mapping[str, Any]) -> str:
     return f": {_some([f'{name[:20]} ({count:,})' for name, count in pairs], _MOST_CLASSES)}"
 
 
-def _columns(columns: list[Mapping[str, Any]]) -> list[str]:
+def _columns(columns: list[Mapping[str, Any]], encoding: str) -> list[str]:
     features = [column for column in columns if column["role"] == "feature"]
     left = [column for column in columns if column["role"] == "left out"]
-    kinds = {"number": "of numbers", "category": "of categories", "date": "of dates"}
+    said = "" if encoding == "standard" else f" ({encoding} encoding)"
+    kinds = {"number": f"of numbers{said}", "category": "of categories", "date": "of dates"}
     counted = [
         f"{sum(column.get('kind') == kind for column in features)} {name}"
         for kind, name in kinds.items()
