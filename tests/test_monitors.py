@@ -388,6 +388,24 @@ class UnpacksTwo(keras.Model):
         return {"loss": self.mean.result()}
 
 
+def test_a_test_step_that_says_all_compiled_metrics_together_is_evaluated():
+    """As with `return {m.name: m.result() for m in self.metrics}`."""
+
+    class Together(keras.Sequential):
+        def test_step(self, data):
+            super().test_step(data)
+            return {metric.name: metric.result() for metric in self.metrics}
+
+    x = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
+    y = (x[:, :1] > 0).astype("float32")
+    model = Together([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")])
+    model.compile("adam", "mse", metrics=["accuracy"])
+    monitor = TrainEvaluation(x, y)
+    model.fit(x, y, 40, verbose=0, validation_data=(x, y), callbacks=[monitor])
+    measured = {name: monitor.records[f"train_eval_{name}"][0] for name in ("loss", "accuracy")}
+    assert measured == pytest.approx(model.evaluate(x, y, verbose=0, return_dict=True), rel=1e-5)
+
+
 def test_a_test_step_that_unpacks_two_values_is_evaluated():
     x = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
     y = (x[:, :1] > 0).astype("float32")

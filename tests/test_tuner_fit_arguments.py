@@ -105,7 +105,7 @@ PIPELINE = tf.data.Dataset.from_tensor_slices((X, Y)).batch(8)
         ({"x": {"a": X[:5], "b": X}, "y": Y}, "shapes"),
         ({"x": X, "y": Y[:5]}, "shapes"),
         ({"x": X, "y": Y.astype(str)}, "values"),
-        ({"x": iter([X])}, "without arrays"),
+        ({"x": iter([X])}, "no y"),
         ({"x": tf.data.Dataset.from_tensor_slices((X, Y)).repeat().batch(8)}, "endless"),
         ({"x": tf.data.Dataset.from_tensor_slices((X, Y))}, "not batched"),
         ({"x": tf.data.Dataset.from_tensor_slices(X).batch(8)}, "not of"),
@@ -133,6 +133,19 @@ PIPELINE = tf.data.Dataset.from_tensor_slices((X, Y)).batch(8)
 def test_rows_that_only_fit_can_take(given, reason):
     with pytest.raises(CannotTrainTogether, match=reason):
         read_rows(bind_fit((), {"validation_data": VALIDATION, **given}))
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"x": {"a": X}}, "x and validation_data of other nesting"),
+        ({"y": [Y]}, "y and validation_data of other nesting"),
+    ],
+)
+def test_rows_of_training_and_validation_are_nested_alike(given, reason):
+    rows = read_rows(bind_fit((), {"x": X, "y": Y, "validation_data": VALIDATION, **given}))
+    with pytest.raises(CannotTrainTogether, match=reason):
+        rows.check_nesting()
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,9 @@ class TrainEvaluation(Monitor):
             metrics, penalty, state = run(state, *batch)
             penalties.append(float(penalty))
             rows.append(keras.tree.flatten(batch[0])[0].shape[0])
+        # As `fit`: of `compile_metrics` those that it holds.
+        for name in [name for name in metrics if isinstance(metrics[name], dict)]:
+            metrics = metrics | metrics.pop(name)
         if not rows:
             raise UserError("x: expected a data set with at least one batch, got an empty one.")
         sizes = {name: np.size(value) for name, value in metrics.items()}

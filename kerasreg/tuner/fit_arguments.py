@@ -53,6 +53,13 @@ class FitRows:
         self.train.check_plain("x")
         self.validation.check_plain("validation_data")
 
+    def check_nesting(self) -> None:
+        """Raise `CannotTrainTogether` unless training and validation rows are nested alike."""
+        for what in ("x", "y"):
+            parts = [getattr(part, what) for part in (self.train, self.validation) if part]
+            if len({str(keras.tree.map_structure(lambda _: 0, part)) for part in parts}) > 1:
+                raise CannotTrainTogether(f"{what} and validation_data of other nesting")
+
 
 @dataclass(frozen=True)
 class FitCallbacks:

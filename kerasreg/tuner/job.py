@@ -134,6 +134,7 @@ def _read_general(
     model: keras.Model, objective: keras_tuner.Objective, arguments: FitArguments
 ) -> tuple:
     check_objective(objective, model, arguments.given, more=("data_loss", "penalty"))
+    arguments.rows.check_nesting()
     try:
         lifted = lift_model(model)
     except UserError as error:

@@ -128,7 +128,8 @@ class RoundTuner(PlainTuner):
                 elif job.kind == "general":
                     # A model's code, or rows that it does not take: Keras says it as users know it.
                     kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-                    reason = f"what the population met: {kind}{str(error).rstrip('.')}"
+                    said = " ".join(str(error).split())[:300].rstrip(".")
+                    reason = f"what the population met: {kind}{said}"
                 else:
                     raise
                 self._warn_plain(reason)

@@ -55,16 +55,17 @@ def read_arrays(name: str, x: Any, y: Any, weights: Any = None) -> Columns:
     Raises:
         CannotTrainTogether: They are not arrays of numbers with equally many rows.
     """
-    if x is None or y is None:
-        raise CannotTrainTogether(f"{name} without arrays of inputs and targets")
     targets = "y" if name == "x" else f"targets in {name}"
+    for what, value in ((name, x), (targets, y)):
+        if value is None:
+            raise CannotTrainTogether(f"no {what}")
     x, y = _arrays(name, x), _arrays(targets, y)
     weights = None if weights is None else np.asarray(weights)
     arrays = [a for a in (*keras.tree.flatten((x, y)), weights) if a is not None]
     fitting = weights is None or weights.ndim == 1
     if not all(array.ndim for array in arrays) or len({*map(len, arrays)}) > 1 or not fitting:
         shapes = " and ".join(str(array.shape) for array in arrays)
-        raise CannotTrainTogether(f"{name} of shapes {shapes}")
+        raise CannotTrainTogether(f"{name} and {targets} of shapes {shapes}")
     return Columns(x, y, weights)
 
 
