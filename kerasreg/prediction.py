@@ -1,5 +1,6 @@
 """New rows through the model of a study: labels and probabilities, or quantities."""
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -73,7 +74,13 @@ def predict(
     else:
         # What was chosen for a model stands beside its test result, or is the study's.
         side = {**result, **(result.get(path.stem) or {})}
-        table = _classified(outputs, names, side.get("threshold"), side.get("temperature"))
+        threshold, temperature = side.get("threshold"), side.get("temperature")
+        if not _is_rule(threshold, len(names)) or not _is_rule(temperature, 0):
+            raise UserError(
+                f"{study.folder / 'result.json'}: expected a threshold and a temperature above 0, "
+                f"got {threshold!r} and {temperature!r}; it was edited. Restore it from a copy."
+            )
+        table = _classified(outputs, names, threshold, temperature)
     if out is not None:
         atomic_write(out, lambda hidden: _WRITERS[Path(out).suffix.lower()](table, hidden))
     return table
@@ -101,6 +108,14 @@ def _loaded(path: Path) -> keras.Model:
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: expected a model that kerasreg wrote ({reason}).") from None
+
+
+def _is_rule(value: Any, classes: int) -> bool:
+    """Whether it is a positive number, with several classes one each, or None."""
+    if value is None:
+        return True
+    numbers = value if isinstance(value, list) and len(value) == classes > 0 else [value]
+    return all(type(one) in (int, float) and 0 < one < math.inf for one in numbers)
 
 
 def _tensors(rows: Mapping[str, np.ndarray] | np.ndarray) -> Any:

@@ -123,6 +123,15 @@ def test_threshold_and_temperature_are_applied(folder, chosen):
     np.testing.assert_allclose(cooled, 1 / (1 + np.exp(-logits / 2)), rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "values", [{"threshold": "0.5"}, {"threshold": [1, 2, 3]}, {"temperature": 0}]
+)
+def test_a_rule_that_was_edited_is_refused(folder, chosen, values):
+    chosen(**values)
+    with pytest.raises(kerasreg.UserError, match=r"result\.json: expected a threshold"):
+        kerasreg.predict(folder / "table", messy(), say=silent)
+
+
 def test_weights_of_several_classes():
     outputs = np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]])
     table = _classified(outputs, ["a", "b", "c"], [1.0, 2.0, 1.0], None)
