@@ -37,19 +37,23 @@ def table_model(
         A model from a dict by column name, as `table_inputs`, to features.
     """
     inputs = table_inputs(columns, categories)
+    numbers = [name for name in columns if name not in categories]
     # A nested model, because layers in one model need different names and Keras' names, such as
-    # "concatenate", may be names of columns.
-    nested = {
-        name: keras.Input(shape=(1,), dtype=tensor.dtype, name=f"column_{index}")
-        for index, (name, tensor) in enumerate(inputs.items())
-    }
-    numeric = [nested[name] for name in columns if name not in categories]
+    # "cast", may be names of columns. The numbers enter it together: inputs are slow to build.
+    nested = [keras.Input(shape=(len(numbers),), name="numbers")] if numbers else []
+    texts = [
+        keras.Input(shape=(1,), dtype="string", name=f"text_{i}") for i in range(len(categories))
+    ]
+    found = zip(texts, categories.values(), strict=True)
     made = features(
-        numeric[0] if len(numeric) == 1 else numeric and ops.concatenate(numeric, axis=1),
-        [_category_index(nested[name], kept) for name, kept in categories.items()],
+        nested[0] if numbers else None, [_category_index(text, kept) for text, kept in found]
     )
-    inner = keras.Model(list(nested.values()), made, name=free_name("preprocessing", inputs))
-    return model_of_columns(inputs, inner(list(inputs.values())), name)
+    inner = keras.Model([*nested, *texts], made, name=free_name("preprocessing", inputs))
+    parts = [inputs[name] for name in (*numbers, *categories)]
+    if len(numbers) > 1:
+        join = keras.layers.Concatenate(name=free_name("numbers", inputs))
+        parts[: len(numbers)] = [join(parts[: len(numbers)])]
+    return model_of_columns(inputs, inner(parts), name)
 
 
 def model_of_columns(inputs: Any, outputs: Any, name: str) -> keras.Model:
