@@ -12,6 +12,7 @@ import pandas as pd
 import tensorflow as tf
 
 from kerasreg.data import read_new_rows
+from kerasreg.decision import decide
 from kerasreg.errors import UserError
 from kerasreg.files import atomic_write
 from kerasreg.study import Study
@@ -141,11 +142,6 @@ def _classified(
     if temperature is not None:
         probabilities = probabilities ** (1 / temperature)
         probabilities /= probabilities.sum(axis=1, keepdims=True)
-    if isinstance(threshold, list):
-        chosen = (probabilities * np.asarray(threshold)).argmax(axis=1)
-    elif threshold is not None:
-        chosen = (probabilities[:, 1] >= threshold).astype(int)
-    else:
-        chosen = probabilities.argmax(axis=1)
+    chosen = decide(probabilities, threshold)
     columns = {f"probability: {name}": probabilities[:, i] for i, name in enumerate(names)}
     return pd.DataFrame({"label": np.array(names, dtype=object)[chosen], **columns})

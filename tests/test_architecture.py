@@ -27,7 +27,7 @@ FLOORS = [
         "statuses",
     },
     {"stacks"},
-    {"population", "words"},
+    {"decision", "population", "words"},
     {"study"},
     {"prediction", "search", "plots"},
     {"report", "tuner"},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from kerasreg.search.decision import decision_rule
+from kerasreg.decision import decide, decision_rule, rule_of_frequencies
 
 
 def calibrated(rows: int, base: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -54,3 +54,21 @@ def test_a_perfect_model_is_left_perfect():
         threshold = decision_rule(objective, y.astype(int), p, 0)
         assert threshold == pytest.approx(0.55)
         assert decision_rule(objective, y.astype(int), p, 0) == threshold
+
+
+def test_frequencies_give_the_rule_of_true_probabilities():
+    y, p = calibrated(20_000, 0.1)
+    rule = rule_of_frequencies("val_balanced_accuracy", np.bincount(y))
+    assert rule == np.mean(y)
+    assert rule == pytest.approx(decision_rule("val_balanced_accuracy", y, p, 0), abs=0.025)
+    assert rule_of_frequencies("val_f1", np.bincount(y)) is None
+    assert rule_of_frequencies("val_balanced_accuracy", np.array([60, 30, 10])) == (
+        pytest.approx([1 / 6, 1 / 3, 1])
+    )
+
+
+def test_a_rule_decides():
+    p = np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]])
+    assert decide(p, None).tolist() == [0, 2]
+    assert decide(p, [1.0, 2.0, 1.0]).tolist() == [1, 2]
+    assert decide(np.array([[0.8, 0.2], [0.7, 0.3]]), 0.3).tolist() == [0, 1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from kerasreg.scores import of_labels
@@ -44,6 +46,34 @@ def decision_rule(
     scores = np.mean([of_labels(name, y, chosen, classes, bag) for bag in bags], axis=0)
     best = weights[np.argmax(scores)]
     return (best / best.max()).tolist()
+
+
+def rule_of_frequencies(objective: str, rows: np.ndarray) -> float | list[float] | None:
+    """The rule for balanced accuracy of true probabilities, where no rows are left to choose by.
+
+    Args:
+        objective: As of a search; None is returned for others than balanced accuracy.
+        rows: Rows of each class in training, or their weights, shape (classes,).
+    """
+    if objective.removeprefix("val_") != "balanced_accuracy":
+        return None
+    if len(rows) == 2:
+        return float(rows[1] / rows.sum())
+    return (rows.min() / np.maximum(rows, 1)).tolist()
+
+
+def decide(probabilities: np.ndarray, rule: float | Sequence[float] | None) -> np.ndarray:
+    """The class of each row, shape (rows,).
+
+    Args:
+        probabilities: Of each class, shape (rows, classes).
+        rule: As `decision_rule` gives it; None for the most probable class.
+    """
+    if rule is None:
+        return probabilities.argmax(axis=1)
+    if isinstance(rule, Sequence):
+        return (probabilities * np.asarray(rule)).argmax(axis=1)
+    return (probabilities[:, 1] >= rule).astype(int)
 
 
 def _threshold(name: str, y: np.ndarray, p: np.ndarray, bags: np.ndarray) -> float:
