@@ -28,7 +28,8 @@ class GivenMask(keras.layers.Layer):
     """Dropout whose uniforms are those that the randomness contract names for its site.
 
     Step k (from 0) of the site with index i of a member draws
-    `stateless_uniform(shape, [derive(seed, "dropout", i), k])` and keeps draws of at least `rate`.
+    `stateless_uniform((units, rows), [derive(seed, "dropout", i), k])`, and keeps what is at least
+    `rate`.
     """
 
     def __init__(self, seed: int, index: int, rate: float, name: str):
@@ -40,7 +41,7 @@ class GivenMask(keras.layers.Layer):
         if not training:
             return x
         pair = [self.draw_seed, self.count]
-        uniform = tf.random.stateless_uniform(tf.shape(x), pair, dtype=tf.float32)
+        uniform = tf.transpose(tf.random.stateless_uniform(tf.shape(x)[::-1], pair))
         self.count += 1
         return x * tf.cast(uniform >= self.rate, x.dtype) / (1 - self.rate)
 

@@ -252,7 +252,7 @@ def test_masks_are_the_contract_s_draws_and_drop_at_each_member_s_rate():
         index = blueprint.layers[layer].index
         for k, (_, seed) in enumerate(members):
             pair = [derive(seed, "dropout", index), 3]
-            expected = tf.random.stateless_uniform([rows, widths[layer]], pair).numpy()
+            expected = tf.random.stateless_uniform([widths[layer], rows], pair).numpy().T
             np.testing.assert_array_equal(uniforms[k], expected)
             rate = rates[k] if index else 0.2
             dropped = (uniforms[k] < rate).mean()

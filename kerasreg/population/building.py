@@ -54,6 +54,7 @@ def path_of_models(
     groups: Sequence[int] | None,
     dtype: str | None,
     general: bool,
+    widths: Sequence[int] | None,
 ) -> tuple[Path, list[Member]]:
     """Members with the values and weights of these models, and how they are computed.
 
@@ -61,7 +62,7 @@ def path_of_models(
         UserError: No models, one that cannot be lifted, or different structures.
     """
     from kerasreg.population.general import GeneralPath, lift_model
-    from kerasreg.population.lifting import lift
+    from kerasreg.population.lifting import lift, widen
 
     if not models:
         raise UserError("models: expected at least one model, got an empty list.")
@@ -70,6 +71,8 @@ def path_of_models(
         # What is no stack may be a model of another kind.
         with suppress(UserError):
             stacks = [lift(model) for model in models]
+    if stacks and widths is not None:
+        stacks = [widen(one, widths) for one in stacks]
     lifted = stacks or [lift_model(model) for model in models]
     places = _places(len(lifted), seeds, folds, groups)
     members = [

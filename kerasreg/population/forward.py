@@ -18,6 +18,7 @@ from kerasreg.population.normalization import (
     group_normalize,
     layer_normalize,
 )
+from kerasreg.population.widths import within
 
 Parameters = dict[tuple[int, str], tf.Tensor]
 Values = dict[tuple[int, str], tf.Tensor]
@@ -35,7 +36,7 @@ def forward(
     Args:
         blueprint: What the members share.
         parameters: By (layer, name).
-        values: By (layer, name): `rate`, `epsilon`, `momentum` and `1 - momentum`.
+        values: By (layer, name): `rate`, `epsilon`, `momentum`, `1 - momentum` and `width`.
         x: (1 or members, rows, features).
         uniforms: By dropout layer, draws in [0, 1) of shape (1 or members, rows, units): training
             mode. A unit is kept where its draw is at least the rate. None: inference mode.
@@ -59,6 +60,8 @@ def forward(
                 x = x * weight("kernel")
             case "activation":
                 x = activate(spec.activation, x)
+                if (layer, "width") in values:
+                    x = x * within(x, values[layer, "width"])
             case "dropout":
                 if training and layer in uniforms:
                     x = drop(x, uniforms[layer], values[layer, "rate"])
@@ -73,7 +76,8 @@ def forward(
                 epsilon = values[layer, "epsilon"]
                 x = affine_normalize(x, mean, variance, weight("gamma"), weight("beta"), epsilon)
             case "layer":
-                x = layer_normalize(x, weight("gamma"), weight("beta"), values[layer, "epsilon"])
+                width, epsilon = values.get((layer, "width")), values[layer, "epsilon"]
+                x = layer_normalize(x, weight("gamma"), weight("beta"), epsilon, width)
             case "group":
                 x = group_normalize(
                     x, weight("gamma"), weight("beta"), values[layer, "epsilon"], spec.groups

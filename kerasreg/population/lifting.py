@@ -6,6 +6,7 @@ for the general path, which says what it cannot train and why; here a refusal on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import numpy as np
 from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.lifting_layers import Chain, require
 from kerasreg.population.lifting_training import read_loss, read_optimizer
+from kerasreg.population.widths import padded_arrays, widened, width_values
 
 if TYPE_CHECKING:
     import keras
@@ -65,6 +67,17 @@ def lift(model: keras.Model) -> Lifted:
         for p in blueprint.parameters()
     ]
     return Lifted(blueprint, values, weights, chain.dtype)
+
+
+def widen(lifted: Lifted, widths: Sequence[int]) -> Lifted:
+    """A stack in the arrays of one with these hidden widths.
+
+    Raises:
+        UserError: It is wider, or cannot be held so.
+    """
+    narrow, wide = lifted.blueprint, widened(lifted.blueprint, widths)
+    weights = padded_arrays(lifted.weights, [p.shape for p in wide.parameters()])
+    return Lifted(wide, {**lifted.values, **width_values(narrow)}, weights, lifted.dtype)
 
 
 def layers_in_order(model: keras.Model) -> list[keras.layers.Layer]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from kerasreg.population.widths import within
+
 
 def batch_statistics(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean and biased variance over rows, each (members, 1, units)."""
@@ -36,12 +38,25 @@ def affine_normalize(
 
 
 def layer_normalize(
-    x: tf.Tensor, gamma: tf.Tensor | None, beta: tf.Tensor | None, epsilon: tf.Tensor
+    x: tf.Tensor,
+    gamma: tf.Tensor | None,
+    beta: tf.Tensor | None,
+    epsilon: tf.Tensor,
+    width: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """Normalise each row over its units."""
-    mean = tf.reduce_mean(x, axis=-1, keepdims=True)
-    variance = tf.reduce_mean(tf.math.squared_difference(x, mean), -1, True)
-    return _scale_and_shift((x - mean) * inverse_root(variance + epsilon), gamma, beta)
+    """Normalise each row over its units; over the first `width` (members, 1, 1) where it is given.
+
+    Units beyond the width are 0 and stay so.
+    """
+    if width is None:
+        mean = tf.reduce_mean(x, axis=-1, keepdims=True)
+        variance = tf.reduce_mean(tf.math.squared_difference(x, mean), -1, True)
+        return _scale_and_shift((x - mean) * inverse_root(variance + epsilon), gamma, beta)
+    mask = within(x, width)
+    mean = tf.reduce_sum(x, axis=-1, keepdims=True) / width
+    variance = tf.reduce_sum(mask * tf.math.squared_difference(x, mean), -1, True) / width
+    normal = mask * (x - mean) * inverse_root(variance + epsilon)
+    return _scale_and_shift(normal, gamma, beta)
 
 
 def group_normalize(

@@ -81,6 +81,7 @@ class Population:
         groups: Sequence[int] | None = None,
         dtype: str | None = None,
         general: bool = False,
+        widths: Sequence[int] | None = None,
     ) -> Population:
         """Train existing compiled models of one structure, from their weights, with their values.
 
@@ -93,12 +94,15 @@ class Population:
             seeds, folds, groups: As the class does.
             dtype: Of a stack's arrays; by default the models'.
             general: Whether to take the general path even for stacks.
+            widths: Of stacks, units that every hidden Dense has in the population's arrays:
+                narrower models are padded with zeros and train as they would alone. Members' models
+                and files keep their own widths; None for models of equal widths.
 
         Raises:
             UserError: A layer, optimiser or loss that no path can hold, by name; or models of
                 different structure.
         """
-        path, members = path_of_models(list(models), seeds, folds, groups, dtype, general)
+        path, members = path_of_models(list(models), seeds, folds, groups, dtype, general, widths)
         population = cls.__new__(cls)
         population.members, population.path = members, path
         return population

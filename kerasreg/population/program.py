@@ -131,10 +131,13 @@ class Program:
         return tf.gather(x, stream) if self.key.streams else x
 
     def uniforms(self, seeds: tf.Tensor, step: tf.Tensor, rows: tf.Tensor) -> dict:
-        """By dropout layer, the draws of every stream: (S, rows, units)."""
+        """By dropout layer, the draws of every stream: (S, rows, units).
+
+        They are made as (units, rows), so that a narrower layer's are their beginning.
+        """
         draws = {}
         for layer in self.dropouts:
-            shape = [rows, self._widths[layer]]
+            shape = [self._widths[layer], rows]
 
             def draw(seed: tf.Tensor, shape: list = shape) -> tf.Tensor:
                 pair = tf.stack([seed, step])
@@ -145,11 +148,11 @@ class Program:
                 draws[layer] = tf.map_fn(
                     draw,
                     column,
-                    fn_output_signature=tf.TensorSpec([None, shape[1]], tf.float32),
+                    fn_output_signature=tf.TensorSpec([shape[0], None], tf.float32),
                 )
             else:
                 draws[layer] = draw(column[0])[None]
-            draws[layer] = tf.cast(draws[layer], self.dtype)
+            draws[layer] = tf.cast(tf.transpose(draws[layer], [0, 2, 1]), self.dtype)
         return draws
 
     def gradients(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path as File
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from kerasreg.population.rows import Rows, gather_rows
 from kerasreg.population.sizes import largest_cohort, state_bytes, training_bytes
 from kerasreg.population.stack_chunk import StackChunk
 from kerasreg.population.values import active_names, stack_values
+from kerasreg.population.widths import padded_arrays
 from kerasreg.stacks import build_stack
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class StackPath:
     ):
         self.structure, self.dtype = blueprint, dtype
         self._input_shape, self._task = input_shape, task
-        self._shell: keras.Model | None = None
+        self._shells: dict[tuple, keras.Model] = {}
         self._initial = InitialWeights(blueprint, dtype)
         # Decided for all members at once: a chunk's program must not depend on who is in it.
         self._active = active_names([member.values for member in members], blueprint)
@@ -96,7 +98,9 @@ class StackPath:
     def write(self, weights: Sequence[np.ndarray], model: keras.Model) -> None:
         """See `Path.write`."""
         for variable, array in zip(self._variables(model), weights, strict=True):
-            variable.assign(array.reshape(variable.shape))
+            # A narrow member's arrays end with zeros.
+            rows, columns = _shape(variable)
+            variable.assign(array[:rows, :columns].reshape(variable.shape))
 
     def save(self, member: Member, weights: Sequence[np.ndarray], file: str | File) -> None:
         """See `Path.save`.
@@ -114,17 +118,18 @@ class StackPath:
         model = self._model_of_all(member)
         model.load_weights(file)
         shapes = [parameter.shape for parameter in self.structure.parameters()]
-        variables = zip(self._variables(model), shapes, strict=True)
-        return [variable.numpy().reshape(shape) for variable, shape in variables]
+        arrays = [variable.numpy().reshape(_shape(variable)) for variable in self._variables(model)]
+        return padded_arrays(arrays, shapes)
 
     def _model_of_all(self, member: Member) -> keras.Model:
-        """One model for all members' weights, made of the first: building costs time."""
-        if self._shell is None:
-            self._shell = self.build(member)
-            optimizer = self._shell.optimizer
+        """One model for the weights of all members of its widths: building costs time."""
+        widths = tuple(v.shape for v in member.source.weights) if member.source else ()
+        if widths not in self._shells:
+            self._shells[widths] = shell = self.build(member)
+            optimizer = shell.optimizer
             # A fresh optimiser: a built one's slots would be in the file, and warned of on loading.
-            self._shell.compile(type(optimizer).from_config(optimizer.get_config()))
-        return self._shell
+            shell.compile(type(optimizer).from_config(optimizer.get_config()))
+        return self._shells[widths]
 
     def _variables(self, model: keras.Model) -> list[keras.Variable]:
         """By position, not by name: models of one structure may name their layers as they like."""
@@ -155,3 +160,9 @@ class StackPath:
         key = ProgramKey(self.structure, self._active, False, False, False, self.dtype)
         stacked = stack_values([m.values for m in members], self._active, self.dtype)
         return program(key), [tf.constant(array) for array in stacked]
+
+
+def _shape(variable: keras.Variable) -> tuple[int, int]:
+    """Of the member's array: (in, out) of a kernel, (1, units) of everything else."""
+    shape = tuple(variable.shape)
+    return shape if len(shape) == 2 else (1, math.prod(shape))

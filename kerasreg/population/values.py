@@ -11,6 +11,7 @@ import numpy as np
 
 from kerasreg.population.blueprint import NORMALIZATION_KINDS, Blueprint
 from kerasreg.population.optimizers import VALUES
+from kerasreg.population.widths import masked_layers
 from kerasreg.stacks import StackConfig
 
 Name = tuple[int, str]
@@ -22,7 +23,7 @@ EPSILON = 1e-7
 #: Values that a program leaves out when they are 0 for every member.
 OPTIONAL = (
     *("l1", "l2", "rate", "weight_decay", "label_smoothing"),
-    *("cosine", "global_clipnorm"),
+    *("cosine", "global_clipnorm", "width"),
 )
 
 
@@ -66,6 +67,7 @@ def value_names(blueprint: Blueprint) -> list[tuple[int, str]]:
             names += [(layer, "epsilon"), (layer, "momentum"), (layer, "1 - momentum")]
         elif spec.kind in ("layer", "group"):
             names.append((layer, "epsilon"))
+    names += [(layer, "width") for layer in masked_layers(blueprint)]
     rule = ("learning_rate", "cosine", "global_clipnorm", "weight_decay", "label_smoothing")
     return names + [(-1, name) for name in (*rule, *VALUES[blueprint.optimizer])]
 
@@ -75,7 +77,7 @@ def active_names(members: Sequence[Values], blueprint: Blueprint) -> tuple[Name,
     return tuple(
         (layer, name)
         for layer, name in value_names(blueprint)
-        if name not in OPTIONAL or any(values[layer, name] for values in members)
+        if name not in OPTIONAL or any(values.get((layer, name)) for values in members)
     )
 
 

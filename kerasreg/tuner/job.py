@@ -16,12 +16,14 @@ from kerasreg.objectives import Direction
 from kerasreg.population.blueprint import blueprint_of_config
 from kerasreg.population.general import lift_model
 from kerasreg.population.lifting import lift
+from kerasreg.population.widths import widened
 from kerasreg.stacks import StackConfig
 from kerasreg.tuner.curve_names import curve_names, stack_curve_names
 from kerasreg.tuner.fit_arguments import FitArguments, FitRows
 from kerasreg.tuner.objectives import check_objective, population_objective
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether
 from kerasreg.tuner.target_rows import check_targets
+from kerasreg.tuner.tuned_widths import padded_widths
 
 Geometry = tuple[tuple[int, ...], int, str]
 
@@ -49,7 +51,7 @@ class Job:
     Attributes:
         kind: `"config"` for `StackConfig`s, `"stack"` for Keras models that are stacks, or
             `"general"` for other models.
-        structure: Of the models.
+        structure: Of the models; of stacks, with the widths that they are padded to.
         dtype: Of their weights.
         curves: Their names.
         arguments: Of `fit`.
@@ -89,6 +91,8 @@ def job_of(
     (kind, structure, dtype, curves), size = found[0]
     if largest and size > largest:
         raise errors.FailedTrialError(f"Oversized model: {size} parameters. Skip model.")
+    if kind == "stack":
+        structure = widened(structure, padded_widths(structure, trial.hyperparameters))
     return Job(kind, structure, dtype, curves, arguments, epochs, first)
 
 

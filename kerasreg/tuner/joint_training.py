@@ -15,6 +15,7 @@ from keras_tuner.engine.trial import Trial
 from kerasreg.population import MemberResult, Population
 from kerasreg.population.general import copy_of
 from kerasreg.population.plan import TrainingPlan
+from kerasreg.population.widths import hidden_widths
 from kerasreg.seeds import derive
 from kerasreg.stacks import StackConfig
 from kerasreg.tuner.boards import WeightHistograms
@@ -62,7 +63,9 @@ def train_together(
     if job.kind == "config":
         population = Population(built, *geometry, seeds=seeds)
     else:
-        population = Population.from_models(built, seeds=seeds, general=job.kind == "general")
+        widths = hidden_widths(job.structure) if job.kind == "stack" else None
+        general = job.kind == "general"
+        population = Population.from_models(built, seeds=seeds, general=general, widths=widths)
     for index, (of, _) in enumerate(members):
         earlier = prepared[of].trial.hyperparameters.values.get("tuner/trial_id")
         if earlier:

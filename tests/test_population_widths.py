@@ -1,0 +1,103 @@
+"""Widths are values: a narrow member of a wide population is the narrow network alone."""
+
+import keras
+import numpy as np
+import pytest
+from solo_training import GivenMask, keras_dtype, model_weights, train_solo
+
+from kerasreg.errors import UserError
+from kerasreg.population import Population
+
+L = keras.layers
+ROWS, FEATURES, CLASSES = 22, 5, 3
+WIDTHS, WIDE = [(3, 2), (4, 7), (8, 5)], (8, 7)
+EXACT = {"beta_1": 0.875, "beta_2": 1 - 2.0**-7, "epsilon": 2.0**-20}
+
+
+def zero_at_zero(units, noise):
+    """What is padded stays 0 by itself."""
+    penalty = keras.regularizers.L1L2(2.0**-9, 2.0**-6)
+    return [
+        L.Dense(units[0], activation="relu", kernel_regularizer=penalty),
+        L.BatchNormalization(momentum=0.75),
+        noise(0.25, 1),
+        L.Dense(units[1], activation="tanh", kernel_regularizer=penalty),
+        noise(0.5, 2),
+    ]
+
+
+def masked(units, noise):
+    """What is padded is masked: f(0) is not 0, or statistics are taken over units."""
+    return [
+        L.Dense(units[0], activation="softplus"),
+        L.LayerNormalization(),
+        noise(0.25, 1),
+        L.Dense(units[1], activation="sigmoid"),
+        L.LayerNormalization(scale=False, center=False),
+        L.Activation("exponential"),
+    ]
+
+
+def network(layers, units, noise, k):
+    keras.utils.set_random_seed(k)
+    model = keras.Sequential(
+        [keras.Input((FEATURES,)), *layers(units, noise), L.Dense(CLASSES, activation="softmax")]
+    )
+    rate = 2.0 ** -(5 + k)
+    optimizer = keras.optimizers.Adam(rate, **EXACT)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def problem():
+    draw = np.random.default_rng(0)
+    return draw.normal(size=(ROWS, FEATURES)), draw.integers(0, CLASSES, ROWS)
+
+
+def keras_noise(rate, index):
+    return L.Dropout(rate)
+
+
+@pytest.mark.parametrize("layers", [zero_at_zero, masked])
+def test_a_narrow_member_equals_the_narrow_network_alone(layers, tmp_path):
+    """15 steps of Adam in float64, of three networks of which none is as wide as the arrays."""
+    with keras_dtype("float64"):
+        x, y = problem()
+        models = [network(layers, units, keras_noise, k) for k, units in enumerate(WIDTHS)]
+        initial = [model.get_weights() for model in models]
+        population = Population.from_models(models, seeds=[4, 5, 5], widths=WIDE)
+        population.fit(x, y, validation_data=(x, y), epochs=5, batch_size=8)
+        for k, units in enumerate(WIDTHS):
+            seed = (4, 5, 5)[k]
+
+            def mask(rate, index, seed=seed):
+                return GivenMask(seed, index, rate, f"mask_{index}")
+
+            alone = network(layers, units, mask, k)
+            alone.set_weights(initial[k])
+            train_solo(alone, x, y, seed, 5, 8)
+            member = population.member(k)
+            for ours, theirs in zip(model_weights(member), model_weights(alone), strict=True):
+                np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-12)
+            outputs = member.predict(x, verbose=0)
+            np.testing.assert_allclose(outputs, alone.predict(x, verbose=0), rtol=1e-10)
+            # What is beyond its width is 0 to the last bit.
+            for wide, narrow in zip(population.get_weights(k), model_weights(member), strict=True):
+                assert np.count_nonzero(wide) == np.count_nonzero(narrow)
+            population.save_weights(k, tmp_path / f"{k}.weights.h5")
+            models[k].load_weights(tmp_path / f"{k}.weights.h5")
+            np.testing.assert_array_equal(models[k].predict(x, verbose=0), outputs)
+        before = population.predict(x)
+        population.load_weights(0, tmp_path / "0.weights.h5")
+        np.testing.assert_array_equal(population.predict(x)[0], before[0])
+
+
+def test_widths_too_small_or_groups_of_units_are_refused():
+    with pytest.raises(UserError, match=r"at least \(3, 2\) .* got \(8, 1\)"):
+        Population.from_models([network(masked, (3, 2), keras_noise, 0)], widths=(8, 1))
+    layers = [keras.Input((FEATURES,)), L.Dense(4), L.GroupNormalization(2), L.Dense(CLASSES)]
+    model = keras.Sequential(layers)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    with pytest.raises(UserError, match="no group normalization"):
+        Population.from_models([model], widths=(8,))
