@@ -14,7 +14,8 @@ same test rows, which are scored once.
 Peers get the cells as kerasreg reads them (texts of numbers as numbers, dates as parts), one column
 a category; missing numbers are the median, with a column that says so, but for the two boostings.
 kerasreg is asked twice on classification: by default for log loss, and with
-`--objective val_balanced_accuracy` for balanced accuracy; `--objective O` asks once, with O.
+`--objective val_balanced_accuracy` for balanced accuracy (its seconds are those of the first time);
+`--objective O` asks once, with O.
 
 Times are of whole commands in fresh processes: reading, training, predicting. A result that is in
 the folder of `--out` is not measured again; `--again` measures kerasreg anew and keeps the peers.
