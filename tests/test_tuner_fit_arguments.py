@@ -61,8 +61,13 @@ def test_weights_and_splits_are_those_of_fit(tuner):
     assert seen["class"] == seen["sample"] != seen["plain"]
     # As in Keras, the pipeline's batches and not the argument.
     read = read_rows(bind_fit((data,), FIT | {"batch_size": 32}))
-    assert read.batch_size == 16
+    assert (read.batch_size, read.shuffle) == (16, True)
     assert sorted(read.train.y) == sorted(TRAIN[1])
+    lists = [part.tolist() for part in TRAIN]
+    read = read_rows(bind_fit(lists, {"shuffle": False}))
+    assert not read.shuffle
+    for got, wanted in zip((read.train.x, read.train.y), TRAIN, strict=True):
+        np.testing.assert_array_equal(got, wanted)
 
 
 def test_tensorboard_has_keras_layout_and_monitors_a_folder_each(tuner, tmp_path):
@@ -100,8 +105,9 @@ PIPELINE = tf.data.Dataset.from_tensor_slices((X, Y)).batch(8)
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ({"x": X.tolist(), "y": Y}, "x of type list"),
-        ({"x": X, "y": Y.tolist()}, "y of type list"),
+        ({"x": [[1.0, 2.0], [3.0]], "y": [0, 1]}, "x of type list"),
+        ({"x": X, "y": list("abc")}, "y of type list"),
+        ({"x": X, "y": Y, "steps_per_epoch": 2.5}, "steps_per_epoch=2.5"),
         ({"x": {"a": X[:5], "b": X}, "y": Y}, "shapes"),
         ({"x": X, "y": Y[:5]}, "shapes"),
         ({"x": X, "y": Y.astype(str)}, "values"),
@@ -125,9 +131,9 @@ PIPELINE = tf.data.Dataset.from_tensor_slices((X, Y)).batch(8)
         ({"x": X, "y": Y, "sample_weight": np.ones(5)}, "shapes"),
         ({"x": X, "y": Y, "sample_weight": 1.0 - Y}, "negative or not finite"),
         ({"x": X, "y": Y, "class_weight": {0: np.nan}}, "negative or not finite"),
-        ({"x": PIPELINE, "sample_weight": np.ones(120)}, "sample_weight beside a tf.data"),
-        ({"x": PIPELINE, "y": Y}, "y beside a tf.data"),
-        ({"x": PIPELINE, "validation_data": None, "validation_split": 0.5}, "without validation"),
+        ({"x": PIPELINE, "sample_weight": np.ones(120)}, "sample_weight beside a pipeline"),
+        ({"x": PIPELINE, "y": Y}, "y beside a pipeline"),
+        ({"x": PIPELINE, "validation_data": None, "validation_split": 0.5}, "validation_split beside"),
     ],
 )
 def test_rows_that_only_fit_can_take(given, reason):
@@ -181,9 +187,6 @@ def test_a_pipeline_too_large_for_memory_is_left_to_fit(monkeypatch):
     [
         ({"callbacks": [keras.callbacks.SwapEMAWeights()]}, "SwapEMAWeights"),
         ({"callbacks": [keras.callbacks.TensorBoard(update_freq=1)]}, "update_freq"),
-        ({"shuffle": False}, "shuffle=False"),
-        ({"steps_per_epoch": 3}, "steps_per_epoch"),
-        ({"validation_freq": 2}, "validation_freq"),
     ],
 )
 def test_what_else_needs_fit_itself(given, reason):

@@ -28,6 +28,8 @@ class TrainingPlan:
             on (successive halving, Jamieson and Talwalkar 2016, arXiv:1502.07943).
         keep: `"last"` or `"best"` weights, or `"none"`.
         horizon: Epochs over which a cosine schedule falls to 0; None for `epochs`.
+        shuffle: Whether each epoch visits the rows in an order of its own.
+        steps_per_epoch: Batches of an epoch; None for all.
         every: Epochs between two measurements; the last epoch is always measured. Patience counts
             epochs, and sees measured ones.
 
@@ -44,14 +46,17 @@ class TrainingPlan:
     keep: str = "last"
     every: int = 1
     horizon: int | None = None
+    shuffle: bool = True
+    steps_per_epoch: int | None = None
     direction: Direction | None = None
     monitor_direction: Direction | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "horizon", self.horizon or self.epochs)
-        for name in ("epochs", "batch_size", "patience", "every", "horizon"):
+        whole = ("epochs", "batch_size", "patience", "every", "horizon", "steps_per_epoch")
+        for name in whole:
             value = getattr(self, name)
-            if name == "patience" and value is None:
+            if name in ("patience", "steps_per_epoch") and value is None:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise UserError(f"{name}: expected a whole number of at least 1, got {value!r}.")

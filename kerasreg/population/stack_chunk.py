@@ -12,7 +12,7 @@ import tensorflow as tf
 from kerasreg.objectives import of_predictions
 from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.members import InitialWeights, Member, initial_slots
-from kerasreg.population.orders import epoch_orders
+from kerasreg.population.orders import batches_of_epoch, epoch_orders
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.program import Program, ProgramKey, program
 from kerasreg.population.rows import Rows
@@ -57,9 +57,9 @@ class StackChunk:
     ):
         self.blueprint = blueprint
         self.rows = rows
-        self.batch_size = plan.batch_size
-        steps = -(-len(rows.train[members[0].fold]) // plan.batch_size)
-        self._planned = tf.constant(steps * plan.horizon, tf.int32)
+        self._plan = plan
+        _, batches = batches_of_epoch(len(rows.train[members[0].fold]), 0, plan)
+        self._planned = tf.constant(len(batches) * plan.horizon, tf.int32)
         self._scores = of_predictions(plan.objective, plan.monitor)
         self.dtype = dtype
         self.members = list(members)
@@ -125,7 +125,7 @@ class StackChunk:
     def train_epoch(self) -> None:
         """See `Chunk.train_epoch`; in calls of less than a second."""
         orders = epoch_orders(
-            self._streams, self.rows.train, self.epoch, self.batch_size, self._steps_a_call
+            self._streams, self.rows.train, self.epoch, self._plan, self._steps_a_call
         )
         for order in orders:
             self._run(order)

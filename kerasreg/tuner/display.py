@@ -10,7 +10,7 @@ from datetime import datetime
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
-from kerasreg.tuner.fit_arguments import FitArguments
+from kerasreg.tuner.job import Job
 
 
 @contextmanager
@@ -41,18 +41,18 @@ def show_start(oracle: keras_tuner.Oracle, trial: Trial) -> None:
     print()
 
 
-def announce(sizes: Sequence[int], arguments: FitArguments, executions: int) -> None:
+def announce(sizes: Sequence[int], job: Job, executions: int) -> None:
     """Print how many structures the trials of a round have, and what gain to expect.
 
     Args:
         sizes: Trials of each structure.
-        arguments: Of `fit`.
+        job: The first structure's.
         executions: Of each trial.
     """
     trials, structures = sum(sizes), len(sizes)
-    steps = arguments.epochs * math.ceil(len(arguments.rows.train) / arguments.rows.batch_size)
+    steps = job.epochs * math.ceil(len(job.arguments.rows.train) / job.arguments.rows.batch_size)
     # Seconds measured on two cores; the ratio is what matters.
-    alone = trials * executions * (1.5 + 0.06 * arguments.epochs + 0.001 * steps)
+    alone = trials * executions * (1.5 + 0.06 * job.epochs + 0.001 * steps)
     together = structures * 2.0 + trials * executions * (0.05 + 0.00004 * steps)
     word = "structure" if structures == 1 else "structures"
     populations = "one population" if structures == 1 else f"{structures} populations"

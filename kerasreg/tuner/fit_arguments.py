@@ -21,16 +21,24 @@ from kerasreg.monitors import (
 from kerasreg.population.rows import check_class_weight, class_weights
 from kerasreg.tuner.boards import check_board
 from kerasreg.tuner.listeners import only_listens
-from kerasreg.tuner.rows_in_memory import CannotTrainTogether, Columns, read_arrays, read_pipeline
+from kerasreg.tuner.rows_in_memory import (
+    CannotTrainTogether,
+    Columns,
+    is_pipeline,
+    read_arrays,
+    read_pipeline,
+)
 from kerasreg.tuner.steering import STEERING, check_steering
 
 _MONITORS = (ActivationMonitor, GradientMonitor, PenaltyMonitor, TrainEvaluation)
-# Arguments of `fit` that are read here or change nothing, and values of others that change nothing.
+# Arguments of `fit` that are read here or change nothing.
 _HONOURED = (
     *("x", "y", "sample_weight", "class_weight", "validation_data", "validation_split"),
-    *("epochs", "batch_size", "validation_batch_size", "callbacks", "verbose"),
+    *("epochs", "initial_epoch", "batch_size", "shuffle", "steps_per_epoch", "callbacks"),
+    *("validation_batch_size", "validation_steps", "verbose"),
+    # A population is measured after every epoch.
+    "validation_freq",
 )
-_NEUTRAL = {"shuffle": True, "initial_epoch": 0, "validation_freq": 1}
 
 
 @dataclass(frozen=True)
@@ -40,11 +48,15 @@ class FitRows:
     Attributes:
         train, validation: `(x, y, weights)`; weights may be None, and so may validation.
         batch_size: Rows in a batch, at most those of training.
+        shuffle: Whether every epoch has an order of its own.
+        steps_per_epoch: Batches of an epoch; None for all.
     """
 
     train: Columns
     validation: Columns | None
     batch_size: int
+    shuffle: bool = True
+    steps_per_epoch: int | None = None
 
     def check_plain(self) -> None:
         """Raise `CannotTrainTogether` unless these are what a stack can train on."""
@@ -81,11 +93,14 @@ class FitArguments:
     """Everything that `fit` was to be called with, read and as it was given, by name.
 
     Trials of one population share it; two that were read are never equal.
+
+    Attributes:
+        rows, callbacks: What was read.
+        given: By name.
     """
 
     rows: FitRows
     callbacks: FitCallbacks
-    epochs: int
     given: Mapping[str, Any]
 
 
@@ -128,24 +143,27 @@ def read_rows(given: Mapping[str, Any]) -> FitRows:
     Raises:
         CannotTrainTogether: They are of a kind that only `fit` can take; the message names it.
     """
-    import tensorflow as tf
-
-    batch_size = given.get("batch_size")
-    if isinstance(given.get("x"), tf.data.Dataset):
-        for name in ("y", "sample_weight"):
+    batch_size = given.get("batch_size") or 32
+    measured_size = given.get("validation_batch_size") or batch_size
+    shuffle = given.get("shuffle", True)
+    steps, measured_steps = (
+        _steps(given, name) for name in ("steps_per_epoch", "validation_steps")
+    )
+    share = given.get("validation_split") or 0.0
+    if is_pipeline(given.get("x")):
+        for name in ("y", "sample_weight", "validation_split"):
             if given.get(name) is not None:
-                raise CannotTrainTogether(f"{name} beside a tf.data pipeline")
-        if given.get("validation_data") is None:
-            raise CannotTrainTogether("a tf.data pipeline without validation_data")
+                raise CannotTrainTogether(f"{name} beside a pipeline")
         # Keras goes by the pipeline's batches whatever batch_size says.
-        train, batch_size = read_pipeline("x", given["x"])
+        train, batch_size, in_order = read_pipeline("x", given["x"])
+        # Keras shuffles the batches of a PyDataset, those of a tf.data pipeline never.
+        shuffle = not in_order or (shuffle and isinstance(given["x"], keras.utils.PyDataset))
     else:
         weights = given.get("sample_weight")
         train = read_arrays("x", given.get("x"), given.get("y"), weights)
     validation = given.get("validation_data")
-    share = given.get("validation_split") or 0.0
-    if isinstance(validation, tf.data.Dataset):
-        validation, _ = read_pipeline("validation_data", validation)
+    if is_pipeline(validation):
+        validation, measured_size, _ = read_pipeline("validation_data", validation)
     elif isinstance(validation, tuple | list) and 2 <= len(validation) <= 3:
         validation = read_arrays("validation_data", *validation)
     elif validation is not None:
@@ -154,6 +172,8 @@ def read_rows(given: Mapping[str, Any]) -> FitRows:
         # As Keras does: the last rows, before any shuffling.
         cut = math.floor(len(train) * (1 - share))
         train, validation = train.rows(slice(cut)), train.rows(slice(cut, None))
+    if validation is not None and measured_steps:
+        validation = validation.rows(slice(measured_steps * measured_size))
     parts = [part for part in (train, validation) if part is not None]
     if not all(map(len, parts)):
         raise CannotTrainTogether("training or validation data without rows")
@@ -163,7 +183,14 @@ def read_rows(given: Mapping[str, Any]) -> FitRows:
             np.isfinite(part.weights).all() and (part.weights >= 0).all()
         ):
             raise CannotTrainTogether("weights of rows that are negative or not finite")
-    return FitRows(train, validation, min(int(batch_size or 32), len(train)))
+    return FitRows(train, validation, min(int(batch_size), len(train)), bool(shuffle), steps)
+
+
+def _steps(given: Mapping[str, Any], name: str) -> int | None:
+    value = given.get(name)
+    if not isinstance(value, int | np.integer | None):
+        raise CannotTrainTogether(f"{name}={value!r}")
+    return int(value) if value else None
 
 
 def _class_weighted(rows: Columns, factors: Mapping[int, float] | None) -> Columns:
@@ -182,7 +209,7 @@ def read_callbacks(given: Mapping[str, Any]) -> FitCallbacks:
         CannotTrainTogether: A callback or an argument does; the message names it.
     """
     for name, value in given.items():
-        if name not in _HONOURED and value is not None and value != _NEUTRAL.get(name):
+        if name not in _HONOURED and value is not None:
             raise CannotTrainTogether(f"the argument {name}={value!r}")
     callbacks = given.get("callbacks") or []
     callbacks = callbacks if isinstance(callbacks, Sequence) else [callbacks]

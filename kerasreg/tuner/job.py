@@ -19,7 +19,7 @@ from kerasreg.population.lifting import lift
 from kerasreg.population.widths import widened
 from kerasreg.stacks import StackConfig
 from kerasreg.tuner.curve_names import curve_names, stack_curve_names
-from kerasreg.tuner.fit_arguments import FitArguments, FitRows
+from kerasreg.tuner.fit_arguments import FitArguments, FitRows, epochs_of
 from kerasreg.tuner.objectives import check_objective, population_objective
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether
 from kerasreg.tuner.target_rows import check_targets
@@ -56,7 +56,7 @@ class Job:
         curves: Their names.
         arguments: Of `fit`.
         epochs: To train.
-        initial_epoch: Trained already, in the trial that this one goes on from.
+        initial_epoch: Number of the first one.
     """
 
     kind: str
@@ -83,8 +83,11 @@ def job_of(
         UserError: `fit` would not log the objective.
         FailedTrialError: It has more than `largest` trainable parameters.
     """
-    first = trial.hyperparameters.values.get("tuner/initial_epoch") or 0
-    epochs = (trial.hyperparameters.values.get("tuner/epochs") or arguments.epochs) - first
+    given = {**arguments.given, **epochs_of(trial)}
+    first = given.get("initial_epoch") or 0
+    epochs = given.get("epochs", 1) - first
+    if epochs < 1:
+        raise CannotTrainTogether(f"initial_epoch={first}, which leaves no epoch")
     found = [_read(built, objective, arguments, geometry) for built in executions]
     if any(other[0] != found[0][0] for other in found):
         raise CannotTrainTogether("a hypermodel that builds different models from equal values")

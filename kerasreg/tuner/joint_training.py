@@ -88,6 +88,8 @@ def train_together(
         batch_size=rows.batch_size,
         objective=curves.objective,
         keep="best",
+        shuffle=rows.shuffle,
+        steps_per_epoch=rows.steps_per_epoch,
         direction=curves.direction,
     )
     population.train(

@@ -197,7 +197,7 @@ class PopulationTuner(RoundTuner):
             rows.check_plain()
             targets = [rows.train.y, rows.validation.y]
             self._geometry = stack_geometry(rows.train.x, targets, self.outputs, self.task)
-        return FitArguments(rows, read_callbacks(given), given.get("epochs", 1), given)
+        return FitArguments(rows, read_callbacks(given), given)
 
     def _needs_plain_way(self) -> str | None:
         """What the user replaced that a population does not call, if anything."""

@@ -118,7 +118,7 @@ class RoundTuner(PlainTuner):
     def _train_round(self, drawn: Round, call: SearchCall) -> None:
         if drawn.jobs and self.oracle.verbose:
             sizes = [len(prepared) for prepared in drawn.jobs.values()]
-            announce(sizes, next(iter(drawn.jobs)).arguments, self.executions_per_trial)
+            announce(sizes, next(iter(drawn.jobs)), self.executions_per_trial)
         for job, prepared in drawn.jobs.items():
             try:
                 self._train(job, prepared)

@@ -1,4 +1,4 @@
-"""Rows of data in memory, from arrays or from a `tf.data` pipeline."""
+"""Rows of data in memory, from arrays or from a pipeline of batches."""
 
 from __future__ import annotations
 
@@ -79,11 +79,32 @@ def _arrays(name: str, given: Any) -> Any:
             raise CannotTrainTogether(f"{name} of {array.dtype} values")
         return array
 
+    if _is_numbers(given):
+        try:
+            return one(np.array(given))
+        except ValueError:  # rows of different lengths
+            raise CannotTrainTogether(f"{name} of type list") from None
     return keras.tree.map_structure(one, given)
 
 
-def read_pipeline(name: str, dataset: tf.data.Dataset) -> tuple[Columns, int]:
-    """Rows of a batched pipeline, and its batch size.
+def _is_numbers(given: Any) -> bool:
+    """Whether it is a list of Python's numbers, or of such lists."""
+    while isinstance(given, list | tuple) and given:
+        given = given[0]
+    return isinstance(given, int | float)
+
+
+def is_pipeline(value: Any) -> bool:
+    """Whether `fit` would read batches from it: a `tf.data.Dataset` or a `PyDataset`."""
+    import tensorflow as tf
+
+    return isinstance(value, tf.data.Dataset | keras.utils.PyDataset)
+
+
+def read_pipeline(
+    name: str, pipeline: tf.data.Dataset | keras.utils.PyDataset
+) -> tuple[Columns, int, bool]:
+    """Rows of a batched pipeline, its batch size, and whether it gives them in one order.
 
     The pipeline is read twice: one that draws its rows anew each time, as augmentation does, has
     to be drawn anew each epoch.
@@ -91,32 +112,44 @@ def read_pipeline(name: str, dataset: tf.data.Dataset) -> tuple[Columns, int]:
     Raises:
         CannotTrainTogether: It is endless, too large, not batched, random, or not of (x, y).
     """
-    if int(dataset.cardinality()) == -1:
-        raise CannotTrainTogether(f"{name}: an endless tf.data pipeline")
-    batches = _batches(name, dataset)
+    if isinstance(pipeline, keras.utils.PyDataset):
+        for hook in ("on_epoch_begin", "on_epoch_end"):
+            if getattr(type(pipeline), hook) is not getattr(keras.utils.PyDataset, hook):
+                raise CannotTrainTogether(f"{name}: a PyDataset with {hook}()")
+        endless = pipeline.num_batches is None
+    else:
+        endless = int(pipeline.cardinality()) == -1
+    if endless:
+        raise CannotTrainTogether(f"{name}: an endless pipeline")
+    batches = _batches(name, pipeline)
     columns = [np.concatenate(column) for column in zip(*batches, strict=True)]
-    again = [np.concatenate(column) for column in zip(*_batches(name, dataset), strict=True)]
+    again = [np.concatenate(column) for column in zip(*_batches(name, pipeline), strict=True)]
     if _unordered(columns) != _unordered(again):
-        raise CannotTrainTogether(f"{name}: a tf.data pipeline that gives other rows each time")
-    return read_arrays(name, *columns), len(batches[0][0])
+        raise CannotTrainTogether(f"{name}: a pipeline that gives other rows each time")
+    in_order = all(map(np.array_equal, columns, again))
+    return read_arrays(name, *columns), len(batches[0][0]), in_order
 
 
-def _batches(name: str, dataset: tf.data.Dataset) -> list[tuple[np.ndarray, ...]]:
+def _batches(
+    name: str, pipeline: tf.data.Dataset | keras.utils.PyDataset
+) -> list[tuple[np.ndarray, ...]]:
     batches = []
     size = 0
-    for batch in dataset:
-        parts = batch if isinstance(batch, tuple) else (batch,)
-        if not 2 <= len(parts) <= 3 or not all(hasattr(part, "numpy") for part in parts):
-            raise CannotTrainTogether(f"{name}: a tf.data pipeline that is not of (x, y) tensors")
-        arrays = tuple(part.numpy() for part in parts)
+    if isinstance(pipeline, keras.utils.PyDataset):
+        pipeline = map(pipeline.__getitem__, range(pipeline.num_batches))
+    for batch in pipeline:
+        parts = tuple(batch) if isinstance(batch, list | tuple) else (batch,)
+        if not 2 <= len(parts) <= 3 or not all(hasattr(part, "__array__") for part in parts):
+            raise CannotTrainTogether(f"{name}: a pipeline that is not of (x, y) tensors")
+        arrays = tuple(map(np.asarray, parts))
         if arrays[0].ndim < 2 or any(a.shape[:1] != arrays[0].shape[:1] for a in arrays):
-            raise CannotTrainTogether(f"{name}: a tf.data pipeline that is not batched")
+            raise CannotTrainTogether(f"{name}: a pipeline that is not batched")
         size += sum(array.nbytes for array in arrays)
         if size > PIPELINE_BYTES:
-            raise CannotTrainTogether(f"{name}: a tf.data pipeline too large for memory")
+            raise CannotTrainTogether(f"{name}: a pipeline too large for memory")
         batches.append(arrays)
     if not batches:
-        raise CannotTrainTogether(f"{name}: an empty tf.data pipeline")
+        raise CannotTrainTogether(f"{name}: an empty pipeline")
     return batches
 
 

@@ -14,6 +14,7 @@ from kerasreg.population.general.rows import NestedRows
 from kerasreg.population.general.template import State
 from kerasreg.population.members import Member
 from kerasreg.population.orders import epoch_orders
+from kerasreg.population.plan import TrainingPlan
 
 #: A compiled call should not last longer, so that signals are answered.
 CALL_SECONDS = 0.4
@@ -26,15 +27,15 @@ class GeneralChunk:
         program: Of their structure.
         members: Before their first step.
         rows: All rows.
-        batch_size: Rows of a step.
+        plan: How they train.
     """
 
     def __init__(
-        self, program: Program, members: Sequence[Member], rows: NestedRows, batch_size: int
+        self, program: Program, members: Sequence[Member], rows: NestedRows, plan: TrainingPlan
     ):
         self._program = program
         self._rows = rows
-        self._batch_size = batch_size
+        self._plan = plan
         self._members = list(members)
         self._epoch = 0
         states = [initial_state(program.template, member) for member in self._members]
@@ -63,7 +64,7 @@ class GeneralChunk:
     def train_epoch(self) -> None:
         """One pass over every member's own rows, in calls of less than a second."""
         orders = epoch_orders(
-            self._streams, self._rows.train, self._epoch, self._batch_size, self._steps_a_call
+            self._streams, self._rows.train, self._epoch, self._plan, self._steps_a_call
         )
         for order in orders:
             self._run(order)

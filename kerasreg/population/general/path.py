@@ -70,7 +70,7 @@ class GeneralPath:
         self, members: Sequence[Member], rows: NestedRows, plan: TrainingPlan
     ) -> GeneralChunk:
         """See `Path.new_chunk`."""
-        return GeneralChunk(self._program(rows), members, rows, plan.batch_size)
+        return GeneralChunk(self._program(rows), members, rows, plan)
 
     def cohort_size(self, plan: TrainingPlan, rows: int, members: int) -> int:
         """See `Path.cohort_size`.

@@ -1,4 +1,4 @@
-"""Keras' callbacks steer each member of a population as they steer `fit` of its model alone."""
+"""Arguments of `fit` and Keras' callbacks do to a member what they do to its model alone."""
 
 import copy
 import csv
@@ -8,11 +8,13 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
+import tensorflow as tf
 from tuned import FIT, TRAIN, VALIDATION, make_tuner, named, statuses
 
 C = keras.callbacks
 L = keras.layers
-# One batch an epoch, given weights and nothing random: a member and `fit` compute the same.
+# Given weights and nothing random, so that a member and `fit` compute the same: one batch an epoch,
+# or rows that are not shuffled.
 EPOCHS = {**FIT, "epochs": 12, "batch_size": 80}
 RATES = [0.5, 4.0]
 
@@ -38,10 +40,10 @@ def compiled(hp, inputs, hidden):
     return model
 
 
-def searched(folder, build, callbacks, **options):
+def searched(folder, build, callbacks, rows=TRAIN, **options):
     """Two trials together."""
     one = make_tuner(folder, build, "val_loss", 2)
-    one.search(*TRAIN, **EPOCHS | options, callbacks=callbacks)
+    one.search(*rows, **EPOCHS | options, callbacks=callbacks)
     runs = {}
     for key, trial in one.oracle.trials.items():
         (run,) = one.executions(key)
@@ -51,10 +53,10 @@ def searched(folder, build, callbacks, **options):
     return one, runs
 
 
-def alone(one, key, callbacks, **options):
+def alone(one, key, callbacks, rows=TRAIN, **options):
     """The same trial by Keras."""
     model = one.hypermodel.build(one.oracle.trials[key].hyperparameters)
-    return model.fit(*TRAIN, **EPOCHS | options, callbacks=callbacks).history
+    return model.fit(*rows, **EPOCHS | options, callbacks=callbacks).history
 
 
 CASES = {
@@ -90,6 +92,38 @@ def test_a_member_is_steered_as_its_model_alone(tmp_path, case, build):
             assert len(history["loss"]) < EPOCHS["epochs"]
         else:
             assert min(history["learning_rate"]) < rate
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        return tuple(part[16 * index : 16 * index + 16] for part in TRAIN)
+
+
+TENSORS = tf.data.Dataset.from_tensor_slices(TRAIN).batch(16)
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize(
+    ("build", "rows", "options"),
+    [
+        (stack, TRAIN, {"shuffle": False, "steps_per_epoch": 2}),
+        (residual, TRAIN, {"shuffle": False, "validation_steps": 1, "steps_per_epoch": 9}),
+        (stack, (TENSORS,), {"initial_epoch": 2, "batch_size": None, "shuffle": False}),
+        (residual, (Batches(),), {"shuffle": False, "batch_size": None}),
+    ],
+)
+def test_rows_are_seen_as_by_the_model_alone(tmp_path, build, rows, options):
+    """The learning rate falls by the epoch's number."""
+    options = {"epochs": 4, "batch_size": 16} | options
+    slower = [C.LearningRateScheduler(lambda epoch, rate: rate / (20 * (epoch + 1)))]
+    one, runs = searched(tmp_path, build, slower, rows, **options)
+    for key, (_, history) in runs.items():
+        expected = alone(one, key, slower, rows, **options)
+        for name in expected.keys() - {"loss", "acc"}:
+            np.testing.assert_allclose(history[name], expected[name], rtol=1e-4, err_msg=name)
 
 
 def test_files_are_those_of_the_last_trial_as_in_keras_tuner(tmp_path):
