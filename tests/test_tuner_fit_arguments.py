@@ -133,7 +133,10 @@ PIPELINE = tf.data.Dataset.from_tensor_slices((X, Y)).batch(8)
         ({"x": X, "y": Y, "class_weight": {0: np.nan}}, "negative or not finite"),
         ({"x": PIPELINE, "sample_weight": np.ones(120)}, "sample_weight beside a pipeline"),
         ({"x": PIPELINE, "y": Y}, "y beside a pipeline"),
-        ({"x": PIPELINE, "validation_data": None, "validation_split": 0.5}, "validation_split beside"),
+        (
+            {"x": PIPELINE, "validation_data": None, "validation_split": 0.5},
+            "validation_split beside",
+        ),
     ],
 )
 def test_rows_that_only_fit_can_take(given, reason):

@@ -4,7 +4,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
-from tuned import FIT, TRAIN, VALIDATION, X, Y, heard, make_tuner, statuses
+from tuned import FIT, TRAIN, VALIDATION, X, Y, heard, make_tuner, network, statuses
 
 import kerasreg
 
@@ -80,6 +80,25 @@ def test_a_sequential_model_without_an_input_is_built_for_any_batch(tmp_path):
     one.search(*TRAIN, **FIT | {"epochs": 1})
     assert statuses(one) == 2 * ["COMPLETED"]
     assert together(one)
+
+
+@pytest.mark.parametrize("build", [network, detector])
+def test_several_objectives_are_one_sum(tmp_path, build):
+    """keras-tuner adds those that should fall and takes away those that should rise."""
+    metric = "acc" if build is network else "auc"
+    rows, new = [(x, y if build is network else (y > 0)) for x, y in (TRAIN, VALIDATION)]
+    objectives = [keras_tuner.Objective("val_loss", "min")]
+    objectives += [keras_tuner.Objective(f"val_{metric}", "max")]
+    one = make_tuner(tmp_path, build, objectives, 2)
+    one.search(*rows, **FIT | {"validation_data": new})
+    assert together(one)
+    for key, trial in one.oracle.trials.items():
+        history = one.executions(key)[0]["history"]
+        sums = np.subtract(history["val_loss"], history[f"val_{metric}"])
+        assert trial.score == pytest.approx(min(sums))
+    best = one.get_best_models()[0].evaluate(*new, verbose=0, return_dict=True)
+    score = one.oracle.get_best_trials()[0].score
+    assert best["loss"] - best[metric] == pytest.approx(score, abs=1e-5)
 
 
 class Own(keras.Model):

@@ -218,7 +218,10 @@ class Population:
             raise UserError(f"folds: expected {needed + 1} folds, got {len(folds)}.")
         with named_out_of_memory():
             rows = self.path.gather(folds)
-        plan = plan.directed(self.path.objectives(rows))
+        known = dict(self.path.objectives(rows))
+        for one in (follow or {}).values():
+            known |= one.adds
+        plan = plan.directed(known)
         runs = new_runs(self.members, rows, range(len(self)) if only is None else only)
         saved = None
         if checkpoint is not None:

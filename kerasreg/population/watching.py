@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
+from kerasreg.objectives import Direction
 
 if TYPE_CHECKING:
     import keras
@@ -15,7 +17,12 @@ class Follower(Protocol):
     """Who hears of one member's epochs, and may change its learning rate or end its training.
 
     Training that is out of memory begins again: epoch 0 may be told twice.
+
+    Attributes:
+        adds: Curves that it adds to each epoch's metrics, and which way they are better.
     """
+
+    adds: Mapping[str, Direction]
 
     def epoch_begin(self, epoch: int) -> float | None:
         """Before epoch `epoch` (from 0): another learning rate from here on, or None."""
@@ -27,7 +34,7 @@ class Follower(Protocol):
 
         Args:
             epoch: Which.
-            metrics: By curve.
+            metrics: By curve; it takes up what is added.
             weights: Copies the member's arrays, in the path's order.
         """
 

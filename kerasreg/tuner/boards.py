@@ -68,7 +68,11 @@ def write_events(
                 scalars = {f"epoch_{name}": values[epoch] for name, values in measured.items()}
                 writer.scalars(epoch, scalars)
     better = max if objective.direction == "max" else min
-    finite = [v for v in curves[objective.name] if math.isfinite(v)]
+    epochs = [
+        dict(zip(curves, values, strict=True)) for values in zip(*curves.values(), strict=True)
+    ]
+    aims = [objective.get_value(logs) for logs in epochs]
+    finite = [v for v in aims if math.isfinite(v)]
     score = better(finite) if finite and status != "diverged" else None
     with EventWriter(folder) as writer:
         writer.hparams(
@@ -79,7 +83,7 @@ def write_events(
             },
             {} if score is None else {objective.name: score},
             group=trial.trial_id,
-            step=0 if score is None else list(curves[objective.name]).index(score),
+            step=0 if score is None else aims.index(score),
             status="failure" if score is None else "success",
             seconds=seconds,
         )

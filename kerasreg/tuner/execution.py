@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import keras_tuner
 import numpy as np
 
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether
@@ -31,9 +32,11 @@ class Execution:
         first_epoch: Number of the first epoch.
         learning_rate: Before the first step.
         save: For `ModelCheckpoint`.
+        objective: Of the search.
 
     Attributes:
         history: What `fit` would have returned.
+        adds: The sum of several objectives, see `Follower`.
     """
 
     history: keras.callbacks.History
@@ -46,7 +49,11 @@ class Execution:
         first_epoch: int,
         learning_rate: float,
         save: Save,
+        objective: keras_tuner.Objective,
     ):
+        several = hasattr(objective, "name_to_direction")
+        self.adds = {objective.name: objective.direction} if several else {}
+        self._objective = objective
         self._given, self._names, self._validated = given, names, validated
         self._first, self._rate, self._save = first_epoch, learning_rate, save
 
@@ -76,6 +83,7 @@ class Execution:
         self._logs = {p + name: metrics[p + curve] for p in prefixes for name, curve in names}
         self._model.weights = weights
         self._tell("on_epoch_end", self._first + epoch, self._logs)
+        metrics |= {name: self._objective.get_value(self._logs) for name in self.adds}
         return self._model.stop_training
 
     def finish(self) -> None:

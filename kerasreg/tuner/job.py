@@ -146,15 +146,17 @@ def _read_general(
         lifted = lift_model(model)
     except UserError as error:
         raise CannotTrainTogether(str(error).rstrip(".")) from None
-    if hasattr(objective, "name_to_direction"):
-        raise CannotTrainTogether("several objectives")
     curves = Curves(None, objective.name, objective.direction)
     return "general", lifted.structure, keras.config.floatx(), curves
 
 
 def _curves(names: dict[str, str], objective: keras_tuner.Objective) -> Curves:
-    aim = population_objective(objective.name, objective.direction, names)
-    return Curves(tuple(sorted(names.items())), aim)
+    shown = tuple(sorted(names.items()))
+    if hasattr(objective, "name_to_direction"):
+        for name, way in objective.name_to_direction.items():
+            population_objective(name, way, names)
+        return Curves(shown, objective.name, objective.direction)
+    return Curves(shown, population_objective(objective.name, objective.direction, names))
 
 
 def _build(model: keras.Model, rows: FitRows) -> None:

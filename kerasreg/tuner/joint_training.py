@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import keras
+import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
@@ -45,6 +46,7 @@ def train_together(
     geometry: Geometry | None,
     seed: int,
     checkpoint: Callable[[str], str],
+    objective: keras_tuner.Objective,
     report: Callable[[Prepared, Population, list[Through]], None],
 ) -> None:
     """Train the trials of one job; every execution is a member with another seed.
@@ -54,6 +56,7 @@ def train_together(
         geometry: Input shape, outputs and task of a `StackConfig`.
         seed: Of the first execution; equal for all trials, so that they differ in settings only.
         checkpoint: File of a trial's weights, by its id.
+        objective: Of the search.
         report: Called with each trial, the population and its members when it is through.
     """
     # Each member as the indices of its trial and of its execution.
@@ -70,7 +73,7 @@ def train_together(
         earlier = prepared[of].trial.hyperparameters.values.get("tuner/trial_id")
         if earlier:
             population.load_weights(index, checkpoint(earlier))
-    executions = _executions(members, prepared, population, job)
+    executions = _executions(members, prepared, population, job, objective)
     through: dict[int, list[Through]] = {}
 
     def collect(pairs: list[tuple[int, MemberResult]]) -> None:
@@ -114,6 +117,7 @@ def _executions(
     prepared: list[Prepared],
     population: Population,
     job: Job,
+    objective: keras_tuner.Objective,
 ) -> dict[int, Execution]:
     arguments = job.arguments
     told = list(arguments.callbacks.told)
@@ -129,7 +133,7 @@ def _executions(
         rate = (built if isinstance(built, StackConfig) else built.optimizer).learning_rate
         save = partial(_save, population, index, built)
         executions[index] = Execution(
-            told, job.curves.names, validated, job.initial_epoch, float(rate), save
+            told, job.curves.names, validated, job.initial_epoch, float(rate), save, objective
         )
     return executions
 

@@ -150,6 +150,7 @@ class RoundTuner(PlainTuner):
             self._geometry,
             self.seed,
             self._get_checkpoint_fname,
+            self.oracle.objective,
             lambda *through: self._report(job, *through),
         )
         if self.oracle.verbose:

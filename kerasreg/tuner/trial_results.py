@@ -18,10 +18,11 @@ def best_execution(
     histories: Sequence[keras.callbacks.History], objective: keras_tuner.Objective
 ) -> int:
     """Which execution has the best epoch: its weights are the trial's."""
-    best = [
-        history.history[objective.name][tuner_utils.get_best_step(history, objective)]
-        for history in histories
-    ]
+    best = []
+    for history in histories:
+        epoch = tuner_utils.get_best_step(history, objective)
+        logs = {name: values[epoch] for name, values in history.history.items()}
+        best.append(objective.get_value(logs))
     return best.index(max(best) if objective.direction == "max" else min(best))
 
 
