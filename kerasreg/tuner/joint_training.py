@@ -14,7 +14,7 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from kerasreg.population import MemberResult, Population
-from kerasreg.population.general import copy_of
+from kerasreg.population.general import copy_of, inner_optimizer
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.widths import hidden_widths
 from kerasreg.seeds import derive
@@ -154,7 +154,7 @@ def _save(
     # The user's optimizer stays unbuilt: the trial's own weights are saved without its variables.
     own, model.optimizer = model.optimizer, copy_of(model.optimizer)
     try:
-        if isinstance(own._learning_rate, keras.Variable):
+        if isinstance(inner_optimizer(model)._learning_rate, keras.Variable):
             model.optimizer.learning_rate = rate
         if method == "save":
             model.optimizer.build(model.trainable_variables)

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from kerasreg.population.general import inner_optimizer
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether, Columns
 
 C = keras.callbacks
@@ -46,7 +47,7 @@ def made_ready(
         CannotTrainTogether: Keras refuses a callback for this model.
     """
     ready = copy.deepcopy(list(callbacks))
-    schedule = getattr(model.optimizer, "_learning_rate", None)
+    schedule = inner_optimizer(model)._learning_rate
     for callback in ready:
         if isinstance(callback, C.EarlyStopping):
             callback.restore_best_weights = False

@@ -14,7 +14,7 @@ what a member computes is what it would compute alone, to the last bit.
 """
 
 from kerasreg.population.general.lifting import lift_model
-from kerasreg.population.general.optimizer import copy_of
+from kerasreg.population.general.optimizer import copy_of, inner_optimizer
 from kerasreg.population.general.path import GeneralPath
 
-__all__ = ["GeneralPath", "copy_of", "lift_model"]
+__all__ = ["GeneralPath", "copy_of", "inner_optimizer", "lift_model"]

@@ -19,6 +19,7 @@ import tensorflow as tf
 from kerasreg.errors import UserError
 from kerasreg.population.general.description import describe
 from kerasreg.population.general.layer_values import kind_of
+from kerasreg.population.general.loss_scaling import LossScaling
 from kerasreg.population.general.value import Value
 
 #: Names of the attributes that are values, by Keras' class; those of every optimiser below.
@@ -49,7 +50,9 @@ def read_optimizer(model: keras.Model) -> tuple[tuple, dict[str, float]]:
     Raises:
         UserError: An optimiser, or an option of it, that cannot be mapped.
     """
-    optimizer = model.optimizer
+    optimizer, scaling = inner_optimizer(model), None
+    if model.optimizer is not optimizer:
+        scaling = (model.optimizer.initial_scale, model.optimizer.dynamic_growth_steps)
     _check(optimizer)
     config = dict(optimizer.get_config())
     config.pop("name", None)
@@ -71,7 +74,12 @@ def read_optimizer(model: keras.Model) -> tuple[tuple, dict[str, float]]:
         config.pop("learning_rate")
         values["optimizer/learning_rate"] = float(schedule.numpy())
     decayed = tuple(bool(optimizer._use_weight_decay(v)) for v in model.trainable_variables)
-    return (describe(type(optimizer)), describe(config), decayed), values
+    return (describe(type(optimizer)), describe(config), decayed, scaling), values
+
+
+def inner_optimizer(model: keras.Model) -> Any:
+    """The optimiser that takes the steps, whether or not its loss is scaled."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
 
 
 def copy_of(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
@@ -95,7 +103,8 @@ class MappedOptimizer:
     """
 
     def __init__(self, model: keras.Model, values: Mapping[str, float | Value]):
-        source = model.optimizer
+        source = inner_optimizer(model)
+        self._scaling = None if source is model.optimizer else LossScaling(model.optimizer)
         config = dict(source.get_config())
         for name in _value_names(source):
             if isinstance(values[f"optimizer/{name}"], Value):
@@ -120,7 +129,8 @@ class MappedOptimizer:
         for name in _value_names(source):
             if isinstance(values[f"optimizer/{name}"], Value):
                 object.__setattr__(self._optimizer, name, values[f"optimizer/{name}"])
-        self.variables = list(self._optimizer.variables)
+        self._own = list(self._optimizer.variables)
+        self.variables = self._own + (self._scaling.variables if self._scaling else [])
         self._starts = [self._start(variable) for variable in self.variables]
 
     @property
@@ -129,8 +139,10 @@ class MappedOptimizer:
         rate = self._optimizer._learning_rate
         return next(i for i, variable in enumerate(self.variables) if variable is rate)
 
-    def scaled(self, loss: tf.Tensor) -> tf.Tensor:
-        """The loss to differentiate: times `loss_scale_factor`, which `apply` takes out again."""
+    def scaled(self, loss: tf.Tensor, slots: Sequence[tf.Tensor]) -> tf.Tensor:
+        """The loss to differentiate: times a scale that `apply` takes out again."""
+        if self._scaling:
+            return loss * tf.cast(slots[-2], loss.dtype)
         return self._optimizer.scale_loss(loss)
 
     def apply(
@@ -140,13 +152,23 @@ class MappedOptimizer:
         slots: Sequence[tf.Tensor],
     ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         """One member's weights and slots after a step."""
+        if not self._scaling:
+            return self._stepped(gradients, weights, slots)
+        return self._scaling.apply(self._stepped, gradients, weights, slots)
+
+    def _stepped(
+        self,
+        gradients: Sequence[tf.Tensor],
+        weights: Sequence[tf.Tensor],
+        slots: Sequence[tf.Tensor],
+    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         known = [*zip(self._trainable, weights, strict=True)]
-        known += zip(self.variables, slots, strict=True)
+        known += zip(self._own, slots, strict=True)
         with keras.StatelessScope(known) as scope:
             self._optimizer.apply(gradients)
         return (
             [scope.get_current_value(variable) for variable in self._trainable],
-            [scope.get_current_value(variable) for variable in self.variables],
+            [scope.get_current_value(variable) for variable in self._own],
         )
 
     def finished(self, weights: Sequence[Any], slots: Sequence[Any]) -> list[Any]:
@@ -198,8 +220,6 @@ def _check(optimizer: Any) -> None:
     for name in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
         if getattr(optimizer, name, None):
             _refuse(optimizer, f"{name} is not supported")
-    if hasattr(optimizer, "inner_optimizer"):
-        _refuse(optimizer, "loss scaling (mixed_float16) is not supported; use mixed_bfloat16")
     if kind_of(optimizer) == "ScheduleFreeAdamW":
         # Its `momentum_old` is the variable itself, which has changed when it is read.
         _refuse(optimizer, "Keras' TensorFlow backend computes it from arrays it has overwritten")

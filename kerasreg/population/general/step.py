@@ -86,7 +86,8 @@ class MemberStep:
                 data_loss = self._loss(y, outputs, weights)
                 others = [scope.get_current_value(v) for v in template.others]
                 seeds = [scope.get_current_value(v) for v in template.seeds]
-            total = template.optimizer.scaled(data_loss + tf.cast(penalty, data_loss.dtype))
+            total = data_loss + tf.cast(penalty, data_loss.dtype)
+            total = template.optimizer.scaled(total, state.slots)
         gradients = tape.gradient(total, state.weights)
         # An embedding's gradient is of some rows only.
         gradients = [g if g is None else tf.convert_to_tensor(g) for g in gradients]
