@@ -32,8 +32,8 @@ class Chunk(Protocol):
         `state` of stacks does not hold them: whoever sets them again goes without checkpoints.
         """
 
-    def weights(self, position: int) -> list[np.ndarray]:
-        """A member's arrays now; they may be views of what the next step changes."""
+    def weights(self, positions: Sequence[int]) -> list[list[np.ndarray]]:
+        """The arrays of some members now, of each a list."""
 
     def compact(self, keep: Sequence[int], epochs_left: int) -> bool:
         """Drop all but the positions `keep` if that pays; whether it did.

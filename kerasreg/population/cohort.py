@@ -92,13 +92,16 @@ class Cohort:
             if here:
                 chunk.set_learning_rates(here)
 
-    def weights(self, run: Run) -> list[np.ndarray]:
-        """Copies of a run's arrays now."""
+    def weights(self, wanted: Sequence[Run]) -> dict[Run, list[np.ndarray]]:
+        """The arrays of some runs in training now."""
+        found: dict[Run, list[np.ndarray]] = {}
+        wanted = set(wanted)
         for chunk, runs in self.parts:
-            if run in runs:
-                # Views of tensors that the next step frees.
-                return [array.copy() for array in chunk.weights(runs.index(run))]
-        raise KeyError(run.index)
+            positions = [position for position, run in enumerate(runs) if run in wanted]
+            if positions:
+                here = [runs[position] for position in positions]
+                found |= zip(here, chunk.weights(positions), strict=True)
+        return found
 
     def drop_ended(self) -> None:
         """Take runs that have ended out of the arrays, where that pays."""

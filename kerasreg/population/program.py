@@ -34,6 +34,7 @@ class ProgramKey:
         folds: Whether members are evaluated on different rows (more than one fold).
         weighted: Whether rows have weights.
         dtype: `"float32"` or `"float64"`.
+        fused: Whether XLA compiles what it can make faster.
     """
 
     blueprint: Blueprint
@@ -42,6 +43,7 @@ class ProgramKey:
     folds: bool
     weighted: bool
     dtype: str
+    fused: bool = False
 
 
 def _function(python_function, **options):
@@ -112,12 +114,11 @@ class Program:
         )
         # Fused by XLA, an optimiser reads and writes each array once. Fusing the whole step pays
         # where element-wise work dominates. Draws are made outside: XLA's are slow on a CPU.
-        if _fuse_whole_step(key.blueprint):
-            self._update_all = self._update
+        self._update_all, self._fused_step = self._update, self.step
+        if key.fused and _fuse_whole_step(key.blueprint):
             self._fused_step = _function(self.step, autograph=False, jit_compile=True)
-        else:
+        elif key.fused:
             self._update_all = _function(self._update, autograph=False, jit_compile=True)
-            self._fused_step = self.step
 
     def named(self, arrays: list[tf.Tensor]) -> dict:
         names = [(p.layer, p.name) for p in self.parameters]

@@ -25,6 +25,9 @@ class MemberResult:
             in inference mode; `loss = data_loss + penalty`.
         best_epoch: Epoch of the best objective, from 1; 0 when there is none.
         seconds: Its share of the population's time.
+        weights: The arrays that were kept, in the path's order; None where none were.
+        outputs: What they give for the validation rows, (rows, outputs); None unless a search
+            asks for it.
     """
 
     config: StackConfig | None
@@ -35,6 +38,8 @@ class MemberResult:
     curves: dict[str, np.ndarray] = field(default_factory=dict)
     best_epoch: int = 0
     seconds: float = 0.0
+    weights: list[np.ndarray] | None = None
+    outputs: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,7 @@ class Group:
         for run in self.runs:
             run.result.curves = {name: np.array(curve) for name, curve in run.curves.items()}
             run.result.best_epoch = self.best_epoch
+            run.result.weights = run.member.weights
         return [(run.index, run.result) for run in self.runs]
 
     def state(self) -> dict[str, Any]:

@@ -12,11 +12,23 @@ from kerasreg.population.optimizers import SLOTS
 
 #: Memory that a cohort may take, padding included; beyond this, larger ones were not faster either.
 COHORT_BYTES = 768 * 2**20
+#: Arithmetic that is worth one compilation by XLA.
+COMPILATION_FLOPS = 1e11
 # Steps by which a cohort may be longer than an equal share, so that less of it is padding: lengths
 # of arrays are at most 8 apart.
 _LONGER = 16
 # Share of the memory that a cohort may take however much is taken by cohorts that wait.
 _LEAST = 1 / 8
+
+
+def training_flops(blueprint: Blueprint, rows: int, epochs: int) -> float:
+    """Arithmetic of a member's training: two products backward for every one forward."""
+    return 6.0 * rows * blueprint.member_size() * epochs
+
+
+def worth_compiling(flops: float) -> bool:
+    """Whether XLA's compilation of a program takes less time than it saves on this arithmetic."""
+    return flops > COMPILATION_FLOPS
 
 
 def padded_size(count: int) -> int:

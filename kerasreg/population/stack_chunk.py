@@ -16,7 +16,12 @@ from kerasreg.population.orders import batches_of_epoch, epoch_orders
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.program import Program, ProgramKey, program
 from kerasreg.population.rows import Rows
-from kerasreg.population.sizes import padded, padded_size
+from kerasreg.population.sizes import (
+    padded,
+    padded_size,
+    training_flops,
+    worth_compiling,
+)
 from kerasreg.population.values import stack_values
 from kerasreg.scores import score, trained_classes
 from kerasreg.seeds import derive
@@ -25,8 +30,6 @@ from kerasreg.seeds import derive
 CALL_SECONDS = 0.4
 #: Largest activation of one evaluation slice, in floats.
 SLICE_FLOATS = 8_000_000
-#: Arithmetic worth one more compilation (fusing the optimiser for a new count of members).
-COMPACTION_FLOPS = 1e11
 
 
 class StackChunk:
@@ -43,6 +46,7 @@ class StackChunk:
         initial: Draws the initial arrays.
         dtype: Of the arrays.
         active: Names of the values that the program takes, see `values.active_names`.
+        fused: See `ProgramKey`.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class StackChunk:
         initial: InitialWeights,
         dtype: str,
         active: Sequence[tuple[int, str]],
+        fused: bool,
     ):
         self.blueprint = blueprint
         self.rows = rows
@@ -65,7 +70,7 @@ class StackChunk:
         self.members = list(members)
         self.step = 0
         self.epoch = 0
-        self._names = tuple(active)
+        self._names, self._fused = tuple(active), fused
         present = self._padded_members()
         arrays = initial.stack(present)
         slots = initial_slots(blueprint, arrays, present, dtype)
@@ -107,6 +112,7 @@ class StackChunk:
                 len(self._folds) > 1,
                 self.rows.weighted,
                 self.dtype,
+                self._fused,
             )
         )
 
@@ -217,12 +223,13 @@ class StackChunk:
         return data_loss / rows.shape[1], metric / rows.shape[1]
 
     def compact(self, keep: Sequence[int], epochs_left: int) -> bool:
-        """See `Chunk.compact`; it pays where it saves more arithmetic than one compilation."""
+        """See `Chunk.compact`; with XLA, another length is another compilation."""
         dropped = len(self.members) - len(keep)
         saved = padded_size(len(self.members)) - padded_size(len(keep))
         rows = len(self.rows.train[self._folds[0]])
-        flops = 6.0 * rows * self.blueprint.member_size() * saved * epochs_left
-        if saved <= 0 or dropped * 4 < len(self.members) or flops <= COMPACTION_FLOPS:
+        flops = training_flops(self.blueprint, rows, epochs_left) * saved
+        few = dropped * 4 < len(self.members) or not worth_compiling(flops)
+        if saved <= 0 or (self._fused and few):
             return False
         kept = tf.constant(padded(keep), tf.int32)
         self.arrays = [tf.gather(a, kept) for a in self.arrays]
@@ -249,9 +256,10 @@ class StackChunk:
             for i, group in enumerate(self.slots)
         ]
 
-    def weights(self, position: int) -> list[np.ndarray]:
+    def weights(self, positions: Sequence[int]) -> list[list[np.ndarray]]:
         """See `Chunk.weights`; in the blueprint's order."""
-        return [array[position].numpy() for array in self.arrays]
+        arrays = [tf.gather(array, positions).numpy() for array in self.arrays]
+        return [[array[k] for array in arrays] for k in range(len(positions))]
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:

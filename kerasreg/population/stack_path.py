@@ -16,7 +16,13 @@ from kerasreg.population.members import InitialWeights, Member
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.program import Program, ProgramKey, program
 from kerasreg.population.rows import Rows, gather_rows
-from kerasreg.population.sizes import largest_cohort, state_bytes, training_bytes
+from kerasreg.population.sizes import (
+    largest_cohort,
+    state_bytes,
+    training_bytes,
+    training_flops,
+    worth_compiling,
+)
 from kerasreg.population.stack_chunk import StackChunk
 from kerasreg.population.values import active_names, stack_values
 from kerasreg.population.widths import padded_arrays
@@ -53,6 +59,7 @@ class StackPath:
         self._shells: dict[tuple, keras.Model] = {}
         self._initial = InitialWeights(blueprint, dtype)
         # Decided for all members at once: a chunk's program must not depend on who is in it.
+        self._count = len(members)
         self._active = active_names([member.values for member in members], blueprint)
 
     def gather(self, folds: Sequence[tuple[tuple, tuple]]) -> Rows:
@@ -66,8 +73,11 @@ class StackPath:
 
     def new_chunk(self, members: Sequence[Member], rows: Rows, plan: TrainingPlan) -> StackChunk:
         """See `Path.new_chunk`."""
+        # Decided for all members at once, as the names of the values are.
+        flops = training_flops(self.structure, max(map(len, rows.train)), plan.epochs)
+        fused = worth_compiling(flops * self._count)
         return StackChunk(
-            self.structure, members, rows, plan, self._initial, self.dtype, self._active
+            self.structure, members, rows, plan, self._initial, self.dtype, self._active, fused
         )
 
     def cohort_size(self, plan: TrainingPlan, rows: int, members: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 import numpy as np
 
@@ -138,33 +137,38 @@ class Training:
         for run, (metrics, seconds) in measured.items():
             run.add(cohort.epoch, metrics, seconds)
         stopped = {run for run, metrics in logs.items() if self._told(cohort, run, metrics)}
-        ending = []
+        ending, improved = [], []
         for group in cohort.live:
-            improved, ends = group.measure(cohort.epoch, logs, self._plan)
-            if improved and self._plan.keep == "best":
-                self._keep(cohort, group)
+            is_better, ends = group.measure(cohort.epoch, logs, self._plan)
+            if is_better:
+                improved.append(group)
             if ends or stopped.intersection(group.runs) or cohort.epoch == self._plan.epochs:
                 ending.append(group)
+        if self._plan.keep == "best":
+            self._keep(cohort, improved)
         self._end(cohort, ending)
         if self._on_epoch is not None:
             self._tell_epoch(cohort, index, logs)
 
     def _told(self, cohort: Cohort, run: Run, metrics: Mapping[str, float]) -> bool:
         """Tell a run's followers of an epoch; whether one of them ends its training."""
-        weights = partial(cohort.weights, run)
+
+        def weights() -> list[np.ndarray]:
+            return cohort.weights([run])[run]
+
         followers = self._followers.get(run.index, ())
         return any([f.epoch_end(cohort.epoch - 1, metrics, weights) for f in followers])
 
     def _end(self, cohort: Cohort, groups: Sequence[Group]) -> None:
+        if self._plan.keep == "last":
+            self._keep(cohort, groups)
         for group in groups:
-            if self._plan.keep == "last":
-                self._keep(cohort, group)
             group.end()
         cohort.drop_ended()
 
-    def _keep(self, cohort: Cohort, group: Group) -> None:
-        for run in group.runs:
-            run.member.weights = cohort.weights(run)
+    def _keep(self, cohort: Cohort, groups: Sequence[Group]) -> None:
+        for run, weights in cohort.weights(runs_of(groups)).items():
+            run.member.weights = weights
 
     def _halve_trials(self, share: float) -> None:
         stopped = set(stopped_at_rung(self._groups, share))

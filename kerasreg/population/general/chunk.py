@@ -134,12 +134,13 @@ class GeneralChunk:
             )
         )
 
-    def weights(self, position: int) -> list[np.ndarray]:
-        """A member's arrays now, in the order of `model.get_weights()`."""
+    def weights(self, positions: Sequence[int]) -> list[list[np.ndarray]]:
+        """See `Chunk.weights`; in the order of `model.get_weights()`."""
         template, state = self._program.template, self._state
         weights = template.optimizer.finished(state.weights, state.slots)
         arrays = template.joined(weights, state.others)
-        return [array[position].numpy() for array in arrays]
+        arrays = [tf.gather(array, positions).numpy() for array in arrays]
+        return [[array[k] for array in arrays] for k in range(len(positions))]
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
