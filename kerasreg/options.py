@@ -77,7 +77,16 @@ def _add_search(verbs, run: Run) -> None:
     add = group.add_argument
     add("--searcher", metavar="S", help="random (default), bayesian or grid")
     add("--trials", type=int, metavar="N", help="settings to try (default 64)")
-    add("--halving", action="store_true", help="stop the worse half of the trials early, thrice")
+    add(
+        "--halving",
+        action=argparse.BooleanOptionalAction,
+        help="stop the worse half of the trials early, thrice (default: of random ones with folds)",
+    )
+    add(
+        "--ensemble",
+        action=argparse.BooleanOptionalAction,
+        help="join the folds' members of the best trials in ensemble.keras (default: with folds)",
+    )
     add(
         "--minutes",
         type=float,
@@ -247,7 +256,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "--patience",
         type=int,
         metavar="P",
-        help="stop after P epochs without improvement (default 10; 0: never)",
+        help="stop after P epochs without improvement (0: never; default 10, with folds 0)",
     )
     add("--batch-size", type=int, metavar="B", help="rows a step (default: by the data's size)")
     add(
@@ -259,7 +268,12 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     add("--balance", action="store_true", help="let rare classes weigh as much in training")
     add("--epoch", metavar="RULE", help="the epoch that counts: best (default) or last")
     add("--seeds", type=int, metavar="S", help="members a setting, K, K+1, ... (default 1)")
-    add("--folds", type=int, metavar="F", help="cross-validate with F folds")
+    add(
+        "--folds",
+        type=int,
+        metavar="F",
+        help="cross-validate with F folds (0: one validation part; default 5 below 10,000 rows)",
+    )
     add("--seed", type=int, metavar="K", help="fixes every draw (default 0)")
 
 

@@ -14,7 +14,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from kerasreg.report import StudyView, answer_rows, beats_baseline, read_study, test_sentence
+from kerasreg.report import (
+    StudyView,
+    answer_rows,
+    beats_baseline,
+    effects_sentence,
+    ensemble_sentence,
+    read_study,
+    test_sentence,
+)
 from kerasreg.words import amount, duration, show
 
 if TYPE_CHECKING:
@@ -136,13 +144,17 @@ def print_summary(folder: Path, console: Console | None = None) -> None:
         )
         return
     console.print()
+    if said := effects_sentence(view):
+        console.print(said, markup=False, style="bold")
+        console.print()
     trial, setting = view.best["trial"], describe_setting(view.best["hyperparameters"])
     console.print(f"[bold]Best setting[/] (trial {escape(trial)}): {escape(setting)}")
     console.print(_comparison(view))
     for warning in view.data.get("warnings") or []:
         console.print(f"Warning: {warning}", style="yellow", soft_wrap=True, markup=False)
-    if said := test_sentence(view):
-        console.print(said, markup=False)
+    for said in (test_sentence(view), ensemble_sentence(view)):
+        if said:
+            console.print(said, markup=False)
     if beats_baseline(view) is False:
         console.print(
             "The baseline has the better validation score: nothing that was tried helps here. "
@@ -150,6 +162,7 @@ def print_summary(folder: Path, console: Console | None = None) -> None:
         )
     for name, file, note in (
         ("model", "best.keras", f"  ({_model_note(view)})"),
+        ("ensemble", "ensemble.keras", ""),
         ("trials", "trials.jsonl", ""),
         (
             "tensorboard",

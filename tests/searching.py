@@ -44,8 +44,9 @@ def small_space() -> Space:
 
 
 def small_search(out, data=None, **options) -> Study:
-    """A search of three trials and two epochs, but for what `options` say."""
-    defaults = {"space": small_space(), "base": SMALL, "trials": 3, "epochs": 2, "out": out}
+    """A search of three trials and two epochs without folds, but for what `options` say."""
+    defaults = {"space": small_space(), "base": SMALL, "trials": 3, "epochs": 2, "folds": 0}
+    defaults["out"] = out
     return search(data or blobs(), **{**defaults, **options})
 
 

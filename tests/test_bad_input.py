@@ -12,6 +12,7 @@ from kerasreg.study import Study
 
 RNG = np.random.default_rng(0)
 SMALL = ["--units", "4", "--epochs", "1", "--trials", "2", "--fix", "normalization=none",
+         "--folds", "0", "--fix", "encoding=standard",
          "--fix", "learning_rate=0.01"]  # fmt: skip
 
 
@@ -115,7 +116,9 @@ OPTIONS = {
     "a try of an unknown name": (["--try", "dropuot=0.1"], ["dropuot", "dropout"]),
     "nothing that varies": (
         [f"--fix={n}={v}" for n, v in {"dropout": 0, "input_dropout": 0, "l1": 0, "l2": 0,
-                                       "normalization": "none", "learning_rate": 0.01}.items()],
+                                       "normalization": "none", "learning_rate": 0.01,
+                                       "weight_decay": 0, "label_smoothing": 0,
+                                       "encoding": "standard"}.items()],
         ["--space"],
     ),
     "a seed of 67 bits": (["--seed", "9" * 20], ["seed", "9" * 20]),

@@ -27,6 +27,7 @@ PARSER = build_parser(dict.fromkeys(VERBS, lambda parsed: 0))
 COMMAND = [sys.executable, "-m", "kerasreg"]
 # Slow trials, many of them: a signal arrives in the middle.
 LONG = ["search", "--data", "digits", "--engine", "keras-tuner", "--units", "8", "--trials", "50",
+        "--folds", "0",
         "--epochs", "2", "--batch-size", "512", "--out", "study"]  # fmt: skip
 
 
@@ -145,9 +146,9 @@ class TestARun:
     def test_train_repeats_a_trial_of_a_search(self, folder, capfd):
         record = Study.open(folder / "study").trials()[0]
         values = record["hyperparameters"]
-        arguments = ["--dropout", "--input-dropout", "--l1", "--l2"]
-        names = ["dropout", "input_dropout", "l1", "l2"]
-        flags = [t for f, n in zip(arguments, names, strict=True) for t in (f, repr(values[n]))]
+        names = ["dropout", "input_dropout", "l1", "l2", "weight_decay", "label_smoothing"]
+        flags = [t for n in names for t in (f"--{n.replace('_', '-')}", repr(values[n]))]
+        flags += ["--set", f"encoding={values['encoding']}"]
         status = cli.main(
             ["train", "--data", "iris", "--units", "4", "--epochs", "2", *flags,
              "--lr", repr(values["learning_rate"]), "--out", str(folder / "one")]

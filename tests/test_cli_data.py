@@ -62,6 +62,7 @@ def test_data_takes_the_options_of_tables(table, capfd):
 
 def test_a_search_tells_it_before_and_warns_after(table, capfd):
     small = ["--units", "4", "--epochs", "1", "--trials", "2", "--fix", "normalization=none"]
+    small += ["--folds", "0"]
     given = ["--data", "t.csv", "--target", "<b>y</b>", "--out", "study"]
     assert cli.main(["search", *given, *small]) == 0
     before, _, after = capfd.readouterr().out.partition("Best setting")

@@ -38,14 +38,17 @@ from kerasreg.study import Study
 
 KILLS = int(os.environ.get("KERASREG_KILLS", "10"))
 TINY = ["--data", "iris", "--units", "4", "--fix", "normalization=none"]
+ALONE = ["--folds", "0", "--fix", "encoding=standard"]
 SEARCHES = {
-    "random": ["search", *TINY, "--trials", "6", "--epochs", "3"],
-    "halving": ["search", *TINY, "--trials", "8", "--epochs", "8", "--halving"],
+    "random": ["search", *TINY, "--trials", "6", "--epochs", "3", *ALONE],
+    "halving": ["search", *TINY, "--trials", "8", "--epochs", "8"],
     # The first ten are a design; the surrogate proposes the last two.
-    "bayesian": ["search", *TINY, "--searcher", "bayesian", "--trials", "12", "--epochs", "2"],
+    "bayesian": ["search", *TINY, *ALONE, "--searcher", "bayesian", "--trials", "12",
+                 "--epochs", "2"],
     "folds": ["search", "--data", "iris", "--units", "4", "--trials", "4", "--epochs", "2",
               "--seeds", "2", "--folds", "2"],
-    "keras-tuner": ["search", *TINY, "--engine", "keras-tuner", "--trials", "3", "--epochs", "2"],
+    "keras-tuner": ["search", *TINY, "--engine", "keras-tuner", "--trials", "3", "--epochs", "2",
+                    *ALONE],
 }  # fmt: skip
 USED = list(SEARCHES) if KILLS > 20 else ["halving"]
 
@@ -208,7 +211,7 @@ class TestCheckpoint:
 
 
 LONG = ["search", "--data", "digits", "--train-size", "100", "--units", "8", "--trials", "4",
-        "--epochs", "100000", "--patience", "0", "--fix", "normalization=none",
+        "--epochs", "100000", "--patience", "0", "--fix", "normalization=none", "--folds", "0",
         "--out", "study"]  # fmt: skip
 
 

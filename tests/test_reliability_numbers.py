@@ -62,6 +62,7 @@ def study(request, tmp_path_factory):
         searcher="grid",
         trials=4,
         epochs=6,
+        folds=0,
         engine=request.param,
         out=tmp_path_factory.mktemp("study") / request.param,
     )
@@ -119,6 +120,7 @@ def test_the_surrogate_sees_no_diverged_score(tmp_path, monkeypatch):
         searcher="bayesian",
         trials=9,
         epochs=3,
+        folds=0,
         out=tmp_path / "study",
     )
     diverged = [r for r in told if r["status"] == "diverged"]
@@ -162,6 +164,7 @@ class TestInputs:
             base=SMALL,
             trials=2,
             epochs=4,
+            folds=0,
             out=tmp_path / "study",
         )
         model = keras.saving.load_model(study.best_model)

@@ -47,6 +47,7 @@ def test_the_best_of_many_on_pure_noise(tmp_path, record_property):
         base=StackConfig(units=(8,)),
         trials=TRIALS,
         epochs=8,
+        folds=0,
         objective="val_accuracy",
         out=tmp_path / "study",
     )
@@ -87,6 +88,7 @@ def test_no_number_depends_on_test_rows_until_they_are_read(tmp_path):
             base=StackConfig(units=(3,), normalization="batch"),
             trials=2,
             epochs=1,
+            folds=0,
             out=tmp_path / str(number),
         )
         outcomes.append(study)

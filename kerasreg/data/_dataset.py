@@ -1,11 +1,13 @@
 """The Dataset: preprocessed rows for stacks, in several encodings, and the way back to raw."""
 
+from collections.abc import Sequence
 from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasreg.data._description import describe
 from kerasreg.data._division import Division
 from kerasreg.data._encodings import ENCODINGS
 from kerasreg.data._labels import Labels
@@ -176,9 +178,18 @@ class Dataset:
 
     def read_test(self) -> Split:
         """Return the test rows and count the reading. Meant to happen once, at the end."""
+        return self.read_tests([self.encoding])[0]
+
+    def read_tests(self, views: Sequence[str | Fold]) -> list[Split]:
+        """The test rows, counted once, as encoded by the training rows or by those of a fold."""
         raw, y = self._test.read()
-        x = self._preprocessing.transform(raw, np.arange(len(y)))
-        return Split(x, self._targets(y, self.target_offset))
+        splits = []
+        for view in views:
+            encoded = isinstance(view, str) and self.encoded(view)
+            fitted = encoded._preprocessing if encoded else view.preprocessing
+            x = fitted.transform(raw, np.arange(len(y)))
+            splits.append(Split(x, self._targets(y, self.target_offset)))
+        return splits
 
     def folds(self, k: int, seed: int) -> list[Fold]:
         """Divide training and validation rows into `k` folds, stratified by class.
@@ -216,28 +227,7 @@ class Dataset:
 
     def describe(self) -> dict:
         """Everything about the data that a study records: plain JSON values."""
-        return {
-            "name": self.name,
-            "task": self.task,
-            "task_reason": self._task_reason,
-            "target": self.target_name,
-            "class_names": None if self.class_names is None else list(self.class_names),
-            "class_counts": self._class_counts,
-            "rows": {
-                "train": self._train_size,
-                "validation": len(self._y) - self._train_size,
-                "test": self.test_size,
-            },
-            "features": len(self.feature_names),
-            "target_offset": self.target_offset,
-            "target_scale": self.target_scale,
-            "split": dict(self._split),
-            "preprocessing": self._preprocessing.describe(),
-            "fingerprint": self.fingerprint,
-            "notes": list(self.notes),
-            "warnings": list(self.warnings),
-            "table": self._table,
-        }
+        return describe(self)
 
     def raw_inputs(self) -> Any:
         """Keras inputs of an exported model: one tensor of raw rows, or a dict by column name."""
@@ -291,6 +281,17 @@ class Dataset:
             outputs=self.outputs,
             unit=(self.target_scale, self.target_offset) if self.task == "regression" else None,
         )
+
+    def export_sum(
+        self, parts: "Sequence[tuple[keras.Model, keras.Model]]", name: str
+    ) -> "keras.Model":
+        """One uncompiled model of raw rows: the sum of what the parts give.
+
+        A part is a `features_model`, of any encoding or fold, and a model of its features.
+        """
+        from kerasreg.data._export import export_sum
+
+        return export_sum(self.raw_inputs(), parts, name)
 
     def _targets(self, y: np.ndarray, offset: float) -> np.ndarray:
         if self.task == "classification":

@@ -1,5 +1,6 @@
 """A trained stack with its preprocessing as one Keras model of Keras' layers alone."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -40,7 +41,7 @@ def export_model(
                 f"export: the model {what} of shape {got}, the data needs {expected}; export a "
                 "model trained on this data"
             )
-    taken = set(inputs) if isinstance(inputs, dict) else {"x"}
+    taken = _names(inputs)
     # Rebuilt from its config, the stack has no compile state (which would be saved with it, and
     # ask for its loss and metrics at loading).
     stack = type(model).from_config(model.get_config())
@@ -53,3 +54,18 @@ def export_model(
         head = keras.layers.Activation(activation, name=free_name("probabilities", taken))
     outputs = head(stack(features(inputs)))
     return model_of_columns(inputs, outputs, name=free_name("exported", taken))
+
+
+def export_sum(
+    inputs: Any, parts: Sequence[tuple[keras.Model, keras.Model]], name: str
+) -> keras.Model:
+    """The sum of models, each behind a preprocessing of its own; see `Dataset.export_sum`."""
+    taken = _names(inputs)
+    outputs = [model(features(inputs)) for features, model in parts]
+    if len(outputs) > 1:
+        outputs = [keras.layers.Add(name=free_name("sum", taken))(outputs)]
+    return model_of_columns(inputs, outputs[0], name=free_name(name, taken))
+
+
+def _names(inputs: Any) -> set[str]:
+    return set(inputs) if isinstance(inputs, dict) else {"x"}

@@ -57,8 +57,14 @@ def headline(view: StudyView) -> str:
     if baseline is None or baseline.get("score") is None:
         return text + "."
     name, better = NAMES.get(view.objective, view.objective), beats_baseline(view)
-    if better is None:
+    if better is None and best["score"] == baseline["score"]:
         return f"{text}; its {name} equals the unregularised baseline's."
+    if better is None:
+        return (
+            f"{text}; its {name} of {amount(best['score'], view.objective)} cannot be told from "
+            f"the unregularised baseline's {amount(baseline['score'], view.objective)}: the "
+            "difference could be the luck of the folds or seeds."
+        )
     return (
         f"{text}; its {name} is {amount(best['score'], view.objective)}, "
         f"{'better' if better else 'worse'} than the unregularised baseline's "
@@ -67,7 +73,13 @@ def headline(view: StudyView) -> str:
 
 
 def beats_baseline(view: StudyView) -> bool | None:
-    """Whether the best score is better than the baseline's; None if equal or one is missing."""
+    """Whether the best score is better than the baseline's.
+
+    None if they are equal, one is missing, or the interval over seeds and folds holds 0.
+    """
+    interval = _member_interval(view, view.objective)
+    if interval is not None and interval[0] <= 0 <= interval[1]:
+        return None
     best, baseline = (record and record.get("score") for record in (view.best, view.baseline))
     return _better(best, baseline, view.objective)
 
@@ -121,12 +133,12 @@ def answer_rows(view: StudyView) -> list[Row]:
     best, baseline, metric = view.best, view.baseline, view.metric
     if best is None:
         return []
-    rows = [
-        _row(
-            NAMES[key], metric_of(baseline, key), metric_of(best, key), key, _member_text(view, key)
-        )
-        for key in dict.fromkeys(("val_data_loss", f"val_{metric}", view.objective))
-    ]
+    rows = []
+    for key in dict.fromkeys(("val_data_loss", f"val_{metric}", view.objective)):
+        text, interval = _member_text(view, key), _member_interval(view, key)
+        row = _row(NAMES[key], metric_of(baseline, key), metric_of(best, key), key, text)
+        unclear = interval is not None and interval[0] <= 0 <= interval[1]
+        rows.append(replace(row, better=None) if unclear else row)
     training = _row(
         f"training {NAMES[metric]}", metric_of(baseline, metric), metric_of(best, metric), metric
     )
@@ -239,8 +251,12 @@ def _paired(
 
 def _member_text(view: StudyView, name: str) -> str:
     """The interval over the seeds and folds that best and baseline share, empty without."""
-    interval = _paired(_by_member(view.best, name), _by_member(view.baseline, name))
+    interval = _member_interval(view, name)
     return "" if interval is None else _between(interval, name)
+
+
+def _member_interval(view: StudyView, name: str) -> tuple[float, float] | None:
+    return _paired(_by_member(view.best, name), _by_member(view.baseline, name))
 
 
 def _by_member(record: Record | None, name: str) -> dict[tuple, float]:

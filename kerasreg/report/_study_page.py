@@ -8,6 +8,8 @@ from typing import Any
 from kerasreg import plots, words
 from kerasreg.objectives import sign
 from kerasreg.report import _answer, _pictures, _trials
+from kerasreg.report._effects import effect_rows, effects_sentence
+from kerasreg.report._ensemble import ensemble_sentence
 from kerasreg.report._page import write_page
 from kerasreg.report._reading import StudyView, metric_of, read_study
 from kerasreg.stacks import StackConfig
@@ -29,6 +31,9 @@ def render_report(folder: Path | str) -> Path:
     figures = view.folder / "figures"
     values = {
         "title": f"{view.name}: which regularisation?",
+        "effects_sentence": effects_sentence(view),
+        "effects": effect_rows(view),
+        "ensemble_sentence": ensemble_sentence(view),
         "headline": _answer.headline(view),
         "test_sentence": _answer.test_sentence(view),
         "progress": _progress(view, folder),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from kerasreg.files import atomic_write
+from kerasreg.search.ablation import ablate
 from kerasreg.search.baseline import baseline_shape, train_baseline
 from kerasreg.search.context import SearchContext, Side
-from kerasreg.search.final_test import read_test_rows, refit
+from kerasreg.search.final_test import read_test_rows, refit, refit_epochs
+from kerasreg.search.joining import join_members
 from kerasreg.search.look_inside import look_inside
 from kerasreg.study import best_trial
 
@@ -47,10 +49,18 @@ def conclude(context: SearchContext) -> None:
         ],
     }
     if best:
+        result["effects"] = ablate(context, sides["best"])
+    ensemble = join_members(context) if best and request.ensemble else None
+    if best:
         # Without a best trial there is nothing to test, and the test rows stay unread.
         models = {name: refit(context, side) for name, side in sides.items()}
-        for name, test in read_test_rows(context, sides, models).items():
-            result[name] |= {"refit_epochs": sides[name].record["chosen_epoch"], "test": test}
-        atomic_write(study.best_model, dataset.export(models["best"][0]).save)
+        tests = read_test_rows(context, sides, models, ensemble.branches if ensemble else ())
+        for name, side in sides.items():
+            epochs, _ = refit_epochs(request, side.record)
+            result[name] |= {"refit_epochs": epochs, "test": tests[name]}
+        encoded = context.rows_for(sides["best"].config)
+        atomic_write(study.best_model, encoded.export(models["best"][0]).save)
+        if ensemble:
+            result["ensemble"] = {**ensemble.save(context), "test": tests["ensemble"]}
         look_inside(context, sides)
     study.write_result(result)

@@ -54,21 +54,29 @@ class SearchContext:
         """Factor from what engines measure to the objective in the target's unit."""
         return self.dataset.target_scale if in_target_unit(self.request.objective) else 1.0
 
+    def rows_for(self, config: StackConfig) -> Dataset:
+        """The data as a stack wants them encoded."""
+        return self.dataset.encoded(config.encoding)
+
     def task(
         self,
         settings: tuple[StackConfig, ...],
         only: Iterable[int] | None = None,
         halving: bool = False,
+        keep: bool = False,
     ) -> TrainingTask:
-        """The training of these settings (of `only`'s indices) as requested."""
+        """The training of these settings (of `only`'s indices) as requested.
+
+        With `keep` the results have the weights of the epoch that counts.
+        """
         request = self.request
         plan = TrainingPlan(
             epochs=request.epochs,
             batch_size=self.batch_size,
             objective=request.objective,
-            patience=request.patience,
+            patience=request.patience or None,
             halving=halving_rungs(request.epochs) if halving else (),
-            keep="none",
+            keep=request.epoch_rule if keep else "none",
         )
         return TrainingTask(
             settings,
@@ -87,10 +95,20 @@ class SearchContext:
         rows: Split,
         epochs: int,
         callbacks: tuple[keras.callbacks.Callback, ...] = (),
+        horizon: int | None = None,
     ) -> keras.Model:
-        """Train one stack on `rows` for exactly `epochs` epochs and return it."""
+        """See `Engine.fit`; schedules are laid out for the requested epochs, or for `horizon`."""
         rows = rows.balanced() if self.request.balance else rows
-        return self.engine.fit(config, seed, self.dataset, rows, epochs, self.batch_size, callbacks)
+        return self.engine.fit(
+            config,
+            seed,
+            self.dataset,
+            rows,
+            epochs,
+            self.batch_size,
+            callbacks,
+            horizon or self.request.epochs,
+        )
 
     def record(
         self, trial: str, hyperparameters: Mapping[str, Any], members: Sequence[MemberResult]

@@ -10,7 +10,9 @@ from kerasreg.data import locate
 from kerasreg.errors import UserError
 from kerasreg.search.request import Request
 from kerasreg.search.space import Space
+from kerasreg.search.space.default_space import DEFAULT_FIXED
 from kerasreg.search.space.parsing import parse_assignment, parse_value
+from kerasreg.stacks import StackConfig
 
 # Argument of `kerasreg.load` -> option of the command line.
 _DATA = {
@@ -53,7 +55,9 @@ def requested(
     data = _data(given, stored)
     edits, fixed = given.pop("space", ()), given.pop("fix", ())
     if command == "train":
-        start = stored or Request(data, Space(), "train", trials=1)
+        # Trained as the trials of a search are.
+        usual = StackConfig(**DEFAULT_FIXED)
+        start = stored or Request(data, Space(), "train", trials=1, base=usual)
     else:
         # A study that goes on is edited, so that only what differs from it shows.
         space = Space.parse(edits, fixed, stored and stored.space)
@@ -63,8 +67,6 @@ def requested(
         given["try_first"] = tuple(start.space.setting(text, stack) for text in given["try_first"])
     if "epoch" in given:
         given["epoch_rule"] = given.pop("epoch")
-    if given.get("patience") == 0:
-        given["patience"] = None
     return dataclasses.replace(start, data=data, base=stack, **given)
 
 

@@ -48,7 +48,7 @@ def _watch(context: SearchContext, side: Side, log_dir: Path) -> dict[str, np.nd
     Histograms and scalars go to `log_dir` for TensorBoard; the arrays of `DIR/inside.npz` (see
     `plots._inside`) are returned, without the leading name.
     """
-    dataset, seed = context.dataset, context.request.member_seeds[0]
+    dataset, seed = context.rows_for(side.config), context.request.member_seeds[0]
     labelled = dataset.train.x[:PROBE_ROWS], dataset.train.y[:PROBE_ROWS]
     activations = ActivationMonitor(dataset.validation.x[:PROBE_ROWS], log_dir=log_dir)
     gradients = GradientMonitor(labelled, log_dir=log_dir)

@@ -19,6 +19,28 @@ def predict_logits(model: keras.Model, x: np.ndarray) -> np.ndarray:
     return np.concatenate(parts).astype(np.float64)
 
 
+def predictions_of_logits(logits: np.ndarray, task: str) -> np.ndarray:
+    """Probabilities, of the second of two classes for one output; targets as they are. float64."""
+    logits = np.asarray(logits, np.float64)
+    if task == "regression":
+        return logits
+    if logits.shape[1] == 1:
+        return 1 / (1 + np.exp(-np.clip(logits, -700, 700)))
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def logits_of_predictions(predictions: np.ndarray, task: str) -> np.ndarray:
+    """The inverse of `predictions_of_logits`, up to what a softmax takes off again."""
+    if task == "regression":
+        return predictions
+    least = np.finfo(np.float64).tiny
+    logits = np.log(np.maximum(predictions, least))
+    if predictions.shape[1] == 1:
+        logits = logits - np.log(np.maximum(1 - predictions, least))
+    return logits
+
+
 def measure(
     logits: np.ndarray,
     y: np.ndarray,

@@ -22,7 +22,7 @@ _BOUNDS = {
     "trials": (1, 10**6),
     "epochs": (1, 10**9),
     "seeds": (1, 10**4),
-    "patience": (1, 10**9),
+    "patience": (0, 10**9),
     "batch_size": (1, 10**9),
     "folds": (0, 10**9),
     "seed": (0, 10**18),
@@ -47,7 +47,7 @@ class Request:
         space: What may vary; empty for `train`.
         command: `"search"` or `"train"`.
         trials: The only field that may grow later.
-        folds: Cross-validation folds, 0 for the validation rows.
+        folds, ensemble, halving, patience: None where the data decide, see `settle.settled`.
         base: The stack that the space leaves alone, with what the space holds fixed.
 
     Raises:
@@ -61,12 +61,13 @@ class Request:
     trials: int = 64
     epochs: int = 50
     seeds: int = 1
-    folds: int = 0
+    folds: int | None = None
+    ensemble: bool | None = None
     engine: str = "population"
     objective: str = "val_data_loss"
     base: StackConfig = field(default_factory=StackConfig)
-    patience: int | None = 10
-    halving: bool = False
+    patience: int | None = None
+    halving: bool | None = None
     batch_size: int | None = None
     balance: bool = False
     epoch_rule: str = "best"
@@ -76,7 +77,7 @@ class Request:
     def __post_init__(self) -> None:
         for name, (low, high) in _BOUNDS.items():
             value = getattr(self, name)
-            if value is None and name in ("patience", "batch_size"):
+            if value is None and name in ("patience", "batch_size", "folds"):
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 raise UserError(
@@ -130,6 +131,7 @@ class Request:
         Raises:
             UserError: The values are not a request's.
         """
+        switches = {name: values.get(name, False) for name in ("halving", "ensemble")}
         names, first = {item.name for item in dataclasses.fields(cls)}, values.get("try_first", ())
         if (
             set(values) - names
@@ -137,12 +139,14 @@ class Request:
             or not _is_data(values["data"])
             or type(first) not in (list, tuple)
             or not all(isinstance(setting, Mapping) for setting in first)
-            or any(type(values.get(name, False)) is not bool for name in ("halving", "balance"))
+            or not {type(switch) for switch in switches.values()} <= {bool, type(None)}
+            or type(values.get("balance", False)) is not bool
         ):
             raise UserError("study.json: expected what kerasreg writes; it was edited or damaged.")
         return cls(
             **{
                 **values,
+                **switches,
                 "space": Space.from_dict(values["space"]),
                 "base": StackConfig.from_dict(values.get("base", {})),
                 "try_first": tuple(first),

@@ -12,6 +12,7 @@ from kerasreg.errors import UserError
 from kerasreg.search import tensorboard
 from kerasreg.search.context import SearchContext
 from kerasreg.search.engines import OutOfMemory
+from kerasreg.search.fold_members import save_members
 from kerasreg.search.progress import Counter
 from kerasreg.search.proposer import Proposal
 from kerasreg.stacks import StackConfig
@@ -79,11 +80,17 @@ class RoundTrainer:
             proposal = built[index][0]
             # With halving, recorded settings of a resumed round train again.
             if not self._is_recorded(proposal):
-                self._append(context.record(*proposal, members))
+                record = context.record(*proposal, members)
+                if context.request.ensemble and record["status"] == "completed":
+                    # Before the record, so that whoever finds it finds them.
+                    save_members(context, proposal[0], members)
+                self._append(record)
 
         try:
             context.engine.train(
-                context.task(settings, indices, context.request.halving),
+                context.task(
+                    settings, indices, context.request.halving, keep=context.request.ensemble
+                ),
                 context.dataset,
                 self._on_epoch,
                 on_setting,

@@ -17,6 +17,7 @@ from kerasreg.search.loop import make_proposer, run_trials
 from kerasreg.search.progress import Event, Progress
 from kerasreg.search.request import Request
 from kerasreg.search.resume import changed_versions, check_unit
+from kerasreg.search.settle import settled
 from kerasreg.search.space import Space
 from kerasreg.stacks import StackConfig
 from kerasreg.study import Study
@@ -34,8 +35,9 @@ def search(
     engine: str = "population",
     objective: str = "val_data_loss",
     base: StackConfig | None = None,
-    patience: int | None = 10,
-    halving: bool = False,
+    patience: int | None = None,
+    halving: bool | None = None,
+    ensemble: bool | None = None,
     batch_size: int | None = None,
     balance: bool = False,
     seed: int = 0,
@@ -60,13 +62,18 @@ def search(
         trials: Settings to try.
         epochs: Most epochs a member trains.
         seeds: Members a setting, with seeds `seed`, `seed + 1`, ...
-        folds: Cross-validation folds, each a member; None for the data's validation rows.
+        folds: Cross-validation folds, each a member; 0 for the data's validation rows; None for
+            5 folds below 10,000 rows.
         engine: `"population"` or `"keras-tuner"`.
         objective: One of `kerasreg.objectives.OBJECTIVES` that the task has.
         base: The stack that the space leaves alone; by default `StackConfig()`.
-        patience: Epochs without improvement before a member stops; None for never.
+        patience: Epochs without improvement before a trial stops; 0 for never; None: 0 with folds,
+            where halving saves time and schedules end at 0, else 10.
         halving: Successive halving: the worse half of a round's trials of one structure stops at
-            an eighth, a quarter and half of the epochs; they are recorded as `stopped`.
+            an eighth, a quarter and half of the epochs; they are recorded as `stopped`. None:
+            with folds, for random trials.
+        ensemble: Whether to keep the folds' members of the best trials and join them in
+            `ensemble.keras`; None: with folds.
         batch_size: Rows a step; by default the data set's.
         balance: Let classes weigh alike in the training loss, however many rows they have.
         seed: Fixes every draw.
@@ -93,7 +100,8 @@ def search(
         trials=trials,
         epochs=epochs,
         seeds=seeds,
-        folds=folds or 0,
+        folds=folds,
+        ensemble=ensemble,
         engine=engine,
         objective=objective,
         base=base or StackConfig(),
@@ -125,7 +133,7 @@ def train(
     folds: int | None = None,
     engine: str = "population",
     objective: str = "val_data_loss",
-    patience: int | None = 10,
+    patience: int | None = None,
     batch_size: int | None = None,
     balance: bool = False,
     seed: int = 0,
@@ -148,7 +156,7 @@ def train(
         trials=1,
         epochs=epochs,
         seeds=seeds,
-        folds=folds or 0,
+        folds=folds,
         engine=engine,
         objective=objective,
         base=config,
@@ -186,6 +194,7 @@ def run_request(
     if dataset is None:
         dataset = load_requested(request)
     request.check_task(dataset.task)
+    request = settled(request, dataset)
     if request.folds:
         dataset.folds(request.folds, request.seed)  # refuses before a folder is made
     fields = {**request.to_dict(), "dataset": dataset.describe()}
@@ -205,7 +214,7 @@ def run_request(
         study = Study.create(out, fields)
     context = SearchContext(request, dataset, study, engine, progress)
     if progress:
-        progress(Event("searching", story=tuple(story(fields["dataset"], request.folds or 0))))
+        progress(Event("searching", story=tuple(story(fields["dataset"], request.folds))))
     rows = len(dataset.train)
     if context.batch_size > rows:
         batch = context.batch_size

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+from kerasreg.data import ENCODINGS
 from kerasreg.errors import UserError
 from kerasreg.stacks._checks import check_choice, check_number, check_sequence
 
@@ -56,6 +57,8 @@ class StackConfig:
             or a standard deviation. All draw from an untruncated normal.
         initial_scale: Multiplies the standard deviation of the initial kernels.
         output_scale: Multiplies that of the output kernel once more.
+        encoding: How numeric columns are encoded, see `kerasreg.data.Dataset.encoded`; whoever
+            gives a stack its rows sees to it.
         feature_scale: Whether every input is multiplied by a trainable factor that starts at 1
             and learns `FEATURE_SCALE_RATE` times as fast (Holzmüller et al. 2024,
             arXiv:2407.04491).
@@ -90,6 +93,7 @@ class StackConfig:
     initializer: str | float = "he"
     initial_scale: float = 1.0
     output_scale: float = 1.0
+    encoding: str = "standard"
     feature_scale: bool = False
     optimizer: str = "adam"
     learning_rate: float = 1e-3
@@ -118,6 +122,7 @@ class StackConfig:
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("loss", self.loss, LOSSES)
         check_choice("schedule", self.schedule, SCHEDULES)
+        check_choice("encoding", self.encoding, ENCODINGS)
         for name in ("penalize_output", "feature_scale"):
             if not isinstance(getattr(self, name), bool):
                 raise UserError(f"{name}: expected True or False, got {getattr(self, name)!r}.")
@@ -200,6 +205,7 @@ class StackConfig:
             ("optimizer", "adam" if self.optimizer == "adamw" else self.optimizer),
             ("loss", self.loss),
             ("feature_scale", self.feature_scale),
+            ("encoding", self.encoding),
         )
 
     def kernel_stddev(self, fan_in: int, fan_out: int, index: int = 1) -> float:

@@ -30,6 +30,14 @@ _MEMBER_KEYS = {
     "curves": "an object",
     "status": "a string",
 }
+_EFFECT_KEYS = {"name": "a string", **dict.fromkeys(("gain", "low", "high"), "a number")}
+_ENSEMBLE_KEYS = {
+    "trials": "an object",
+    "members": "an integer",
+    "bytes": "an integer",
+    "seconds_a_thousand_rows": "a number",
+    "test": "an object",
+}
 _KINDS = {
     "a string": (str,),
     "an object": (dict,),
@@ -151,6 +159,16 @@ def check_result(result: dict[str, Any]) -> None:
             numbers = {key: one[key] for key in one if key != "seeds"}
             _check_keys(numbers, dict.fromkeys(numbers, "a number or null"), f" of {name!r}'s test")
     _check_optional(result, "baseline_candidates", list)
+    _check_optional(result, "effects", list)
+    for effect in result.get("effects") or ():
+        if type(effect) is not dict or type(effect.get("chosen")) is not bool:
+            raise ValueError(f"an effect should be an object, got {_short(effect)}")
+        _check_keys(effect, _EFFECT_KEYS, " of an effect")
+    _check_optional(result, "ensemble", dict)
+    if ensemble := result.get("ensemble"):
+        _check_keys(ensemble, _ENSEMBLE_KEYS, " of the ensemble")
+        numbers = ensemble["test"]
+        _check_keys(numbers, dict.fromkeys(numbers, "a number or null"), " of the ensemble's test")
     if result.get("metric", "mae") not in ("accuracy", "mae"):
         raise ValueError(f"'metric' should be accuracy or mae, got {_short(result['metric'])}")
     if type(result.get("target_scale", 1.0)) not in (int, float):

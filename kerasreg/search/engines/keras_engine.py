@@ -38,12 +38,12 @@ class KerasTunerEngine:
         stop: Callable[[], bool] | None = None,
     ) -> list[list[MemberResult]]:
         """See `Engine.train`; nothing is checkpointed, a setting that was cut short runs again."""
-        parts = list(members_of(task, dataset))
         results = [[] for _ in task.settings]
         for index in task.wanted:
             if stop and any(results) and stop():
                 break
             config = task.settings[index]
+            parts = members_of(task, dataset.encoded(config.encoding))
             with named_out_of_memory(f"Out of memory with a single trial: {REMEDY}."):
                 members = [_Member(config, dataset, task.plan, *part) for part in parts]
                 results[index] = _train_together(members, task.plan, on_epoch)
@@ -64,15 +64,17 @@ class KerasTunerEngine:
     ) -> keras.Model:
         """See `Engine.fit`."""
         batches = _Batches(rows, seed, batch_size)
-        model = _build(config, dataset, seed, len(batches) * (horizon or epochs))
+        model = _build(config, rows, dataset, seed, len(batches) * (horizon or epochs))
         model.fit(
             batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[batches.order, *callbacks]
         )
         return model
 
 
-def _build(config: StackConfig, dataset: Dataset, seed: int, steps: int) -> keras.Model:
-    return build_stack(config, dataset.input_shape, dataset.outputs, dataset.task, seed, steps)
+def _build(
+    config: StackConfig, rows: Split, dataset: Dataset, seed: int, steps: int
+) -> keras.Model:
+    return build_stack(config, rows.x.shape[1], dataset.outputs, dataset.task, seed, steps)
 
 
 def _train_together(
@@ -117,7 +119,7 @@ class _Member:
         self._parts = {"": rows, "val_": validation}
         self._started = time.perf_counter()
         self._batches = _Batches(rows, seed, plan.batch_size)
-        self._model = _build(config, dataset, seed, len(self._batches) * plan.horizon)
+        self._model = _build(config, rows, dataset, seed, len(self._batches) * plan.horizon)
         self._seconds = time.perf_counter() - self._started
         self.curves: dict[str, list[float]] = {}
         self.diverged = False

@@ -8,6 +8,12 @@ DEFAULT_SPACE: dict[str, Range | Choice] = {
     "input_dropout": Range(0.02, 0.3, zero=True),
     "l1": Range(1e-7, 1e-2, log=True, zero=True),
     "l2": Range(1e-7, 1e-1, log=True, zero=True),
+    "weight_decay": Range(1e-3, 2.0, log=True, zero=True),
+    "label_smoothing": Range(0.02, 0.15, zero=True),
     "normalization": Choice("none", "batch"),
-    "learning_rate": Range(1e-4, 3e-2, log=True),
+    "learning_rate": Range(3e-4, 3e-2, log=True),
+    "encoding": Choice("standard", "piecewise"),
 }
+
+#: Field -> its one value in such a search.
+DEFAULT_FIXED = {"schedule": "cosine", "output_scale": 0.1, "feature_scale": True}

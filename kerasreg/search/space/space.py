@@ -17,7 +17,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from kerasreg.errors import UserError
-from kerasreg.search.space.default_space import DEFAULT_SPACE
+from kerasreg.search.space.default_space import DEFAULT_FIXED, DEFAULT_SPACE
 from kerasreg.search.space.fields import CONTINUOUS, STANDARD, as_field, as_json, check, known
 from kerasreg.search.space.parsing import parse_assignment, parse_setting, parse_varied
 from kerasreg.search.space.ranges import Choice, Range, flat_value, label
@@ -51,7 +51,10 @@ class Space:
     @classmethod
     def default(cls) -> Space:
         """Dropout, input dropout, L1, L2, batch normalisation and learning rate."""
-        return cls(DEFAULT_SPACE)
+        space = cls(DEFAULT_SPACE)
+        for name, value in DEFAULT_FIXED.items():
+            space.fix(name, value)
+        return space
 
     @classmethod
     def parse(

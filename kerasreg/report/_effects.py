@@ -1,0 +1,89 @@
+"""What each regulariser does for the winner, in a sentence: the answer to the question asked."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kerasreg.objectives import lower_is_better
+from kerasreg.report._reading import StudyView
+from kerasreg.words import NAMES, joined, show
+
+_NAMES = {
+    "dropout": "dropout",
+    "input_dropout": "input dropout",
+    "l1": "L1",
+    "l2": "L2",
+    "weight_decay": "weight decay",
+    "normalization": "batch normalisation",
+    "label_smoothing": "label smoothing",
+}
+
+
+def effects(view: StudyView) -> list[Mapping[str, Any]]:
+    """What the ablation found, the largest gain first; empty without one."""
+    found = (view.result or {}).get("effects") or []
+    return sorted(found, key=lambda effect: -effect["gain"])
+
+
+def effects_sentence(view: StudyView) -> str:
+    """Which regularisers help, which harm, and which make no difference; empty without."""
+    found = effects(view)
+    helping = [_said(view, effect) for effect in found if effect["low"] > 0]
+    harming = [_said(view, effect) for effect in found if effect["high"] < 0]
+    neutral = [_name(effect) for effect in found if effect["low"] <= 0 <= effect["high"]]
+    lowers = lower_is_better(view.objective)
+    parts = []
+    if helping:
+        parts.append(
+            f"{joined(helping)} {'lower' if lowers else 'raise'}{_s(helping)} {_what(view)}"
+        )
+    if harming:
+        what = "it" if helping else _what(view)
+        parts.append(f"{joined(harming)} {'raise' if lowers else 'lower'}{_s(harming)} {what}")
+    if neutral:
+        verb = "makes" if len(neutral) == 1 else "make"
+        parts.append(f"{joined(neutral)} {verb} no difference that the folds show")
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:] + "." if text else ""
+
+
+def effect_rows(view: StudyView) -> list[dict[str, str]]:
+    """Rows of a table: regulariser, value, what it does, interval."""
+    return [
+        {
+            "name": _name(effect),
+            "value": show(effect["value"]),
+            "chosen": "yes" if effect["chosen"] else "no",
+            "gain": _amount(view, effect["gain"], signed=True),
+            "interval": _interval(view, effect),
+            "verdict": "helps" if effect["low"] > 0 else "harms" if effect["high"] < 0 else "open",
+        }
+        for effect in effects(view)
+    ]
+
+
+def _said(view: StudyView, effect: Mapping[str, Any]) -> str:
+    value = "" if isinstance(effect["value"], str) else f" {show(effect['value'])}"
+    gain = _amount(view, abs(effect["gain"]))
+    return f"{_name(effect)}{value} (by {gain}, 95 % interval {_interval(view, effect)})"
+
+
+def _interval(view: StudyView, effect: Mapping[str, Any]) -> str:
+    return f"[{_amount(view, effect['low'])}, {_amount(view, effect['high'])}]"
+
+
+def _amount(view: StudyView, value: float, signed: bool = False) -> str:
+    sign, unit = "+" if signed else "", " %" if lower_is_better(view.objective) else " points"
+    digits = 0 if abs(value) >= 0.1 else 1
+    return f"{100 * value:{sign}.{digits}f}{unit}".replace("-", "\u2212")
+
+
+def _what(view: StudyView) -> str:
+    return f"the {NAMES[view.objective]}"
+
+
+def _name(effect: Mapping[str, Any]) -> str:
+    return _NAMES.get(effect["name"], effect["name"])
+
+
+def _s(names: list[str]) -> str:
+    return "s" if len(names) == 1 else ""

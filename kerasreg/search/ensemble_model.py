@@ -1,0 +1,168 @@
+"""An ensemble as one ordinary Keras model: raw rows in, the weighted mean of its members out.
+
+Members of one structure and fold are computed side by side, kernels stacked along a new axis.
+Batch normalisation and input factors are folded into the kernels next to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from kerasreg.data import Dataset, Fold, Split
+from kerasreg.population.blueprint import blueprint_of_config
+from kerasreg.search.fold_members import Candidate, FoldMember
+from kerasreg.stacks import StackConfig, build_stack
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Members that see the same features.
+
+    Attributes:
+        encoding, fold: Which features they see.
+        model: From these to the members' share of the weighted mean, (rows, outputs).
+    """
+
+    encoding: str
+    fold: Fold
+    model: keras.Model
+
+
+def branches(
+    dataset: Dataset, chosen: Sequence[Candidate], weights: Sequence[float]
+) -> list[Branch]:
+    """A branch for every encoding and fold of the chosen trials.
+
+    Args:
+        dataset: The data; classification gives probabilities, regression the target's unit.
+        chosen, weights: The trials and their weights, which sum to 1.
+    """
+    parts: dict[tuple[str, str], list[tuple[StackConfig, FoldMember, float]]] = {}
+    for candidate, weight in zip(chosen, weights, strict=True):
+        share = weight / len(candidate.members)
+        for member in candidate.members:
+            key = candidate.config.encoding, member.fold.name
+            parts.setdefault(key, []).append((candidate.config, member, share))
+    return [
+        Branch(encoding, part[0][1].fold, _branch(dataset, part))
+        for (encoding, _), part in parts.items()
+    ]
+
+
+def predict(found: Sequence[Branch], splits: Sequence[Split]) -> np.ndarray:
+    """The mean, (rows, outputs) float64, given the rows as each branch sees them."""
+    return sum(
+        keras.ops.convert_to_numpy(branch.model(split.x)).astype(np.float64)
+        for branch, split in zip(found, splits, strict=True)
+    )
+
+
+def export(dataset: Dataset, found: Sequence[Branch]) -> keras.Model:
+    """One uncompiled model of Keras' layers alone; takes what `Dataset.export`'s takes."""
+    parts = [
+        (dataset.encoded(branch.encoding).features_model(branch.fold), branch.model)
+        for branch in found
+    ]
+    return dataset.export_sum(parts, "ensemble")
+
+
+def _branch(dataset: Dataset, part: Sequence[tuple[StackConfig, FoldMember, float]]) -> keras.Model:
+    config, member, _ = part[0]
+    inputs = keras.Input((member.fold.train.x.shape[1],))
+    by_structure: dict[tuple, list] = {}
+    for item in part:
+        by_structure.setdefault(item[0].structure(), []).append(item)
+    shares = [_weighted(dataset, inputs, group) for group in by_structure.values()]
+    mean = keras.layers.Add()(shares) if len(shares) > 1 else shares[0]
+    return keras.Model(inputs, mean, name=f"members_{config.encoding}_{member.fold.name}")
+
+
+def _weighted(dataset: Dataset, inputs, group) -> keras.KerasTensor:
+    """The members of one structure: their weighted sum, (rows, outputs)."""
+    config, member, _ = group[0]
+    if config.normalization in ("layer", "group"):
+        outputs = keras.ops.stack([_alone(dataset, *item[:2])(inputs) for item in group], axis=1)
+    else:
+        outputs = _side_by_side(dataset, inputs, group)
+    if dataset.task == "regression":
+        outputs = keras.layers.Rescaling(dataset.target_scale, member.fold.target_offset)(outputs)
+    else:
+        kind = "sigmoid" if dataset.outputs == 1 else "softmax"
+        outputs = keras.layers.Activation(kind)(outputs)
+    mean = keras.layers.EinsumDense("bmo,m->bo", (dataset.outputs,))
+    result = mean(outputs)
+    mean.set_weights([np.array([share for *_, share in group])])
+    return result
+
+
+def _side_by_side(dataset: Dataset, inputs, group) -> keras.KerasTensor:
+    """Logits (rows, members, outputs) of stacks whose normalisation is folded."""
+    folded = [_folded(dataset, config, member) for config, member, _ in group]
+    activation, x, equation = group[0][0].activation, inputs, "bi,mio->bmo"
+    for index, layers in enumerate(zip(*folded, strict=True)):
+        kernel, bias = (np.stack(arrays) for arrays in zip(*layers, strict=True))
+        dense = keras.layers.EinsumDense(equation, bias.shape, bias_axes="mo")
+        x, equation = dense(x), "bmi,mio->bmo"
+        dense.set_weights([kernel, bias])
+        if index < len(folded[0]) - 1:
+            x = keras.layers.Activation(activation)(x)
+    return x
+
+
+def _folded(
+    dataset: Dataset, config: StackConfig, member: FoldMember
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Kernel (in, out) and bias (out,) of every dense layer, in float64."""
+    arrays, blueprint = _arrays(dataset, config, member)
+    layers: list[tuple[np.ndarray, np.ndarray]] = []
+    # What has to be done to the input of the next dense layer.
+    scale, shift = np.ones(blueprint.features), np.zeros(blueprint.features)
+    at_dense = False
+    for position, spec in enumerate(blueprint.layers):
+        own = {name: array for (layer, name), array in arrays.items() if layer == position}
+        if spec.kind == "rescaling":
+            scale = scale * spec.rescaling[0]
+        elif spec.kind == "scale":
+            scale = scale * own["kernel"][0]
+        elif spec.kind == "dense":
+            kernel = own["kernel"]
+            bias = own["bias"][0] if spec.use_bias else np.zeros(spec.units)
+            layers.append((scale[:, None] * kernel, bias + shift @ kernel))
+            scale, shift = np.ones(spec.units), np.zeros(spec.units)
+        elif spec.kind == "batch":
+            gain = own["gamma"][0] / np.sqrt(own["moving_variance"][0] + config.norm_epsilon)
+            offset = own["beta"][0] - own["moving_mean"][0] * gain
+            if at_dense:
+                kernel, bias = layers[-1]
+                layers[-1] = kernel * gain, bias * gain + offset
+            else:
+                scale, shift = gain, offset
+        at_dense = spec.kind == "dense"
+    return layers
+
+
+def _arrays(dataset: Dataset, config: StackConfig, member: FoldMember):
+    features = member.fold.train.x.shape[1]
+    blueprint = blueprint_of_config(config, features, dataset.outputs, dataset.task)
+    named: Mapping[tuple[int, str], np.ndarray] = {
+        (p.layer, p.name): array.astype(np.float64)
+        for p, array in zip(blueprint.parameters(), member.weights, strict=True)
+    }
+    return named, blueprint
+
+
+def _alone(dataset: Dataset, config: StackConfig, member: FoldMember) -> keras.Model:
+    """A stack with a member's weights."""
+    arrays, blueprint = _arrays(dataset, config, member)
+    model = build_stack(config, blueprint.features, dataset.outputs, dataset.task)
+    for (position, part), array in arrays.items():
+        variable = getattr(model.get_layer(blueprint.layers[position].name), part)
+        variable.assign(array.reshape(variable.shape))
+    # Rebuilt without its compile state, which would be saved with it, under a name of its own.
+    rebuilt = keras.Model.from_config({**model.get_config(), "name": None})
+    rebuilt.set_weights(model.get_weights())
+    return rebuilt

@@ -1,0 +1,105 @@
+"""From the kept members of the folds to an ensemble: chosen, joined, written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kerasreg.files import atomic_write
+from kerasreg.search.context import SearchContext
+from kerasreg.search.ensemble import select
+from kerasreg.search.ensemble_model import Branch, branches, export
+from kerasreg.search.fold_members import Candidate, candidates
+from kerasreg.search.metrics import logits_of_predictions, measure
+
+#: Rows whose prediction is timed.
+TIMED_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What was chosen.
+
+    Attributes:
+        chosen, weights: Trials and their weights in the mean, the largest first.
+        branches: Their members as Keras models.
+        scores: Out-of-fold, of the mean: `data_loss` and `accuracy`, or `mae` in the target's unit.
+            They are a little too good, because the trials were chosen by them.
+    """
+
+    chosen: list[Candidate]
+    weights: list[float]
+    branches: list[Branch]
+    scores: dict[str, float]
+
+    def save(self, context: SearchContext) -> dict[str, Any]:
+        """Write `ensemble.keras`; what the result says of it."""
+        path = context.study.folder / "ensemble.keras"
+        atomic_write(path, export(context.dataset, self.branches).save)
+        return {
+            "trials": {
+                candidate.record["trial"]: weight
+                for candidate, weight in zip(self.chosen, self.weights, strict=True)
+            },
+            "members": sum(len(candidate.members) for candidate in self.chosen),
+            "out_of_fold": self.scores,
+            "bytes": path.stat().st_size,
+            "seconds_a_thousand_rows": _seconds(self.branches),
+        }
+
+
+def join_members(context: SearchContext) -> Ensemble | None:
+    """Choose trials by their out-of-fold predictions; None where no members were kept."""
+    context.enter("joining the ensemble")
+    found, dataset = candidates(context), context.dataset
+    if not found:
+        return None
+    y = dataset.refit.y[found[0].rows]
+    values = np.stack([_values(candidate.predictions, y, dataset.task) for candidate in found])
+    loss = _loss(dataset.task, context.request.objective, y)
+    weights = select(values, loss, context.request.seed)
+    order = [k for k in np.argsort(-weights, kind="stable") if weights[k] > 0]
+    chosen, shares = [found[k] for k in order], [float(weights[k]) for k in order]
+    mean = sum(w * candidate.predictions for w, candidate in zip(shares, chosen, strict=True))
+    logits = logits_of_predictions(mean, dataset.task)
+    scores = measure(logits, y, dataset.task, chosen[0].config.loss)
+    if "mae" in scores:
+        scores["mae"] *= dataset.target_scale
+    return Ensemble(chosen, shares, branches(dataset, chosen, shares), scores)
+
+
+def _values(predictions: np.ndarray, y: np.ndarray, task: str) -> np.ndarray:
+    """What the mean is taken of, (rows,): the probability of the row's class, or the target."""
+    if task == "regression":
+        return predictions[:, 0]
+    if predictions.shape[1] == 1:
+        return np.where(y == 1, predictions[:, 0], 1 - predictions[:, 0])
+    return predictions[np.arange(len(y)), y]
+
+
+def _loss(task: str, objective: str, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Log loss of classes, whatever the objective; squared or absolute error of targets."""
+    if task == "classification":
+        return lambda values: -np.log(np.maximum(values, 1e-12)).mean(axis=-1)
+    if objective == "val_mae":
+        return lambda values: np.abs(values - y).mean(axis=-1)
+    return lambda values: ((values - y) ** 2).mean(axis=-1)
+
+
+def _seconds(found: list[Branch]) -> float:
+    """Seconds that the networks (not the reading of columns) need for 1,000 rows."""
+    rows = [
+        np.resize(branch.fold.validation.x, (TIMED_ROWS, branch.model.input_shape[1]))
+        for branch in found
+    ]
+    spent = []
+    for _ in range(2):
+        started = time.perf_counter()
+        for branch, x in zip(found, rows, strict=True):
+            branch.model(x)
+        spent.append(time.perf_counter() - started)
+    return min(spent)

@@ -1,0 +1,66 @@
+"""What a request leaves open, decided by the data: folds, ensemble, halving, encodings."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from kerasreg.data import Dataset
+from kerasreg.errors import UserError
+from kerasreg.search.request import Request
+from kerasreg.search.space import Choice
+
+FOLDS = 5
+PATIENCE = 10
+#: With as many rows or more, one validation part tells settings apart.
+ENOUGH_ROWS = 10_000
+
+
+def settled(request: Request, dataset: Dataset) -> Request:
+    """The request with nothing left open.
+
+    Folds are 5 where training and validation have fewer than 10,000 rows and every class has 5.
+    With folds, a search keeps an ensemble of their members, halves its random trials and has no
+    patience. Encodings that the data cannot have are no choice.
+
+    Raises:
+        UserError: An ensemble without folds, or of another engine.
+    """
+    folds = default_folds(dataset) if request.folds is None else request.folds
+    able = bool(folds) and request.engine == "population" and request.command == "search"
+    if request.ensemble and not able:
+        raise UserError(
+            "--ensemble: expected a search with folds and --engine population, whose members of "
+            f"the folds it joins, got --folds {folds} --engine {request.engine}."
+        )
+    dataset.encoded(request.base.encoding)  # refuses what the data cannot have
+    space = request.space
+    varied = space.get("encoding")
+    if varied:
+        possible = [name for name in varied.values if name in dataset.encodings]
+        space = type(space).from_dict(space.to_dict())
+        if len(possible) > 1:
+            space["encoding"] = Choice(*possible)
+        else:
+            space.fix("encoding", *(possible or ["standard"]))
+    return dataclasses.replace(
+        request,
+        space=space,
+        folds=folds,
+        patience=(0 if folds else PATIENCE) if request.patience is None else request.patience,
+        ensemble=able if request.ensemble is None else request.ensemble,
+        halving=able and request.searcher == "random"
+        if request.halving is None
+        else request.halving,
+    )
+
+
+def default_folds(dataset: Dataset) -> int:
+    """How many folds a data set has unless asked for otherwise; 0 for none."""
+    rows = len(dataset.rows["train"]) + len(dataset.rows["validation"])
+    if rows >= ENOUGH_ROWS or rows < 2 * FOLDS:
+        return 0
+    if dataset.class_names is not None and np.bincount(dataset.refit.y).min() < FOLDS:
+        return 0
+    return FOLDS
