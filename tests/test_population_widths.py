@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import test_population_general as general
 from solo_training import GivenMask, keras_dtype, model_weights, train_solo
 
 from kerasreg.errors import UserError
@@ -90,6 +91,69 @@ def test_a_narrow_member_equals_the_narrow_network_alone(layers, tmp_path):
         before = population.predict(x)
         population.load_weights(0, tmp_path / "0.weights.h5")
         np.testing.assert_array_equal(population.predict(x)[0], before[0])
+
+
+def convolution(units, noise):
+    return [
+        keras.Input((6, 6, 2)),
+        L.Conv2D(units[0], 3, use_bias=False, kernel_regularizer=keras.regularizers.L2(2.0**-6)),
+        L.BatchNormalization(momentum=0.75),
+        L.ReLU(),
+        noise(0.25, 0, True),
+        L.MaxPooling2D(),
+        L.Flatten(),
+        L.Dense(units[1], activation="tanh"),
+    ]
+
+
+def recurrence(units, noise):
+    return [
+        keras.Input((5, 3)),
+        L.Conv1D(4, 2, activation="relu"),
+        L.GRU(units[0], return_sequences=True),
+        L.LSTM(units[1]),
+        noise(0.25, 0, False),
+    ]
+
+
+def keras_dropout(rate, index, spatial):
+    return L.SpatialDropout2D(rate) if spatial else L.Dropout(rate)
+
+
+@pytest.mark.parametrize("layers", [convolution, recurrence])
+def test_filters_and_recurrent_units_are_values_too(layers, tmp_path):
+    """4 steps of Adam in float64 on the general path."""
+    with keras_dtype("float64"):
+        draw = np.random.default_rng(0)
+        shape = layers(WIDTHS[0], keras_dropout)[0].shape[1:]
+        x, y = draw.normal(size=(general.ROWS, *shape)), draw.integers(0, CLASSES, general.ROWS)
+
+        def model(k, noise):
+            keras.utils.set_random_seed(k)
+            made = keras.Sequential([*layers(WIDTHS[k], noise), L.Dense(CLASSES)])
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            made.compile(keras.optimizers.Adam(2.0 ** -(5 + k), **EXACT), loss)
+            return made
+
+        models = [model(k, keras_dropout) for k in range(3)]
+        initial = [one.get_weights() for one in models]
+        widths = WIDE if layers is convolution else (4, *WIDE)
+        population = Population.from_models(models, seeds=[0, 1, 2], general=True, widths=widths)
+        population.fit(x, y, validation_data=(x, y), epochs=general.EPOCHS, batch_size=8)
+        for k in range(3):
+            alone = model(k, lambda rate, i, s, k=k: general.PlainDropout(rate, k, i, s))
+            alone.set_weights(initial[k])
+            general.train_alone(alone, x, y, seed=k)
+            member = population.member(k)
+            general.assert_equal_arrays(member.get_weights(), alone.get_weights())
+            for wide, narrow in zip(population.get_weights(k), member.get_weights(), strict=True):
+                assert np.count_nonzero(wide) == np.count_nonzero(narrow)
+            population.save_weights(k, tmp_path / f"{k}.weights.h5")
+            models[k].load_weights(tmp_path / f"{k}.weights.h5")
+            general.assert_equal_arrays(models[k].get_weights(), member.get_weights())
+        population.load_weights(0, tmp_path / "0.weights.h5")
+        outputs = member.predict(x, verbose=0)
+        np.testing.assert_allclose(population.predict(x)[2], outputs, rtol=1e-10)
 
 
 def test_widths_too_small_or_groups_of_units_are_refused():

@@ -2,13 +2,13 @@
 
 import keras
 import keras_tuner
+import numpy as np
 import pytest
 from tuned import FIT, TRAIN, VALIDATION, make_tuner
 
 from kerasreg.population.lifting import lift
-from kerasreg.population.widths import hidden_widths
 from kerasreg.tuner import round_tuner
-from kerasreg.tuner.tuned_widths import padded_widths
+from kerasreg.tuner.tuned_widths import widths_of
 
 
 def pyramid(hp, features=4):
@@ -24,24 +24,45 @@ def pyramid(hp, features=4):
     return model
 
 
-def test_units_are_values(tmp_path, monkeypatch):
+def filters(hp):
+    """A convolution and a dense layer of tuned widths."""
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Embedding(6, 3)])
+    model.add(keras.layers.Conv1D(hp.Int("first", 2, 8, step=2), 2, activation="relu"))
+    model.add(keras.layers.Dropout(hp.Float("dropout", 0.1, 0.5)))
+    model.add(keras.layers.Flatten())
+    model.add(keras.layers.Dense(hp.Int("second", 2, 6, step=2), activation="tanh"))
+    model.add(keras.layers.Dense(3, activation="softmax"))
+    rate = hp.Float("rate", 0.01, 0.5)
+    model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", metrics=["acc"])
+    return model
+
+
+@pytest.mark.parametrize(
+    ("hypermodel", "widths"), [(pyramid, (8, 6, 5)), (filters, (8, 6))], ids=["stack", "general"]
+)
+def test_units_are_values(hypermodel, widths, tmp_path, monkeypatch):
     populations = []
     train = round_tuner.train_together
 
     def recorded(job, prepared, *arguments):
-        populations.append((hidden_widths(job.structure), len(prepared)))
+        populations.append((job.widths, len(prepared)))
         train(job, prepared, *arguments)
 
     monkeypatch.setattr(round_tuner, "train_together", recorded)
-    tuner = make_tuner(tmp_path, pyramid, "val_acc", max_trials=6)
-    tuner.search(*TRAIN, **FIT)
-    assert populations == [((8, 6, 5), 6)]
+    tuner = make_tuner(tmp_path, hypermodel, "val_acc", max_trials=6)
+    parts = [(np.clip(np.round(np.abs(x)), 0, 5), y) for x, y in (TRAIN, VALIDATION)]
+    tuner.search(*parts[0], **{**FIT, "validation_data": parts[1]})
+    assert populations == [(widths, 6)]
     trials = tuner.oracle.get_best_trials(6)
     assert len({trial.hyperparameters.get("first") for trial in trials}) > 1
     for trial, model in zip(trials, tuner.get_best_models(6), strict=True):
-        units = [layer.units for layer in model.layers]
+        units = [
+            getattr(layer, "filters", None) or layer.units
+            for layer in model.layers
+            if isinstance(layer, keras.layers.Dense | keras.layers.Conv1D)
+        ]
         assert units[:2] == [trial.hyperparameters.get(name) for name in ("first", "second")]
-        found = model.evaluate(*VALIDATION, verbose=0, return_dict=True)
+        found = model.evaluate(*parts[1], verbose=0, return_dict=True)
         assert found["acc"] == pytest.approx(trial.score, abs=1e-6)
 
 
@@ -69,7 +90,7 @@ def test_widths_follow_from_the_trial_and_its_space(values, expected):
     hp = keras_tuner.HyperParameters()
     build(hp)
     hp.values.update(values)
-    assert padded_widths(lift(build(hp)).blueprint, hp) == expected
+    assert widths_of("stack", None, lift(build(hp)).blueprint, hp) == expected
 
 
 def test_a_width_that_no_hyperparameter_has_stays_as_it_is():
@@ -77,4 +98,4 @@ def test_a_width_that_no_hyperparameter_has_stays_as_it_is():
     model.compile("sgd", "mse")
     hp = keras_tuner.HyperParameters()
     hp.Int("other", 1, 9, default=6)
-    assert padded_widths(lift(model).blueprint, hp) == (7,)
+    assert widths_of("stack", None, lift(model).blueprint, hp) == (7,)

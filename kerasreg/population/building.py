@@ -61,7 +61,7 @@ def path_of_models(
     Raises:
         UserError: No models, one that cannot be lifted, or different structures.
     """
-    from kerasreg.population.general import GeneralPath, lift_model
+    from kerasreg.population.general import GeneralPath, lift_model, widen_model
     from kerasreg.population.lifting import lift, widen
 
     if not models:
@@ -73,7 +73,7 @@ def path_of_models(
             stacks = [lift(model) for model in models]
     if stacks and widths is not None:
         stacks = [widen(one, widths) for one in stacks]
-    lifted = stacks or [lift_model(model) for model in models]
+    lifted = stacks or [widen_model(lift_model(model), widths) for model in models]
     places = _places(len(lifted), seeds, folds, groups)
     members = [
         Member(None, *place, item.values, item.weights, model)

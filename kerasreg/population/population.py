@@ -94,9 +94,10 @@ class Population:
             seeds, folds, groups: As the class does.
             dtype: Of a stack's arrays; by default the models'.
             general: Whether to take the general path even for stacks.
-            widths: Of stacks, units that every hidden Dense has in the population's arrays:
+            widths: Units or filters that every layer but the last has in the population's arrays:
                 narrower models are padded with zeros and train as they would alone. Members' models
-                and files keep their own widths; None for models of equal widths.
+                and files keep their own widths. Of stacks and Sequential models; None for models of
+                equal widths.
 
         Raises:
             UserError: A layer, optimiser or loss that no path can hold, by name; or models of

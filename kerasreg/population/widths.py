@@ -19,7 +19,7 @@ from kerasreg.errors import UserError
 from kerasreg.population.blueprint import Blueprint
 
 #: Keras' activations that do not map 0 to 0.
-_NOT_ZERO_AT_ZERO = (
+NOT_ZERO_AT_ZERO = (
     *("exponential", "hard_sigmoid", "log_sigmoid", "sigmoid", "softplus", "sparse_plus"),
     "squareplus",
 )
@@ -65,7 +65,7 @@ def masked_layers(blueprint: Blueprint) -> list[int]:
         layer
         for layer, spec in enumerate(blueprint.layers)
         if dense[0] < layer < dense[-1]
-        and (spec.kind == "layer" or spec.activation in _NOT_ZERO_AT_ZERO)
+        and (spec.kind == "layer" or spec.activation in NOT_ZERO_AT_ZERO)
     ]
 
 

@@ -14,7 +14,7 @@ from keras_tuner.engine.trial import Trial
 from kerasreg.errors import UserError
 from kerasreg.objectives import Direction
 from kerasreg.population.blueprint import blueprint_of_config
-from kerasreg.population.general import lift_model
+from kerasreg.population.general import lift_model, widen_model
 from kerasreg.population.lifting import lift
 from kerasreg.population.widths import widened
 from kerasreg.stacks import StackConfig
@@ -23,7 +23,7 @@ from kerasreg.tuner.fit_arguments import FitArguments, FitRows, epochs_of
 from kerasreg.tuner.objectives import check_objective, population_objective
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether
 from kerasreg.tuner.target_rows import check_targets
-from kerasreg.tuner.tuned_widths import padded_widths
+from kerasreg.tuner.tuned_widths import widths_of
 
 Geometry = tuple[tuple[int, ...], int, str]
 
@@ -51,12 +51,13 @@ class Job:
     Attributes:
         kind: `"config"` for `StackConfig`s, `"stack"` for Keras models that are stacks, or
             `"general"` for other models.
-        structure: Of the models; of stacks, with the widths that they are padded to.
+        structure: Of the models, with the widths that they are padded to.
         dtype: Of their weights.
         curves: Their names.
         arguments: Of `fit`.
         epochs: To train.
         initial_epoch: Number of the first one.
+        widths: What layers are padded to; None for their own.
     """
 
     kind: str
@@ -66,6 +67,7 @@ class Job:
     arguments: FitArguments
     epochs: int
     initial_epoch: int
+    widths: tuple[int, ...] | None
 
 
 def job_of(
@@ -94,9 +96,12 @@ def job_of(
     (kind, structure, dtype, curves), size = found[0]
     if largest and size > largest:
         raise errors.FailedTrialError(f"Oversized model: {size} parameters. Skip model.")
-    if kind == "stack":
-        structure = widened(structure, padded_widths(structure, trial.hyperparameters))
-    return Job(kind, structure, dtype, curves, arguments, epochs, first)
+    widths = widths_of(kind, executions[0], structure, trial.hyperparameters)
+    if widths and kind == "stack":
+        structure = widened(structure, widths)
+    elif widths:
+        structure = widen_model(lift_model(executions[0]), widths).structure
+    return Job(kind, structure, dtype, curves, arguments, epochs, first, widths)
 
 
 def _read(

@@ -16,7 +16,6 @@ from keras_tuner.engine.trial import Trial
 from kerasreg.population import MemberResult, Population
 from kerasreg.population.general import copy_of, inner_optimizer
 from kerasreg.population.plan import TrainingPlan
-from kerasreg.population.widths import hidden_widths
 from kerasreg.seeds import derive
 from kerasreg.stacks import StackConfig
 from kerasreg.tuner.boards import WeightHistograms
@@ -66,9 +65,8 @@ def train_together(
     if job.kind == "config":
         population = Population(built, *geometry, seeds=seeds)
     else:
-        widths = hidden_widths(job.structure) if job.kind == "stack" else None
         general = job.kind == "general"
-        population = Population.from_models(built, seeds=seeds, general=general, widths=widths)
+        population = Population.from_models(built, seeds=seeds, general=general, widths=job.widths)
     for index, (of, _) in enumerate(members):
         earlier = prepared[of].trial.hyperparameters.values.get("tuner/trial_id")
         if earlier:

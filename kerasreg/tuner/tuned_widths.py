@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import keras
 import keras_tuner
 
-from kerasreg.population.blueprint import Blueprint
+from kerasreg.population.general import own_widths, products
 from kerasreg.population.widths import can_widen, hidden_widths, widened
 
-#: Parameters of a stack up to which its products cost less than another structure's compilation:
+#: Multiplications of a row up to which a network's cost less than another structure's compilation:
 #: all of its trials have the widest arrays. Above, widths are halved as long as a trial fits.
 SMALL = 2**18
 
 
-def padded_widths(blueprint: Blueprint, hyperparameters: keras_tuner.HyperParameters) -> tuple:
-    """Hidden widths of the arrays in which a trial's stack trains.
+def widths_of(
+    kind: str, model: keras.Model, structure: Any, hyperparameters: keras_tuner.HyperParameters
+) -> tuple[int, ...] | None:
+    """Widths of the arrays that a trial's model trains in; None if they can only be its own.
 
     A layer is tuned where its width is the value of a hyperparameter of whole numbers; its arrays
     are as wide as that may get, or a half, a quarter, ... of it. They follow from the trial and
     the space alone, never from other trials or the clock.
+
+    Args:
+        kind, structure: As in a `Job`, before padding.
+        model: What the trial's build returned.
+        hyperparameters: Its values and the space.
     """
-    own = hidden_widths(blueprint)
-    if not can_widen(blueprint):
-        return own
+    if kind == "general":
+        own = own_widths(model)
+        return _padded(own, partial(products, model), hyperparameters) if own else None
+    if kind != "stack" or not can_widen(structure):
+        return None
+    own = hidden_widths(structure)
+    return _padded(own, lambda widths: widened(structure, widths).member_size(), hyperparameters)
+
+
+def _padded(
+    own: tuple[int, ...],
+    size: Callable[[tuple[int, ...]], int],
+    hyperparameters: keras_tuner.HyperParameters,
+) -> tuple[int, ...]:
     limits = _limits(own, hyperparameters)
     tuned = [limit > 0 for limit in limits]
     widths = tuple(map(max, own, limits))
-    while widened(blueprint, widths).member_size() > SMALL and any(tuned):
+    while any(tuned) and size(widths) > SMALL:
         halves = tuple(-(-w // 2) if t else w for w, t in zip(widths, tuned, strict=True))
         if any(half < width for half, width in zip(halves, own, strict=True)):
             break

@@ -17,10 +17,10 @@ from kerasreg.objectives import Direction
 from kerasreg.population.general.chunk import GeneralChunk
 from kerasreg.population.general.initial_state import initial_state
 from kerasreg.population.general.lifting import Lifted, differing
-from kerasreg.population.general.optimizer import copy_of
 from kerasreg.population.general.program import Program, prediction
 from kerasreg.population.general.rows import NestedRows, gather_nested_rows
 from kerasreg.population.general.template import Template, active_values
+from kerasreg.population.general.widths import compile_like, narrowed, own_widths, padded
 from kerasreg.population.members import Member
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.sizes import largest_cohort
@@ -101,30 +101,38 @@ class GeneralPath:
                 f"model {source.name!r}: expected a model that keras.models.clone_model can clone; "
                 f"give its class a get_config() and its functions a registered name ({error})."
             ) from error
-        metrics = source._compile_metrics
-        model.compile(
-            optimizer=copy_of(source.optimizer),
-            loss=source.loss,
-            loss_weights=source._compile_loss._user_loss_weights,
-            metrics=metrics and metrics._user_metrics,
-            weighted_metrics=metrics and metrics._user_weighted_metrics,
-        )
+        compile_like(model, source)
         return model
 
     def write(self, weights: Sequence[np.ndarray], model: keras.Model) -> None:
         """See `Path.write`."""
-        model.set_weights(list(weights))
+        model.set_weights(self._narrowed(model, weights))
 
     def save(self, member: Member, weights: Sequence[np.ndarray], file: str | File) -> None:
         """See `Path.save`."""
-        with _lent(member.source, weights) as model:
+        with _lent(member.source, self._narrowed(member.source, weights)) as model:
             model.save_weights(file)
 
     def load(self, member: Member, file: str | File) -> list[np.ndarray]:
         """See `Path.load`."""
-        with _lent(member.source, member.initial) as model:
+        with _lent(member.source, self._narrowed(member.source, member.initial)) as model:
             model.load_weights(file)
-            return model.get_weights()
+            weights = model.get_weights()
+            if self._is_wide(model):
+                shapes = [variable.shape for variable in self._model.weights]
+                return padded(model, weights, own_widths(self._model), shapes)
+            return weights
+
+    def _is_wide(self, model: keras.Model) -> bool:
+        """Whether the members' arrays are wider than a model's."""
+        return any(
+            a.shape != b.shape for a, b in zip(self._model.weights, model.weights, strict=True)
+        )
+
+    def _narrowed(self, model: keras.Model, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+        if not self._is_wide(model):
+            return list(weights)
+        return narrowed(model, weights, own_widths(self._model))
 
     def predict(
         self, members: Sequence[Member], weights: Sequence[Sequence[np.ndarray]], x: Any

@@ -1,0 +1,171 @@
+"""Widths as values on the general path: a row of layers in the arrays of a wider one.
+
+A narrow member has zeros in what it lacks, and they stay zeros (see `kerasreg.population.widths`).
+Only layers, activations and optimisers for which that holds without a mask are widened.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import keras
+import numpy as np
+
+from kerasreg.population.general.layer_values import generators_of, is_noise, kind_of
+from kerasreg.population.general.lifting import Lifted, lift_model
+from kerasreg.population.general.optimizer import copy_of
+from kerasreg.population.lifting_layers import ELEMENTWISE, activation_name
+from kerasreg.population.widths import NOT_ZERO_AT_ZERO
+
+_UNITS = {"Dense": "units", "Conv1D": "filters", "Conv2D": "filters", "LSTM": "units"}
+_UNITS |= {"GRU": "units", "SimpleRNN": "units"}
+_GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
+#: Layers that give every unit of theirs from the same unit of what enters, and 0 from 0.
+_KEEPING = (
+    *("BatchNormalization", "Activation", "ReLU", "LeakyReLU", "Dropout", "SpatialDropout1D"),
+    *("SpatialDropout2D", "GaussianDropout", "MaxPooling1D", "MaxPooling2D", "AveragePooling1D"),
+    *("AveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalAveragePooling1D"),
+    *("GlobalAveragePooling2D", "ZeroPadding1D", "ZeroPadding2D"),
+)
+_OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Adamax", "Nadam", "Lion", "Adagrad", "Adadelta")
+
+Places = tuple[np.ndarray, ...]
+
+
+def own_widths(model: keras.Model) -> tuple[int, ...]:
+    """Units or filters of every layer of a model but the last; none if it cannot be widened."""
+    if type(model) is not keras.Sequential or kind_of(model.optimizer) not in _OPTIMIZERS:
+        return ()
+    if kind_of(model.layers[-1]) != "Dense" or not all(map(_is_known, model.layers[:-1])):
+        return ()
+    widths = tuple(_units(layer) for layer in model.layers[:-1] if kind_of(layer) in _UNITS)
+    # Draws of a narrow layer are the beginning of a wide one's; behind a Flatten they are not.
+    noise = [live for layer, live, _ in _walk(model, [2 * w for w in widths]) if is_noise(layer)]
+    return widths if all(np.array_equal(live, range(len(live))) for live in noise) else ()
+
+
+def products(model: keras.Model, widths: Sequence[int]) -> int:
+    """Multiplications of a row in the model with other widths."""
+    total = 0
+    for layer, _, (entering, out) in _walk(model, widths):
+        if kind_of(layer) in _UNITS:
+            kernel = math.prod(getattr(layer, "kernel_size", ()))
+            gates = _GATES.get(kind_of(layer), 0)
+            shape = layer.input.shape if gates else layer.output.shape
+            entering, kernel = (entering + out, gates) if gates else (entering, kernel)
+            total += math.prod(shape[1:-1]) * kernel * entering * out
+    return total
+
+
+def widen_model(lifted: Lifted, widths: Sequence[int] | None) -> Lifted:
+    """A model in the arrays of one with these widths; itself where they are its own, or None."""
+    source = lifted.model
+    if widths is None or tuple(widths) == own_widths(source):
+        return lifted
+    rest = iter([*widths, _units(source.layers[-1])])
+
+    def wider(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        if kind_of(layer) in _UNITS:
+            config[_UNITS[kind_of(layer)]] = next(rest)
+        return type(layer).from_config(config)
+
+    model = keras.models.clone_model(source, clone_function=wider)
+    compile_like(model, source)
+    model.set_weights(padded(source, lifted.weights, widths, [v.shape for v in model.weights]))
+    return lift_model(model)
+
+
+def compile_like(model: keras.Model, source: keras.Model) -> None:
+    """Compile a model as another one, with an optimiser of its own."""
+    metrics = source._compile_metrics
+    model.compile(
+        optimizer=copy_of(source.optimizer),
+        loss=source.loss,
+        loss_weights=source._compile_loss._user_loss_weights,
+        metrics=metrics and metrics._user_metrics,
+        weighted_metrics=metrics and metrics._user_weighted_metrics,
+    )
+
+
+def padded(
+    model: keras.Model,
+    arrays: Sequence[np.ndarray],
+    widths: Sequence[int],
+    shapes: Sequence[tuple[int, ...]],
+) -> list[np.ndarray]:
+    """A narrow model's arrays in arrays of these shapes, those with `widths`."""
+    wide = []
+    for array, places, shape in zip(arrays, _places(model, widths), shapes, strict=True):
+        wide.append(np.zeros(shape, array.dtype))
+        wide[-1][np.ix_(*places)] = array
+    return wide
+
+
+def narrowed(
+    model: keras.Model, arrays: Sequence[np.ndarray], widths: Sequence[int]
+) -> list[np.ndarray]:
+    """The inverse of `padded`."""
+    places = _places(model, widths)
+    return [array[np.ix_(*own)] for array, own in zip(arrays, places, strict=True)]
+
+
+def _is_known(layer: keras.layers.Layer) -> bool:
+    kind = kind_of(layer)
+    activation = getattr(layer, "activation", None)
+    name = "linear" if activation is None else activation_name(activation)
+    if generators_of(layer) and not is_noise(layer):
+        return False
+    known = kind in _UNITS or kind in (*_KEEPING, "Flatten", "Embedding")
+    return known and name in ELEMENTWISE and name not in NOT_ZERO_AT_ZERO
+
+
+def _units(layer: keras.layers.Layer) -> int:
+    return getattr(layer, _UNITS[kind_of(layer)])
+
+
+def _walk(
+    model: keras.Model, widths: Sequence[int]
+) -> Iterator[tuple[keras.layers.Layer, np.ndarray, tuple[int, int]]]:
+    """By layer: which units of what enters, in the wide model, are the narrow one's; and how many
+    units enter and leave the wide one."""
+    rest = iter([*widths, _units(model.layers[-1])])
+    wide = model.input_shape[-1]
+    live = np.arange(wide)
+    for layer in model.layers:
+        kind, out = kind_of(layer), wide
+        if kind in _UNITS:
+            out = next(rest)
+        elif kind == "Embedding":
+            out = layer.output_dim
+        elif kind == "Flatten":
+            positions = math.prod(layer.input.shape[1:-1])
+            out = positions * wide
+        yield layer, live, (wide, out)
+        if kind in _UNITS:
+            live = np.arange(_units(layer))
+        elif kind == "Embedding":
+            live = np.arange(out)
+        elif kind == "Flatten":
+            live = (np.arange(positions)[:, None] * wide + live).reshape(-1)
+        wide = out
+
+
+def _places(model: keras.Model, widths: Sequence[int]) -> list[Places]:
+    """By array of `get_weights()`, where its entries stand in the wide array, axis by axis."""
+    found: dict[int, Places] = {}
+    for layer, live, (_, out) in _walk(model, widths):
+        kind = kind_of(layer)
+        for variable in layer.weights:
+            axes = [np.arange(size) for size in variable.shape]
+            if kind in _UNITS:
+                own = np.arange(_units(layer))
+                gates = np.arange(_GATES.get(kind, 1))
+                axes[-1] = (gates[:, None] * out + own).reshape(-1)
+                if variable.name == "kernel":
+                    axes[-2] = live
+            elif kind == "BatchNormalization":
+                axes[-1] = live
+            found[id(variable)] = tuple(axes)
+    return [found[id(variable)] for variable in model.weights]
