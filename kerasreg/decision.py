@@ -76,6 +76,15 @@ def decide(probabilities: np.ndarray, rule: float | Sequence[float] | None) -> n
     return (probabilities[:, 1] >= rule).astype(int)
 
 
+def decided(logits: np.ndarray, rule: float | Sequence[float] | None) -> np.ndarray:
+    """Logits (rows, outputs) whose sign or largest is the class that the rule decides for."""
+    if rule is None:
+        return logits
+    if isinstance(rule, Sequence):
+        return logits + np.log(rule)
+    return logits - np.log(rule / (1 - rule))
+
+
 def _threshold(name: str, y: np.ndarray, p: np.ndarray, bags: np.ndarray) -> float:
     """The median over bags of the best cut between two probabilities."""
     order = np.argsort(-p)

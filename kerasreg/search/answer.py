@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from kerasreg.decision import rule_of_frequencies
 from kerasreg.files import atomic_write
+from kerasreg.scores import trained_classes
 from kerasreg.search.ablation import ablate
 from kerasreg.search.baseline import baseline_shape, train_baseline
 from kerasreg.search.context import SearchContext, Side
@@ -51,13 +53,21 @@ def conclude(context: SearchContext) -> None:
     if best:
         result["effects"] = ablate(context, sides["best"])
     ensemble = join_members(context) if best and request.ensemble else None
+    rows = dataset.train.balanced() if request.balance else dataset.train
+    rule = None
+    if dataset.task == "classification":
+        counts = trained_classes(rows.y, dataset.outputs, rows.weights)
+        rule = rule_of_frequencies(request.objective, counts)
+    rules = dict.fromkeys(sides, rule) | ({"ensemble": ensemble.rule} if ensemble else {})
     if best:
         # Without a best trial there is nothing to test, and the test rows stay unread.
         models = {name: refit(context, side) for name, side in sides.items()}
-        tests = read_test_rows(context, sides, models, ensemble.branches if ensemble else ())
+        tests = read_test_rows(context, sides, models, ensemble.branches if ensemble else (), rules)
         for name, side in sides.items():
             epochs, _ = refit_epochs(request, side.record)
             result[name] |= {"refit_epochs": epochs, "test": tests[name]}
+            if rule is not None:
+                result[name]["threshold"] = rule
         encoded = context.rows_for(sides["best"].config)
         atomic_write(study.best_model, encoded.export(models["best"][0]).save)
         if ensemble:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 
 from kerasreg.data import Dataset
+from kerasreg.decision import decided
+from kerasreg.objectives import in_target_unit, of_predictions
+from kerasreg.scores import score
 from kerasreg.search.context import SearchContext, Side
 from kerasreg.search.ensemble_model import Branch, predict
 from kerasreg.search.metrics import logits_of_predictions, measure, predict_logits
@@ -42,22 +46,30 @@ def read_test_rows(
     sides: Mapping[str, Side],
     models: Mapping[str, list[keras.Model]],
     ensemble: Sequence[Branch] = (),
+    rules: Mapping[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Read the test rows, counted before it happens, and measure every model on them.
+
+    Args:
+        rules: Side -> when it decides for a class, see `kerasreg.decision`.
 
     Returns:
         `baseline` and `best` to the result with the first seed, beside `seeds`, the list of all;
         `ensemble` to its result. Each has `data_loss`, and `accuracy`, or `mae` in the target's
-        unit.
+        unit; and the objective, where that is another.
     """
     context.enter("testing")
     context.study.count_test_read(reread_test=True)
-    dataset, tests = context.dataset, {}
+    dataset, tests, rules = context.dataset, {}, rules or {}
+    measured = partial(_measured, dataset, context.request.objective)
     views = [side.config.encoding for side in sides.values()]
     rows = dataset.read_tests([*views, *(branch.fold for branch in ensemble)])
     for (name, side), own in zip(sides.items(), rows, strict=False):
         results = [
-            {"seed": seed, **_measured(dataset, predict_logits(model, own.x), own.y, side.config)}
+            {
+                "seed": seed,
+                **measured(predict_logits(model, own.x), own.y, side.config, rules.get(name)),
+            }
             for seed, model in zip(context.request.member_seeds, models[name], strict=True)
         ]
         tests[name] = {**results[0], "seeds": results}
@@ -66,14 +78,23 @@ def read_test_rows(
         if dataset.task == "regression":
             predictions = (predictions - dataset.target_offset) / dataset.target_scale
         logits = logits_of_predictions(predictions, dataset.task)
-        tests["ensemble"] = _measured(dataset, logits, rows[0].y, sides["best"].config)
+        config = sides["best"].config
+        tests["ensemble"] = measured(logits, rows[0].y, config, rules.get("ensemble"))
     return tests
 
 
 def _measured(
-    dataset: Dataset, logits: np.ndarray, y: np.ndarray, config: StackConfig
+    dataset: Dataset,
+    objective: str,
+    logits: np.ndarray,
+    y: np.ndarray,
+    config: StackConfig,
+    rule: float | list[float] | None,
 ) -> dict[str, float | None]:
     measured = measure(logits, y, dataset.task, config.loss)
-    if "mae" in measured:
-        measured["mae"] *= dataset.target_scale
+    for name in of_predictions(objective):
+        measured[name] = float(score(name, y, decided(logits, rule)[None])[0])
+    for name in measured:
+        if in_target_unit(name):
+            measured[name] *= dataset.target_scale
     return {name: value if math.isfinite(value) else None for name, value in measured.items()}

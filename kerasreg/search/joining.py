@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasreg.decision import decision_rule
 from kerasreg.files import atomic_write
 from kerasreg.search.context import SearchContext
 from kerasreg.search.ensemble import select
@@ -29,12 +30,14 @@ class Ensemble:
         branches: Their members as Keras models.
         scores: Out-of-fold, of the mean: `data_loss` and `accuracy`, or `mae` in the target's unit.
             They are a little too good, because the trials were chosen by them.
+        rule: When a class is decided for, see `kerasreg.decision`; None for the most probable.
     """
 
     chosen: list[Candidate]
     weights: list[float]
     branches: list[Branch]
     scores: dict[str, float]
+    rule: float | list[float] | None
 
     def save(self, context: SearchContext) -> dict[str, Any]:
         """Write `ensemble.keras`; what the result says of it."""
@@ -47,6 +50,7 @@ class Ensemble:
             },
             "members": sum(len(candidate.members) for candidate in self.chosen),
             "out_of_fold": self.scores,
+            **({} if self.rule is None else {"threshold": self.rule}),
             "bytes": path.stat().st_size,
             "seconds_a_thousand_rows": _seconds(self.branches),
         }
@@ -64,12 +68,13 @@ def join_members(context: SearchContext) -> Ensemble | None:
     weights = select(values, loss, context.request.seed)
     order = [k for k in np.argsort(-weights, kind="stable") if weights[k] > 0]
     chosen, shares = [found[k] for k in order], [float(weights[k]) for k in order]
-    mean = sum(w * candidate.predictions for w, candidate in zip(shares, chosen, strict=True))
+    mean = sum(w * one.predictions for w, one in zip(shares, chosen, strict=True))
     logits = logits_of_predictions(mean, dataset.task)
     scores = measure(logits, y, dataset.task, chosen[0].config.loss)
     if "mae" in scores:
         scores["mae"] *= dataset.target_scale
-    return Ensemble(chosen, shares, branches(dataset, chosen, shares), scores)
+    rule = decision_rule(context.request.objective, y, mean, context.request.seed)
+    return Ensemble(chosen, shares, branches(dataset, chosen, shares), scores, rule)
 
 
 def _values(predictions: np.ndarray, y: np.ndarray, task: str) -> np.ndarray:
