@@ -152,7 +152,7 @@ def print_summary(folder: Path, console: Console | None = None) -> None:
     console.print(_comparison(view))
     for warning in view.data.get("warnings") or []:
         console.print(f"Warning: {warning}", style="yellow", soft_wrap=True, markup=False)
-    for said in (test_sentence(view), ensemble_sentence(view)):
+    for said in (_decision(view.result or {}), test_sentence(view), ensemble_sentence(view)):
         if said:
             console.print(said, markup=False)
     if beats_baseline(view) is False:
@@ -182,6 +182,20 @@ def describe_setting(values: Mapping[str, Any]) -> str:
     """`dropout 0.31, l2 2.1e-05, learning_rate 0.0012`, regularisers first."""
     names = dict.fromkeys([name for name in _SETTING_ORDER if name in values] + list(values))
     return ", ".join(f"{name} {show(values[name])}" for name in names)
+
+
+def _decision(result: Mapping[str, Any]) -> str:
+    """When a class is decided for, if not by the largest probability; else nothing."""
+    sides = [result[name] for name in ("ensemble", "best") if result.get(name)]
+    rule = sides[0].get("threshold") if sides else None
+    names = result.get("class_names")
+    if isinstance(rule, list) and names:
+        weights = ", ".join(f"{n} {show(w)}" for n, w in zip(names, rule, strict=False))
+        return f"Decides by probabilities times a weight: {weights} (kerasreg predict does)."
+    if isinstance(rule, float) and names:
+        from_on = f"from a probability of {show(rule)} on"
+        return f"Decides for {names[-1]} {from_on} (kerasreg predict does)."
+    return ""
 
 
 def _comparison(view: StudyView) -> Table:

@@ -7,9 +7,10 @@ from searching import small_search
 from sklearn.metrics import balanced_accuracy_score
 
 import kerasreg
+from kerasreg.terminal import print_summary
 
 
-def test_the_threshold_is_in_the_result_its_test_and_the_predictions(tmp_path):
+def test_the_threshold_is_in_the_result_its_test_and_the_predictions(tmp_path, capsys):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 2))
     rare = x[:, 0] + rng.normal(size=300) > 1.3
@@ -24,6 +25,8 @@ def test_the_threshold_is_in_the_result_its_test_and_the_predictions(tmp_path):
     assert result["best"]["threshold"] == pytest.approx(np.mean(data.train.y))
     assert result["ensemble"]["threshold"] < 0.45
     assert 0 < result["ensemble"]["out_of_fold"]["data_loss"] < 1
+    print_summary(study.folder)
+    assert "Decides for yes from a probability of" in capsys.readouterr().out
     for side in ("best", "ensemble"):
         table = kerasreg.predict(study.folder / f"{side}.keras", frame.iloc[rows])
         found = balanced_accuracy_score(frame["y"].iloc[rows], table["label"])
