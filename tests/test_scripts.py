@@ -24,8 +24,8 @@ LESSONS = sorted(
 
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 PROCESSES = multiprocessing.get_context(METHOD)
-# Imported once; each script then starts in a fork, whose memory ends with it.
-PROCESSES.set_forkserver_preload(["kerasreg.lesson", "kerasreg.lesson._output", "kerasreg.report"])
+# Imports once; each script then starts in a fork, whose memory ends with it.
+PROCESSES.set_forkserver_preload(["preloaded"])
 
 
 def run_script(script: str, arguments: tuple[str, ...], folder: Path) -> None:

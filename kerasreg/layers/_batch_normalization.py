@@ -150,7 +150,7 @@ def recalibrate_batch_normalization(
         return [tf.stack([copy.moving_mean.value, copy.moving_variance.value]) for copy in copies]
 
     # TensorFlow counts tracings by code and would warn of models in a row; a partial counts alone.
-    traced = tf.function(functools.partial(statistics), reduce_retracing=True)
+    traced = tf.function(functools.partial(statistics), autograph=False, reduce_retracing=True)
     x = tf.convert_to_tensor(x, dtype=probe.inputs[0].dtype)
     starts = range(0, len(x) - batch_size + 1, batch_size)
     batches = [traced(x[start : start + batch_size]) for start in starts]

@@ -74,7 +74,7 @@ def check_cost_decreases(
         prediction = copy(x, training=True)
         return ops.mean(loss_function(y, prediction)) + sum(copy.losses)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
             value = cost()

@@ -139,7 +139,9 @@ def mc_dropout_predict(
             f"model: expected one with dropout layers, got {model.name!r} without any, whose "
             "samples would all be equal; use model.predict."
         )
-    step = tf.function(lambda batch: noisy(batch, training=False), reduce_retracing=True)
+    step = tf.function(
+        lambda batch: noisy(batch, training=False), autograph=False, reduce_retracing=True
+    )
     x = tf.convert_to_tensor(x, dtype=noisy.inputs[0].dtype)
     starts = range(0, len(x), batch_size)
     return np.stack(

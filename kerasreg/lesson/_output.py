@@ -16,24 +16,22 @@ from rich.table import Table
 from kerasreg.files import atomic_write
 from kerasreg.lesson._judging import Conclusion
 from kerasreg.lesson._lesson import Lesson
-from kerasreg.plots import png_bytes
 
-#: Dots an inch; see `_panels.WIDTH`.
-DPI = 150
 #: Most bytes of figure.png, which LESSONS.md shows.
 MOST_BYTES = 150_000
 
 
 def write_results(lesson: Lesson) -> dict[str, Any]:
     """Write everything; return what results.json holds."""
-    names = []
-    for count, (figure, _) in enumerate(lesson.figures, start=1):
-        names.append("figure.png" if count == 1 else f"figure_{count}.png")
-        atomic_write(lesson.out / names[-1], small_png(png_bytes(figure, DPI)))
+    count = len(lesson.figures)
+    names = ["figure.png" if i == 1 else f"figure_{i}.png" for i in range(1, count + 1)]
     results = results_of(lesson, names)
     text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
     atomic_write(lesson.out / "results.json", (text + "\n").encode())
     _write_report(lesson, results)
+    for i, name in enumerate(names, start=1):
+        drawn = lesson.out / "figures" / f"figure_{i}.png"
+        atomic_write(lesson.out / name, small_png(drawn.read_bytes()))
     return results
 
 

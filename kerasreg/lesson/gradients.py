@@ -47,7 +47,7 @@ def gradient_function(model: keras.Model) -> Callable:
         tf.TensorSpec((None,), "int32"),
     ]
 
-    @tf.function(input_signature=signature)
+    @tf.function(autograph=False, input_signature=signature)
     def gradients(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             value = loss(y, model(x, training=True))

@@ -226,7 +226,7 @@ class WatchedNet:
 
 def _traced(function: Callable) -> Callable:
     # TensorFlow counts tracings by code and would warn of nets in a row; a partial counts alone.
-    return tf.function(functools.partial(function), reduce_retracing=True)
+    return tf.function(functools.partial(function), autograph=False, reduce_retracing=True)
 
 
 def with_noise(layer: keras.Layer) -> keras.Layer | None:

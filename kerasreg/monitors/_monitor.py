@@ -202,4 +202,4 @@ def compiled(model: keras.Model, function: Callable) -> Callable:
         return function
     # TensorFlow counts tracings by code, and warns of models in a row as of retracing; a partial
     # has no code and is counted by itself.
-    return tf.function(functools.partial(function), reduce_retracing=True)
+    return tf.function(functools.partial(function), autograph=False, reduce_retracing=True)
