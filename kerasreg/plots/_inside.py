@@ -26,8 +26,6 @@ from kerasreg.errors import UserError
 from kerasreg.files import load_npz
 from kerasreg.plots._style import SIDES
 
-NEAR_ZERO = 1e-3
-
 
 @dataclass(frozen=True)
 class Activation:

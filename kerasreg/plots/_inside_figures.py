@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kerasreg.plots._inside import NEAR_ZERO, Activation, Inside
+from kerasreg.plots._inside import Activation, Inside
 from kerasreg.plots._style import (
     DASHES,
     MUTED,
@@ -24,6 +24,7 @@ from kerasreg.plots._style import (
     remark,
     styled,
 )
+from kerasreg.study import NEAR_ZERO
 
 RIDGES = 9  # epochs drawn in one panel
 LAYERS = 6  # layers drawn

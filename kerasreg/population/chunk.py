@@ -46,3 +46,8 @@ class Chunk(Protocol):
 
     def restore(self, state: Mapping[str, np.ndarray], epoch: int) -> None:
         """Go on from a `state` of the same members, taken after `epoch` epochs."""
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """To 8 significant digits: further ones vary with the order in which threads add."""
+    return np.array([float(f"{value:.8g}") for value in values])

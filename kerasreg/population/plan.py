@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from kerasreg.errors import UserError
+from kerasreg.errors import UserError, check_whole
 from kerasreg.objectives import Direction
 
 KEEP = ("last", "best", "none")
@@ -58,8 +58,7 @@ class TrainingPlan:
             value = getattr(self, name)
             if name in ("patience", "steps_per_epoch") and value is None:
                 continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise UserError(f"{name}: expected a whole number of at least 1, got {value!r}.")
+            check_whole(name, value)
         if self.keep not in KEEP:
             raise UserError(f"keep: expected one of {', '.join(KEEP)}, got {self.keep!r}.")
         object.__setattr__(self, "monitor", self.monitor or self.objective)

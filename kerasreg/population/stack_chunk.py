@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from kerasreg.objectives import of_predictions
 from kerasreg.population.blueprint import Blueprint
+from kerasreg.population.chunk import rounded
 from kerasreg.population.members import InitialWeights, Member, initial_slots
 from kerasreg.population.orders import batches_of_epoch, epoch_orders
 from kerasreg.population.plan import TrainingPlan
@@ -169,7 +170,7 @@ class StackChunk:
         result = {}
         for prefix, parts in (("", self.rows.train), ("val_", self.rows.validation)):
             means = self._means(np.stack([parts[fold] for fold in self._folds]))
-            data_loss, metric = map(_rounded, means)
+            data_loss, metric = map(rounded, means)
             result[prefix + "loss"] = data_loss + penalty
             result[prefix + "data_loss"] = data_loss
             result[prefix + "penalty"] = penalty
@@ -195,7 +196,7 @@ class StackChunk:
                 [trained_classes(y[part], outputs.shape[2], weights[part]) for part in parts]
             )[fold]
         return {
-            f"val_{name}": _rounded(score(name, self.rows.y[rows], outputs, trained))
+            f"val_{name}": rounded(score(name, self.rows.y[rows], outputs, trained))
             for name in self._scores
         }
 
@@ -260,8 +261,3 @@ class StackChunk:
         """See `Chunk.weights`; in the blueprint's order."""
         arrays = [tf.gather(array, positions).numpy() for array in self.arrays]
         return [[array[k] for array in arrays] for k in range(len(positions))]
-
-
-def _rounded(values: np.ndarray) -> np.ndarray:
-    """To 8 significant digits: further ones vary with the order in which threads add."""
-    return np.array([float(f"{value:.8g}") for value in values])

@@ -14,9 +14,9 @@ from kerasreg.monitors.events import shared_writer
 from kerasreg.monitors.gradients import GradientMonitor
 from kerasreg.search import tensorboard
 from kerasreg.search.context import SearchContext, Side
+from kerasreg.study import NEAR_ZERO
 
 PROBE_ROWS = 256
-NEAR_ZERO = 1e-3  # kernel entries smaller than this in size count as near zero
 _WEIGHT_BINS = 60
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kerasreg.errors import UserError
+from kerasreg.errors import UserError, check_whole
 from kerasreg.objectives import EPOCH_RULES, OBJECTIVES, objectives_of
 from kerasreg.search.space import Space
 from kerasreg.stacks import StackConfig
@@ -79,11 +79,7 @@ class Request:
             value = getattr(self, name)
             if value is None and name in ("patience", "batch_size", "folds"):
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise UserError(
-                    f"--{name.replace('_', '-')}: expected a whole number from {low} to {high}, "
-                    f"got {value!r}."
-                )
+            check_whole(f"--{name.replace('_', '-')}", value, low, high)
         if self.folds == 1:
             raise UserError("--folds: expected 2 or more (or none), got 1.")
         for name, choices in _CHOICES.items():

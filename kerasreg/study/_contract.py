@@ -7,6 +7,8 @@ from typing import Any
 from kerasreg.files.strict_json import plain
 from kerasreg.statuses import SCORED, TRIAL_STATUSES, UNSCORED
 
+#: Entries of a kernel that are smaller in size count as near zero in a study's `inside.npz`.
+NEAR_ZERO = 1e-3
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _KEYS = {
     "trial": "a string",

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from kerasreg.population.chunk import rounded
 from kerasreg.population.general.initial_state import initial_state
 from kerasreg.population.general.program import Program
 from kerasreg.population.general.rows import NestedRows
@@ -94,7 +95,7 @@ class GeneralChunk:
                 self._state, self._values, self._fold, self._leaves, chosen
             ).numpy()
             loss, *names = self._program.directions
-            columns = dict(zip(names, map(_rounded, measured.T), strict=True))
+            columns = dict(zip(names, map(rounded, measured.T), strict=True))
             columns[loss] = columns["data_loss"] + columns["penalty"]
             result |= {prefix + name: column for name, column in columns.items()}
         return result
@@ -141,8 +142,3 @@ class GeneralChunk:
         arrays = template.joined(weights, state.others)
         arrays = [tf.gather(array, positions).numpy() for array in arrays]
         return [[array[k] for array in arrays] for k in range(len(positions))]
-
-
-def _rounded(values: np.ndarray) -> np.ndarray:
-    """To 8 significant digits: further ones vary with the order in which threads add."""
-    return np.array([float(f"{value:.8g}") for value in values])
