@@ -97,10 +97,10 @@ class TestConclusion:
 class TestHonesty:
     def test_the_test_rows_are_not_touched_before_the_end(self, tmp_path, monkeypatch):
         dataset, out = blobs(), tmp_path / "study"
-        read = Dataset.read_test
+        read = Dataset.read_tests
         moments = []
 
-        def watched(self):
+        def watched(self, views):
             study = Study.open(out)
             # Counted before it happens, after every trial and the whole baseline.
             moments.append((len(study.trials()), study.test_reads))
@@ -108,9 +108,9 @@ class TestHonesty:
                 len(json.loads((study.checkpoints / "baseline.json").read_text())["candidates"])
                 == 8
             )
-            return read(self)
+            return read(self, views)
 
-        monkeypatch.setattr(Dataset, "read_test", watched)
+        monkeypatch.setattr(Dataset, "read_tests", watched)
         small_search(out, data=dataset, epochs=1)
         assert moments == [(3, 1)]
         assert dataset.test_reads == 1
