@@ -8,6 +8,7 @@ from solo_training import GivenMask, keras_dtype, model_weights, train_solo
 
 from kerasreg.errors import UserError
 from kerasreg.population import Population
+from kerasreg.population.general import own_widths
 
 L = keras.layers
 ROWS, FEATURES, CLASSES = 22, 5, 3
@@ -154,6 +155,43 @@ def test_filters_and_recurrent_units_are_values_too(layers, tmp_path):
         population.load_weights(0, tmp_path / "0.weights.h5")
         outputs = member.predict(x, verbose=0)
         np.testing.assert_allclose(population.predict(x)[2], outputs, rtol=1e-10)
+
+
+def excluding(model):
+    model.optimizer.exclude_from_weight_decay(var_names=["bias"])
+
+
+def used_twice(model):
+    keras.Sequential([keras.Input((6, 6, 2)), model.layers[0]])
+
+
+CONV = dict(filters=4, kernel_size=3)
+
+
+@pytest.mark.parametrize(
+    ("layers", "change"),
+    [
+        ([L.Conv2D(**CONV), L.LayerNormalization(), L.Flatten()], None),
+        ([L.Conv2D(**CONV, activation="sigmoid"), L.Flatten()], None),
+        ([L.Conv2D(**CONV), L.ReLU(threshold=0.5), L.Flatten()], None),
+        ([L.Conv2D(**CONV, groups=2), L.Flatten()], None),
+        ([L.Conv2D(**CONV, kernel_regularizer="orthogonal_regularizer"), L.Flatten()], None),
+        ([L.Conv2D(**CONV), L.BatchNormalization(axis=1), L.Flatten()], None),
+        ([L.Conv2D(**CONV), L.Flatten(), L.Dropout(0.5)], None),
+        ([L.Conv2D(**CONV), L.Dropout(0.5, noise_shape=(None, 1, 1, 4)), L.Flatten()], None),
+        ([L.Conv2D(**CONV), L.Flatten()], excluding),
+        ([L.Conv2D(**CONV), L.Flatten()], used_twice),
+    ],
+)
+def test_a_model_that_needs_more_than_zeros_keeps_its_widths(layers, change):
+    model = keras.Sequential([keras.Input((6, 6, 2)), *layers, L.Dense(CLASSES)])
+    model.compile(keras.optimizers.AdamW(), "mse")
+    if change is not None:
+        assert own_widths(model) == (4,)
+        change(model)
+    assert own_widths(model) == ()
+    with pytest.raises(UserError, match=r"widths: expected None or larger .* got \(8,\)"):
+        Population.from_models([model], general=True, widths=(8,))
 
 
 def test_widths_too_small_or_groups_of_units_are_refused():

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
+from kerasreg.errors import UserError
+from kerasreg.population.general.description import regularizer_kind
 from kerasreg.population.general.layer_values import generators_of, is_noise, kind_of
 from kerasreg.population.general.lifting import Lifted, lift_model
 from kerasreg.population.general.optimizer import copy_of
@@ -35,9 +37,13 @@ Places = tuple[np.ndarray, ...]
 
 def own_widths(model: keras.Model) -> tuple[int, ...]:
     """Units or filters of every layer of a model but the last; none if it cannot be widened."""
-    if type(model) is not keras.Sequential or kind_of(model.optimizer) not in _OPTIMIZERS:
+    optimizer, variables = model.optimizer, model.trainable_variables
+    if type(model) is not keras.Sequential or kind_of(optimizer) not in _OPTIMIZERS:
         return ()
     if kind_of(model.layers[-1]) != "Dense" or not all(map(_is_known, model.layers[:-1])):
+        return ()
+    if not _units_last(model.layers[-1]) or not all(map(optimizer._use_weight_decay, variables)):
+        # A copy of an optimiser does not know what it leaves out.
         return ()
     widths = tuple(_units(layer) for layer in model.layers[:-1] if kind_of(layer) in _UNITS)
     # Draws of a narrow layer are the beginning of a wide one's; behind a Flatten they are not.
@@ -59,10 +65,20 @@ def products(model: keras.Model, widths: Sequence[int]) -> int:
 
 
 def widen_model(lifted: Lifted, widths: Sequence[int] | None) -> Lifted:
-    """A model in the arrays of one with these widths; itself where they are its own, or None."""
+    """A model in the arrays of one with these widths; itself where they are its own, or None.
+
+    Raises:
+        UserError: It cannot be held so.
+    """
     source = lifted.model
-    if widths is None or tuple(widths) == own_widths(source):
+    own = own_widths(source)
+    if widths is None or tuple(widths) == own:
         return lifted
+    if len(own) != len(widths) or any(a > b for a, b in zip(own, widths, strict=True)):
+        raise UserError(
+            f"widths: expected {own or 'None'} or larger for model {source.name!r}, got "
+            f"{tuple(widths)}."
+        )
     rest = iter([*widths, _units(source.layers[-1])])
 
     def wider(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -113,12 +129,28 @@ def narrowed(
 
 def _is_known(layer: keras.layers.Layer) -> bool:
     kind = kind_of(layer)
+    if kind not in _UNITS and kind not in (*_KEEPING, "Flatten", "Embedding"):
+        return False
     activation = getattr(layer, "activation", None)
     name = "linear" if activation is None else activation_name(activation)
-    if generators_of(layer) and not is_noise(layer):
-        return False
-    known = kind in _UNITS or kind in (*_KEEPING, "Flatten", "Embedding")
-    return known and name in ELEMENTWISE and name not in NOT_ZERO_AT_ZERO
+    # Without a threshold, a ReLU maps 0 to 0.
+    zero = name in ELEMENTWISE and name not in NOT_ZERO_AT_ZERO
+    zero = zero and not getattr(layer, "threshold", 0)
+    own_draws = generators_of(layer) and not is_noise(layer)
+    return zero and not own_draws and _units_last(layer)
+
+
+def _units_last(layer: keras.layers.Layer) -> bool:
+    """Whether units stand on the last axis, each for itself, and the layer is used once."""
+    return (
+        len(layer._inbound_nodes) == 1
+        and getattr(layer, "data_format", "channels_last") == "channels_last"
+        and getattr(layer, "groups", 1) == 1
+        and getattr(layer, "noise_shape", None) is None
+        and getattr(layer, "axis", -1) in (-1, len(layer.output.shape) - 1)
+        and regularizer_kind(layer.activity_regularizer) is None
+        and all(regularizer_kind(v.regularizer) is None for v in layer.trainable_variables)
+    )
 
 
 def _units(layer: keras.layers.Layer) -> int:
