@@ -14,6 +14,7 @@ from kerasreg.search.request import Request
 from kerasreg.search.resume import stored_request
 from kerasreg.search.run import load_requested, run_request
 from kerasreg.search.space import Choice, Range, Space
+from kerasreg.search.space.default_space import DEFAULT_FIXED
 from kerasreg.stacks import StackConfig
 from kerasreg.study import Study
 
@@ -81,7 +82,7 @@ class TestRequest:
         ]
         assert "units=6,7" in texts
         request = requested("train", {"set": texts}, {"l2": "0.25"})
-        assert request.config({}) == StackConfig(l2=0.25, **values)
+        assert request.config({}) == StackConfig(l2=0.25, **{**DEFAULT_FIXED, **values})
 
     @pytest.mark.parametrize(
         ("text", "words"),
