@@ -161,10 +161,6 @@ def excluding(model):
     model.optimizer.exclude_from_weight_decay(var_names=["bias"])
 
 
-def used_twice(model):
-    keras.Sequential([keras.Input((6, 6, 2)), model.layers[0]])
-
-
 CONV = dict(filters=4, kernel_size=3)
 
 
@@ -180,7 +176,6 @@ CONV = dict(filters=4, kernel_size=3)
         ([L.Conv2D(**CONV), L.Flatten(), L.Dropout(0.5)], None),
         ([L.Conv2D(**CONV), L.Dropout(0.5, noise_shape=(None, 1, 1, 4)), L.Flatten()], None),
         ([L.Conv2D(**CONV), L.Flatten()], excluding),
-        ([L.Conv2D(**CONV), L.Flatten()], used_twice),
     ],
 )
 def test_a_model_that_needs_more_than_zeros_keeps_its_widths(layers, change):
@@ -192,6 +187,12 @@ def test_a_model_that_needs_more_than_zeros_keeps_its_widths(layers, change):
     assert own_widths(model) == ()
     with pytest.raises(UserError, match=r"widths: expected None or larger .* got \(8,\)"):
         Population.from_models([model], general=True, widths=(8,))
+
+
+def test_sequences_of_any_length_keep_their_widths():
+    model = keras.Sequential([keras.Input((None, 3)), L.LSTM(4), L.Dense(1)])
+    model.compile("adam", "mse")
+    assert own_widths(model) == ()
 
 
 def test_widths_too_small_or_groups_of_units_are_refused():

@@ -45,6 +45,8 @@ def own_widths(model: keras.Model) -> tuple[int, ...]:
     if not _units_last(model.layers[-1]) or not all(map(optimizer._use_weight_decay, variables)):
         # A copy of an optimiser does not know what it leaves out.
         return ()
+    if any(None in (*before[1:], *after[1:]) for _, before, after in _shapes(model)):
+        return ()
     widths = tuple(_units(layer) for layer in model.layers[:-1] if kind_of(layer) in _UNITS)
     # Draws of a narrow layer are the beginning of a wide one's; behind a Flatten they are not.
     noise = [live for layer, live, _ in _walk(model, [2 * w for w in widths]) if is_noise(layer)]
@@ -54,11 +56,12 @@ def own_widths(model: keras.Model) -> tuple[int, ...]:
 def products(model: keras.Model, widths: Sequence[int]) -> int:
     """Multiplications of a row in the model with other widths."""
     total = 0
-    for layer, _, (entering, out) in _walk(model, widths):
+    sizes = [size for _, _, size in _walk(model, widths)]
+    for (layer, before, after), (entering, out) in zip(_shapes(model), sizes, strict=True):
         if kind_of(layer) in _UNITS:
             kernel = math.prod(getattr(layer, "kernel_size", ()))
             gates = _GATES.get(kind_of(layer), 0)
-            shape = layer.input.shape if gates else layer.output.shape
+            shape = before if gates else after
             entering, kernel = (entering + out, gates) if gates else (entering, kernel)
             total += math.prod(shape[1:-1]) * kernel * entering * out
     return total
@@ -141,13 +144,12 @@ def _is_known(layer: keras.layers.Layer) -> bool:
 
 
 def _units_last(layer: keras.layers.Layer) -> bool:
-    """Whether units stand on the last axis, each for itself, and the layer is used once."""
+    """Whether units stand on the last axis, each for itself."""
     return (
-        len(layer._inbound_nodes) == 1
-        and getattr(layer, "data_format", "channels_last") == "channels_last"
+        getattr(layer, "data_format", "channels_last") == "channels_last"
         and getattr(layer, "groups", 1) == 1
         and getattr(layer, "noise_shape", None) is None
-        and getattr(layer, "axis", -1) in (-1, len(layer.output.shape) - 1)
+        and (getattr(layer, "axis", -1) == -1 or layer.axis == layer.input_spec.ndim - 1)
         and regularizer_kind(layer.activity_regularizer) is None
         and all(regularizer_kind(v.regularizer) is None for v in layer.trainable_variables)
     )
@@ -165,14 +167,14 @@ def _walk(
     rest = iter([*widths, _units(model.layers[-1])])
     wide = model.input_shape[-1]
     live = np.arange(wide)
-    for layer in model.layers:
+    for layer, shape, _ in _shapes(model):
         kind, out = kind_of(layer), wide
         if kind in _UNITS:
             out = next(rest)
         elif kind == "Embedding":
             out = layer.output_dim
         elif kind == "Flatten":
-            positions = math.prod(layer.input.shape[1:-1])
+            positions = math.prod(shape[1:-1])
             out = positions * wide
         yield layer, live, (wide, out)
         if kind in _UNITS:
@@ -182,6 +184,15 @@ def _walk(
         elif kind == "Flatten":
             live = (np.arange(positions)[:, None] * wide + live).reshape(-1)
         wide = out
+
+
+def _shapes(model: keras.Model) -> Iterator[tuple[keras.layers.Layer, tuple, tuple]]:
+    """By layer, the shapes of what enters and leaves; a layer itself may stand elsewhere too."""
+    shape = model.input_shape
+    for layer in model.layers:
+        after = layer.compute_output_shape(shape)
+        yield layer, shape, after
+        shape = after
 
 
 def _places(model: keras.Model, widths: Sequence[int]) -> list[Places]:
