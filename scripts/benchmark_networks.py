@@ -86,8 +86,8 @@ def rows_of(case: str, data: str) -> tuple[tuple, tuple]:
     elif case == "tutorial":
         x, y = prototypes()
     elif case == "widths_lstm":
-        x, y = sequences()
-        x, y = x[:600, :20, :1], x[:600, :20, 0].mean(axis=1) > 0
+        x = sequences()[0][:600, :20, :1]
+        y = x.mean(axis=(1, 2)) > 0
     elif case == "lenet":
         x, y = mnist(data)
     else:
@@ -101,10 +101,10 @@ def build_functions() -> dict[str, Callable]:
     import keras
     from keras import layers
 
-    def compiled(model: keras.Model, hp) -> keras.Model:
-        rate = hp.Float("learning_rate", 1e-4, 1e-2, sampling="log")
-        loss = "sparse_categorical_crossentropy"
-        model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
+    def compiled(model: keras.Model, hp, rate: float | None = None) -> keras.Model:
+        rate = rate or hp.Float("learning_rate", 1e-4, 1e-2, sampling="log")
+        adam = keras.optimizers.Adam(rate)
+        model.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
     def digits_convolution(hp):
@@ -140,23 +140,25 @@ def build_functions() -> dict[str, Callable]:
         model.add(layers.Dense(2, activation="softmax"))
         return compiled(model, hp)
 
-    def lstm(hp):
-        model = keras.Sequential([keras.Input((28, 28))])
-        model.add(layers.LSTM(32))
+    def recurrent(hp, shape: tuple[int, int], units: int, classes: int):
+        model = keras.Sequential([keras.Input(shape), layers.LSTM(units)])
         model.add(layers.Dropout(hp.Float("dropout", 0.0, 0.6)))
-        model.add(layers.Dense(10, activation="softmax"))
+        model.add(layers.Dense(classes, activation="softmax"))
         return compiled(model, hp)
+
+    def lstm(hp):
+        return recurrent(hp, (28, 28), 32, 10)
+
+    def widths_lstm(hp):
+        return recurrent(hp, (20, 1), hp.Int("units", 16, 48, step=8), 2)
 
     def tutorial(hp):
         model = keras.Sequential([keras.Input((784,))])
         model.add(layers.Dense(hp.Int("units", 32, 512, step=32), activation="relu"))
         model.add(layers.Dense(10, activation="softmax"))
-        rate = hp.Choice("learning_rate", [1e-2, 1e-3, 1e-4])
-        loss = "sparse_categorical_crossentropy"
-        model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
-        return model
+        return compiled(model, hp, hp.Choice("learning_rate", [1e-2, 1e-3, 1e-4]))
 
-    def dense_layers(hp):
+    def several_layers(hp):
         model = keras.Sequential([keras.Input((64,))])
         activation = hp.Choice("activation", ["relu", "tanh"])
         for i in range(hp.Int("num_layers", 1, 3)):
@@ -177,16 +179,9 @@ def build_functions() -> dict[str, Callable]:
         model.add(layers.Dense(10, activation="softmax"))
         return compiled(model, hp)
 
-    def widths_lstm(hp):
-        model = keras.Sequential([keras.Input((20, 1))])
-        model.add(layers.LSTM(hp.Int("units", 16, 48, step=8)))
-        model.add(layers.Dropout(hp.Float("dropout", 0.0, 0.6)))
-        model.add(layers.Dense(2, activation="softmax"))
-        return compiled(model, hp)
-
-    functions = (digits_convolution, lenet, embedding, lstm, tutorial, widths_convolution)
-    made = {function.__name__: function for function in (*functions, widths_lstm)}
-    return made | {"layers": dense_layers}
+    # In the order of CASES.
+    made = (digits_convolution, lenet, embedding, lstm, tutorial, several_layers)
+    return dict(zip(CASES, (*made, widths_convolution, widths_lstm), strict=True))
 
 
 def search(side: str, case: str, data: str, trials: int, epochs: int) -> dict:
@@ -290,14 +285,9 @@ def main() -> None:
         mine = statistics.median(run["seconds"] for run in ours)
         peer = statistics.median(run["seconds"] for run in theirs) * trials / asked.peer_trials
         results[case] = {"kerasreg": ours, "keras-tuner": theirs, "ratio": peer / mine}
-        table.add_row(
-            f"{title}, {trials} trials × {epochs} epochs",
-            f"{mine:.1f} s",
-            f"{peer:.0f} s",
-            f"{peer / mine:.1f}×",
-            f"{bar}×",
-            f"{ours[0]['best']:.3f} ({trials}), {theirs[0]['best']:.3f} ({asked.peer_trials})",
-        )
+        times = (f"{mine:.1f} s", f"{peer:.0f} s", f"{peer / mine:.1f}×", f"{bar}×")
+        best = f"{ours[0]['best']:.3f} ({trials}), {theirs[0]['best']:.3f} ({asked.peer_trials})"
+        table.add_row(f"{title}, {trials} trials × {epochs} epochs", *times, best)
     Console(width=120).print(table)
     folder = Path(asked.out)
     folder.mkdir(parents=True, exist_ok=True)
