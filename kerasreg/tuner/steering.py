@@ -53,7 +53,7 @@ def made_ready(
             callback.restore_best_weights = False
         if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
             _refuse_schedule(callback)
-        if getattr(callback, "mode", None) == "auto":
+        if isinstance(callback, STEERING) and getattr(callback, "mode", "") == "auto":
             name = callback.monitor.removeprefix("val_")
             callback.mode = "min" if name in _LOSSES else _direction(callback, model, rows)
     return ready
