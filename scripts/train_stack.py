@@ -51,7 +51,7 @@ def main() -> None:
     # run to the end, because the question is where the curves go.
     with LiveProgress(is_live()) as progress:
         study = train(
-            data, config, epochs=epochs, seeds=seeds, patience=None, out=asked.out,
+            data, config, epochs=epochs, seeds=seeds, patience=0, out=asked.out,
             progress=progress,
         )  # fmt: skip
 
