@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kerasreg.errors import UserError
 from kerasreg.search import Choice, Range, Space, ZeroOrRange, zero_or_range
+from kerasreg.search.space.default_space import DEFAULT_FIXED
 from kerasreg.stacks import StackConfig
 
 
@@ -21,9 +22,13 @@ def test_default_space_is_the_documented_one():
         "input_dropout=0.02:0.3:zero",
         "l1=1e-07:0.01:log:zero",
         "l2=1e-07:0.1:log:zero",
+        "weight_decay=0.001:2:log:zero",
+        "label_smoothing=0.02:0.15:zero",
         "normalization=none,batch",
-        "learning_rate=0.0001:0.03:log",
+        "learning_rate=0.0003:0.03:log",
+        "encoding=standard,piecewise",
     ]
+    assert space.fixed == {"schedule": "cosine", "output_scale": 0.1, "feature_scale": True}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_three_lines_edit_the_space():
     space["units"] = Choice((16, 16), (32,))
     space.fix("learning_rate", 0.01)
     assert "learning_rate" not in space
-    assert space.fixed == {"learning_rate": 0.01}
+    assert space.fixed == {**DEFAULT_FIXED, "learning_rate": 0.01}
     values = {"dropout": 0.25, "units": "32", "normalization": "batch", "l1": 0.0, "l2": 1e-3}
     config = space.config(values, StackConfig(momentum=0.5))
     assert config == StackConfig(
@@ -96,6 +101,7 @@ def test_three_lines_edit_the_space():
         l2=1e-3,
         learning_rate=0.01,
         momentum=0.5,
+        **DEFAULT_FIXED,
     )
     assert Space.parse(["dropout=0.1:0.5"], ["learning_rate=0.01"], start=Space.default())[
         "dropout"
@@ -121,8 +127,11 @@ def test_settings_to_try_are_checked_and_completed():
         "input_dropout": 0.0,
         "l1": 0.0,
         "l2": 1e-4,
+        "weight_decay": 0.0,
+        "label_smoothing": 0.0,
         "normalization": "none",
         "learning_rate": 1e-3,
+        "encoding": "standard",
     }
     assert space.setting({"l2": 1e-4, "dropout": 0.5}) == setting
     assert space.setting({}, StackConfig(learning_rate=0.01))["learning_rate"] == 0.01
