@@ -117,7 +117,7 @@ class TestARun:
         assert ran.returncode == 0, ran.stderr
         assert ran.stderr == ""
         lines = ran.stdout.rstrip().splitlines()
-        assert len(lines) <= 24
+        assert len(lines) <= 32
         assert lines[-1] == "Open next: study/report.html"
         assert (folder / "study" / "report.html").exists()
         test = json.loads((folder / "study" / "result.json").read_text())["best"]["test"]

@@ -80,18 +80,21 @@ HARMS = ("normalization", "batch", False, -0.04, -0.07, -0.01)
     [
         (
             [HARMS, NOTHING, HELPS],
-            "Dropout 0.35 (by 8.0 %, 95 % interval [3.0 %, 12 %]) lowers the validation data "
-            "loss; batch normalisation (by 4.0 %, 95 % interval [−7.0 %, −1.0 %]) raises it; L1 "
-            "makes no difference that the folds show.",
+            "Dropout 0.35 (by 8.0 % [3.0, 12]) lowers the validation data loss; batch "
+            "normalisation (by 4.0 % [1.0, 7.0]) raises it; L1 makes no difference that the folds "
+            "show.",
         ),
         (
             [HARMS],
-            "Batch normalisation (by 4.0 %, 95 % interval [−7.0 %, −1.0 %]) raises the "
-            "validation data loss.",
+            "Batch normalisation (by 4.0 % [1.0, 7.0]) raises the validation data loss.",
         ),
         (
-            [NOTHING, ("l2", 1e-4, True, 0.01, -0.02, 0.04)],
-            "L2 and L1 make no difference that the folds show.",
+            [
+                NOTHING,
+                ("l2", 1e-4, True, 0.01, -0.02, 0.04),
+                ("dropout", 0.2, True, -1e-3, -2e-3, -5e-4),
+            ],
+            "L2, L1 and dropout make no difference that the folds show.",
         ),
         ([], ""),
     ],
@@ -103,6 +106,6 @@ def test_the_answer_in_words(found, words):
 
 def test_what_is_to_be_large_is_in_points():
     made = view(HELPS, objective="val_accuracy")
-    assert effects_sentence(made).startswith("Dropout 0.35 (by 8.0 points, 95 % interval [3.0")
+    assert effects_sentence(made).startswith("Dropout 0.35 (by 8.0 points [3.0, 12]) raises")
     (row,) = effect_rows(made)
     assert (row["gain"], row["verdict"], row["chosen"]) == ("+8.0 points", "helps", "yes")

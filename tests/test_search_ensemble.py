@@ -141,5 +141,5 @@ def test_selected_weights_are_a_mean_that_the_best_candidate_bounds(count, rows,
     np.testing.assert_array_equal(weights, select(values, log_loss, seed))
     # A mean of probabilities is never worse than the mean of its members' losses.
     assert log_loss(weights @ values) <= weights @ log_loss(values) + 1e-9
-    if best:
-        assert weights.argmax() == 0
+    if best:  # half of the bags hold it
+        assert weights[0] > 0

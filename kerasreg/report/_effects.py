@@ -18,6 +18,10 @@ _NAMES = {
 }
 
 
+#: Smaller gains, as shares or points, make no difference whatever their interval.
+LEAST = 0.005
+
+
 def effects(view: StudyView) -> list[Mapping[str, Any]]:
     """What the ablation found, the largest gain first; empty without one."""
     found = (view.result or {}).get("effects") or []
@@ -27,9 +31,9 @@ def effects(view: StudyView) -> list[Mapping[str, Any]]:
 def effects_sentence(view: StudyView) -> str:
     """Which regularisers help, which harm, and which make no difference; empty without."""
     found = effects(view)
-    helping = [_said(view, effect) for effect in found if effect["low"] > 0]
-    harming = [_said(view, effect) for effect in found if effect["high"] < 0]
-    neutral = [_name(effect) for effect in found if effect["low"] <= 0 <= effect["high"]]
+    helping = [_said(view, effect) for effect in found if _verdict(effect) == "helps"]
+    harming = [_said(view, effect) for effect in found if _verdict(effect) == "harms"]
+    neutral = [_name(effect) for effect in found if _verdict(effect) == "open"]
     lowers = lower_is_better(view.objective)
     parts = []
     if helping:
@@ -55,26 +59,34 @@ def effect_rows(view: StudyView) -> list[dict[str, str]]:
             "chosen": "yes" if effect["chosen"] else "no",
             "gain": _amount(view, effect["gain"], signed=True),
             "interval": _interval(view, effect),
-            "verdict": "helps" if effect["low"] > 0 else "harms" if effect["high"] < 0 else "open",
+            "verdict": _verdict(effect),
         }
         for effect in effects(view)
     ]
 
 
+def _verdict(effect: Mapping[str, Any]) -> str:
+    if abs(effect["gain"]) < LEAST or effect["low"] <= 0 <= effect["high"]:
+        return "open"
+    return "helps" if effect["gain"] > 0 else "harms"
+
+
 def _said(view: StudyView, effect: Mapping[str, Any]) -> str:
     value = "" if isinstance(effect["value"], str) else f" {show(effect['value'])}"
-    gain = _amount(view, abs(effect["gain"]))
-    return f"{_name(effect)}{value} (by {gain}, 95 % interval {_interval(view, effect)})"
+    sign = 1 if effect["gain"] > 0 else -1
+    ends = sorted(sign * effect[end] for end in ("low", "high"))
+    between = ", ".join(_amount(view, end, unit=False) for end in ends)
+    return f"{_name(effect)}{value} (by {_amount(view, abs(effect['gain']))} [{between}])"
 
 
 def _interval(view: StudyView, effect: Mapping[str, Any]) -> str:
     return f"[{_amount(view, effect['low'])}, {_amount(view, effect['high'])}]"
 
 
-def _amount(view: StudyView, value: float, signed: bool = False) -> str:
-    sign, unit = "+" if signed else "", " %" if lower_is_better(view.objective) else " points"
+def _amount(view: StudyView, value: float, signed: bool = False, unit: bool = True) -> str:
+    sign, name = "+" if signed else "", " %" if lower_is_better(view.objective) else " points"
     digits = 0 if abs(value) >= 0.1 else 1
-    return f"{100 * value:{sign}.{digits}f}{unit}".replace("-", "\u2212")
+    return f"{100 * value:{sign}.{digits}f}{name if unit else ''}".replace("-", "\u2212")
 
 
 def _what(view: StudyView) -> str:
