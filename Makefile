@@ -19,7 +19,7 @@ search: setup
 test: setup
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
-	$(RUN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lessons: setup
 	$(RUN)/python scripts/lessons.py $(ARGS)

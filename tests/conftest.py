@@ -26,11 +26,5 @@ def without_figures(monkeypatch):
 
 
 def pytest_collection_modifyitems(items):
-    """A file's tests share a process and what it has compiled; lessons have processes of their own.
-
-    So a lesson may run beside any file, and comes last: whoever is done takes the next one.
-    """
-    items.sort(key=lambda item: item.path.name == "test_scripts.py")
-    for item in items:
-        if item.path.name != "test_scripts.py":
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+    """The longest file first: one process runs the lessons while the other runs the rest."""
+    items.sort(key=lambda item: item.path.name != "test_scripts.py")

@@ -103,7 +103,7 @@ def members_of(rule: str, normalization: str, number: int, units=(8,)):
         "groups": 2,  # of 4 units: pairs normalise to ±1, which amplifies rounding step by step
         "optimizer": rule,
         # Steps of plain gradients are 36 times as long there, and amplify rounding.
-        "feature_scale": number % 2 == 1 and rule in ("adagrad", "rmsprop", "adam"),
+        "feature_scale": number % 2 == 1 and rule in ("rmsprop", "adam"),
         **loss_field(loss),
     }
     kernels = len(units) + 1

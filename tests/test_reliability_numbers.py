@@ -222,6 +222,7 @@ def test_a_class_missing_from_validation(engine):
     dataset = SimpleNamespace(
         input_shape=whole.input_shape, outputs=whole.outputs, task=whole.task, train=whole.train,
         validation=Split(whole.validation.x[present], whole.validation.y[present]),
+        encoded=lambda encoding: dataset,
     )  # fmt: skip
     ((member,),) = trained(engine, dataset, SMALL, epochs=2)
     assert member.status == "completed"

@@ -173,7 +173,7 @@ def test_a_crash_before_the_first_trial(tmp_path):
 def folded(tmp_path_factory):
     space = Space({"l2": Choice(0.1, 0.3)})
     return search((X, Y), space=space, base=BASE, trials=2, epochs=4, seeds=2, folds=2,
-                  out=tmp_path_factory.mktemp("folded") / "s")  # fmt: skip
+                  halving=False, out=tmp_path_factory.mktemp("folded") / "s")  # fmt: skip
 
 
 def test_every_seed_is_kept_and_differs(folded):

@@ -67,6 +67,7 @@ REFUSED = [
     ("initial_scale", 0.0, "(0, inf)"),
     ("output_scale", 0.0, "(0, inf)"),
     ("feature_scale", 1, "True or False"),
+    ("encoding", "one-hot", "one of standard, smooth"),
     ("schedule", "linear", "one of constant, cosine"),
     ("global_clipnorm", -1.0, "[0, inf)"),
     ("optimizer", "lion", "one of sgd, momentum"),

@@ -117,7 +117,6 @@ def test_metrics_that_a_population_does_not_measure(model, loss, reason):
         (("val_acc", "max"), "val_accuracy"),
         (("val_data_loss", "min"), "val_data_loss"),
         (("loss", "min"), None),
-        (("val_acc", None), "val_accuracy"),
         (("val_acc", "min"), None),
         (("val_penalty", "min"), None),
         (("multi_objective", "min"), None),
