@@ -41,7 +41,8 @@ def overview(trials: Sequence[Trial], result: Mapping[str, object]) -> Figure:
 
 def _tests(axes: Axes, result: Mapping[str, object]) -> None:
     rows = result["rows"]["test"]
-    for place, (who, colour) in enumerate(SIDES.items()):
+    models = SIDES | ({"ensemble": INK} if "ensemble" in result else {})
+    for place, (who, colour) in enumerate(models.items()):
         accuracy = result[who]["test"]["accuracy"]
         interval = proportion(round(accuracy * rows), rows)
         axes.plot(
@@ -57,8 +58,8 @@ def _tests(axes: Axes, result: Mapping[str, object]) -> None:
             weight="bold",
             color=INK,
         )
-    axes.set_yticks((0, 1), list(SIDES))
-    axes.set_ylim(1.6, -0.6)
+    axes.set_yticks(range(len(models)), list(models))
+    axes.set_ylim(len(models) - 0.4, -0.6)
     axes.xaxis.set_major_formatter(percent)
     axes.grid(False, axis="y")
     axes.set(xlabel="accuracy, 95 % interval", title=f"{rows} test rows, read once")
