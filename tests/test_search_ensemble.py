@@ -12,7 +12,7 @@ from searching import X_TEST, Stop, X, Y, blobs, line, small_search, stop_at
 from kerasreg.data import from_arrays
 from kerasreg.errors import UserError
 from kerasreg.population import Population
-from kerasreg.search.ensemble import select
+from kerasreg.search.ensemble.selection import select
 from kerasreg.search.space import Choice, Space
 from kerasreg.stacks import StackConfig
 from kerasreg.study import Study

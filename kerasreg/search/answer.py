@@ -8,8 +8,8 @@ from kerasreg.scores import trained_classes
 from kerasreg.search.ablation import ablate
 from kerasreg.search.baseline import baseline_shape, train_baseline
 from kerasreg.search.context import SearchContext, Side
+from kerasreg.search.ensemble.joining import join_members
 from kerasreg.search.final_test import read_test_rows, refit, refit_epochs
-from kerasreg.search.joining import join_members
 from kerasreg.search.look_inside import look_inside
 from kerasreg.study import best_trial
 

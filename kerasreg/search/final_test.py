@@ -15,7 +15,7 @@ from kerasreg.decision import decided
 from kerasreg.objectives import in_target_unit, of_predictions
 from kerasreg.scores import score
 from kerasreg.search.context import SearchContext, Side
-from kerasreg.search.ensemble_model import Branch, predict
+from kerasreg.search.ensemble.model import Branch, predict
 from kerasreg.search.metrics import logits_of_predictions, measure, predict_logits
 from kerasreg.search.request import Request
 from kerasreg.stacks import StackConfig

@@ -12,7 +12,7 @@ from kerasreg.errors import UserError
 from kerasreg.search import tensorboard
 from kerasreg.search.context import SearchContext
 from kerasreg.search.engines import OutOfMemory
-from kerasreg.search.fold_members import save_members
+from kerasreg.search.ensemble.members import save_members
 from kerasreg.search.progress import Counter
 from kerasreg.search.proposer import Proposal
 from kerasreg.stacks import StackConfig

@@ -12,9 +12,9 @@ import numpy as np
 from kerasreg.decision import decision_rule
 from kerasreg.files import atomic_write
 from kerasreg.search.context import SearchContext
-from kerasreg.search.ensemble import select
-from kerasreg.search.ensemble_model import Branch, branches, export
-from kerasreg.search.fold_members import Candidate, candidates
+from kerasreg.search.ensemble.members import Candidate, candidates
+from kerasreg.search.ensemble.model import Branch, branches, export
+from kerasreg.search.ensemble.selection import select
 from kerasreg.search.metrics import logits_of_predictions, measure
 
 #: Rows whose prediction is timed.

@@ -14,7 +14,7 @@ import numpy as np
 
 from kerasreg.data import Dataset, Fold, Split
 from kerasreg.population.blueprint import blueprint_of_config
-from kerasreg.search.fold_members import Candidate, FoldMember
+from kerasreg.search.ensemble.members import Candidate, FoldMember
 from kerasreg.stacks import StackConfig, build_stack
 
 
