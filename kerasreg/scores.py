@@ -70,11 +70,11 @@ def of_labels(
 
 def _auc(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     """By the rank sum of the rows of a class (Mann and Whitney 1947), ties counted half."""
+    from scipy.special import softmax
     from scipy.stats import rankdata  # a second, which who asks for no AUC need not wait
 
     binary = outputs.shape[2] == 1
-    odds = np.exp(outputs - outputs.max(axis=2, keepdims=True))
-    scores = outputs if binary else odds / odds.sum(axis=2, keepdims=True)
+    scores = outputs if binary else softmax(outputs, axis=2)
     ranks = rankdata(np.moveaxis(scores, 2, 0), axis=2)
     of_class = targets == np.arange(1 if binary else 0, 2 if binary else len(ranks))[:, None, None]
     inside = of_class.sum(axis=2)

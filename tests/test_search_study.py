@@ -22,7 +22,7 @@ from tensorboard.plugins.hparams import metadata as hparams_metadata
 from kerasreg.errors import UserError
 from kerasreg.plots import load_inside
 from kerasreg.search.engines import engine_named
-from kerasreg.search.metrics import measure, predict_logits
+from kerasreg.search.metrics import measure, predict_outputs
 from kerasreg.search.run import train
 from kerasreg.search.space import Range, Space
 from kerasreg.stacks import StackConfig
@@ -91,7 +91,7 @@ class TestStudy:
             best["chosen_epoch"],
             32,
         )
-        logits = predict_logits(model, dataset.read_test().x)
+        logits = predict_outputs(model, dataset.read_test().x)
         measured = measure(logits, Y_TEST, "classification")
         assert measured["data_loss"] == pytest.approx(
             best["test"]["seeds"][1]["data_loss"], rel=1e-5

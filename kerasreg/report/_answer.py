@@ -77,8 +77,7 @@ def beats_baseline(view: StudyView) -> bool | None:
 
     None if they are equal, one is missing, or the interval over seeds and folds holds 0.
     """
-    interval = _member_interval(view, view.objective)
-    if interval is not None and interval[0] <= 0 <= interval[1]:
+    if _holds_zero(_member_interval(view, view.objective)):
         return None
     best, baseline = (record and record.get("score") for record in (view.best, view.baseline))
     return _better(best, baseline, view.objective)
@@ -135,10 +134,10 @@ def answer_rows(view: StudyView) -> list[Row]:
         return []
     rows = []
     for key in dict.fromkeys(("val_data_loss", f"val_{metric}", view.objective)):
-        text, interval = _member_text(view, key), _member_interval(view, key)
+        interval = _member_interval(view, key)
+        text = "" if interval is None else _between(interval, key)
         row = _row(NAMES[key], metric_of(baseline, key), metric_of(best, key), key, text)
-        unclear = interval is not None and interval[0] <= 0 <= interval[1]
-        rows.append(replace(row, better=None) if unclear else row)
+        rows.append(replace(row, better=None) if _holds_zero(interval) else row)
     training = _row(
         f"training {NAMES[metric]}", metric_of(baseline, metric), metric_of(best, metric), metric
     )
@@ -249,13 +248,12 @@ def _paired(
     return result.low, result.high
 
 
-def _member_text(view: StudyView, name: str) -> str:
-    """The interval over the seeds and folds that best and baseline share, empty without."""
-    interval = _member_interval(view, name)
-    return "" if interval is None else _between(interval, name)
+def _holds_zero(interval: tuple[float, float] | None) -> bool:
+    return interval is not None and interval[0] <= 0 <= interval[1]
 
 
 def _member_interval(view: StudyView, name: str) -> tuple[float, float] | None:
+    """The interval over the seeds and folds that best and baseline share; None without."""
     return _paired(_by_member(view.best, name), _by_member(view.baseline, name))
 
 

@@ -16,7 +16,7 @@ from kerasreg.objectives import in_target_unit, of_predictions
 from kerasreg.scores import score
 from kerasreg.search.context import SearchContext, Side
 from kerasreg.search.ensemble.model import Branch, predict
-from kerasreg.search.metrics import logits_of_predictions, measure, predict_logits
+from kerasreg.search.metrics import logits_of_predictions, measure, predict_outputs
 from kerasreg.search.request import Request
 from kerasreg.stacks import StackConfig
 
@@ -68,7 +68,7 @@ def read_test_rows(
         results = [
             {
                 "seed": seed,
-                **measured(predict_logits(model, own.x), own.y, side.config, rules.get(name)),
+                **measured(predict_outputs(model, own.x), own.y, side.config, rules.get(name)),
             }
             for seed, model in zip(context.request.member_seeds, models[name], strict=True)
         ]

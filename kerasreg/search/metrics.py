@@ -6,11 +6,12 @@ import math
 
 import keras
 import numpy as np
+from scipy.special import expit, softmax
 
 _ROWS = 8192  # rows a forward pass: bounds the memory of evaluating a large set
 
 
-def predict_logits(model: keras.Model, x: np.ndarray) -> np.ndarray:
+def predict_outputs(model: keras.Model, x: np.ndarray) -> np.ndarray:
     """The model's outputs in inference mode as float64, (rows, outputs)."""
     parts = [
         keras.ops.convert_to_numpy(model(x[start : start + _ROWS], training=False))
@@ -25,9 +26,8 @@ def predictions_of_logits(logits: np.ndarray, task: str) -> np.ndarray:
     if task == "regression":
         return logits
     if logits.shape[1] == 1:
-        return 1 / (1 + np.exp(-np.clip(logits, -700, 700)))
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
+        return expit(logits)
+    return softmax(logits, axis=1)
 
 
 def logits_of_predictions(predictions: np.ndarray, task: str) -> np.ndarray:

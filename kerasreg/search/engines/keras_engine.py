@@ -16,7 +16,7 @@ from kerasreg.population import MemberResult, TrainingPlan, batch_order
 from kerasreg.population.memory import REMEDY, named_out_of_memory
 from kerasreg.scores import score, trained_classes
 from kerasreg.search.engines.task import TrainingTask, members_of
-from kerasreg.search.metrics import measure, predict_logits
+from kerasreg.search.metrics import measure, predict_outputs
 from kerasreg.stacks import StackConfig, build_stack
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class _Member:
         )
         penalty = float(sum(keras.ops.convert_to_numpy(term) for term in self._model.losses))
         for prefix, rows in self._parts.items():
-            logits = predict_logits(self._model, rows.x)
+            logits = predict_outputs(self._model, rows.x)
             measured = measure(logits, rows.y, self._task, self._config.loss, rows.weights)
             measured |= {"penalty": penalty, "loss": measured["data_loss"] + penalty}
             for name in self._scores if prefix else ():

@@ -15,6 +15,7 @@ import numpy as np
 from kerasreg.data import Dataset, Fold, Split
 from kerasreg.population.blueprint import blueprint_of_config
 from kerasreg.search.ensemble.members import Candidate, FoldMember
+from kerasreg.search.metrics import predict_outputs
 from kerasreg.stacks import StackConfig, build_stack
 
 
@@ -56,8 +57,7 @@ def branches(
 def predict(found: Sequence[Branch], splits: Sequence[Split]) -> np.ndarray:
     """The mean, (rows, outputs) float64, given the rows as each branch sees them."""
     return sum(
-        keras.ops.convert_to_numpy(branch.model(split.x)).astype(np.float64)
-        for branch, split in zip(found, splits, strict=True)
+        predict_outputs(branch.model, split.x) for branch, split in zip(found, splits, strict=True)
     )
 
 
