@@ -26,7 +26,7 @@ FLOORS = [
         "scores",
         "statuses",
     },
-    {"stacks"},
+    {"regularization", "stacks"},
     {"decision", "population", "words"},
     {"study"},
     {"prediction", "search", "plots"},

@@ -16,6 +16,7 @@ from kerasreg.layers._dropout import (
     mc_dropout_predict,
 )
 from kerasreg.layers._dropout_ridge import dropout_penalty, dropout_ridge
+from kerasreg.layers._kinds import kind_of
 
 __all__ = [
     "ClassicDropout",
@@ -25,6 +26,7 @@ __all__ = [
     "dropout_penalty",
     "dropout_ridge",
     "fold_batch_normalization",
+    "kind_of",
     "mc_dropout_predict",
     "recalibrate_batch_normalization",
 ]

@@ -15,6 +15,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kerasreg.layers import kind_of
+
 #: Names of the attributes that are values, by Keras' class of the layer.
 VALUES: dict[str, tuple[str, ...]] = {
     "Dropout": ("rate",),
@@ -48,12 +50,6 @@ INNER_RATES: dict[str, tuple[str, ...]] = {
 }
 #: Values that a program leaves out where they are 0 for every member.
 OPTIONAL = ("rate", "stddev")
-
-
-def kind_of(layer: Any) -> str | None:
-    """Name of Keras' class that a layer is an instance of; None for a class of the user's."""
-    kind = type(layer)
-    return kind.__name__ if kind.__module__.startswith("keras.src.") else None
 
 
 def is_noise(layer: Any) -> bool:
