@@ -28,36 +28,43 @@ class GivenMask(keras.layers.Layer):
     """Dropout whose uniforms are those that the randomness contract names for its site.
 
     Step k (from 0) of the site with index i of a member draws
-    `stateless_uniform((units, rows), [derive(seed, "dropout", i), k])`, and keeps what is at least
-    `rate`.
+    `stateless_uniform((units, rows), [derive(seed, purpose, i), k])`, (units, rows, 1, 1) of whole
+    maps, and keeps what is at least `rate`. The purpose is "dropout" in a dense stack and "draws"
+    in a stack with convolutions, which takes the general path.
     """
 
-    def __init__(self, seed: int, index: int, rate: float, name: str):
+    def __init__(self, seed: int, purpose: str, index: int, rate: float, spatial: bool, name: str):
         super().__init__(name=name)
-        self.rate, self.count = rate, 0
-        self.draw_seed = derive(seed, "dropout", index)
+        self.rate, self.count, self.spatial = rate, 0, spatial
+        self.draw_seed = derive(seed, purpose, index)
 
     def call(self, x, training=None):
         if not training:
             return x
+        rows, *places, units = x.shape
+        places = [1] * len(places) if self.spatial else places
         pair = [self.draw_seed, self.count]
-        uniform = tf.transpose(tf.random.stateless_uniform(tf.shape(x)[::-1], pair))
+        uniform = tf.random.stateless_uniform([units, rows, *places], pair)
+        uniform = tf.transpose(uniform, [*range(1, len(x.shape)), 0])
         self.count += 1
         return x * tf.cast(uniform >= self.rate, x.dtype) / (1 - self.rate)
 
 
 def solo_model(
-    config: StackConfig, features: int, outputs: int, task: str, seed: int, weights, steps=None
+    config: StackConfig, shape, outputs: int, task: str, seed: int, weights, steps=None
 ) -> keras.Model:
     """`build_stack`'s model with these initial weights and the contract's dropout masks."""
-    model = build_stack(config, features, outputs, task, seed, steps)
-    if any(isinstance(layer, keras.layers.Dropout) for layer in model.layers):
+    model = build_stack(config, shape, outputs, task, seed, steps)
+    kinds = (keras.layers.Dropout, keras.layers.SpatialDropout2D)
+    if any(isinstance(layer, kinds) for layer in model.layers):
+        purpose = "draws" if config.filters else "dropout"
 
         def swap(layer):
-            if not isinstance(layer, keras.layers.Dropout):
+            if not isinstance(layer, kinds):
                 return type(layer).from_config(layer.get_config())
             index = 0 if layer.name == "input_dropout" else int(layer.name.rpartition("_")[2])
-            return GivenMask(seed, index, layer.rate, layer.name)
+            spatial = isinstance(layer, keras.layers.SpatialDropout2D)
+            return GivenMask(seed, purpose, index, layer.rate, spatial, layer.name)
 
         model = keras.models.clone_model(model, clone_function=swap)
         compile_stack(model, config, outputs, task, steps)

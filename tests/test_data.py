@@ -222,10 +222,10 @@ def test_columns_are_standardised_by_training_rows():
     np.testing.assert_allclose(data.train.x.std(axis=0), 1, atol=1e-4)
 
 
-def test_images_are_scaled_by_one_number_and_flattened():
+def test_images_are_scaled_by_one_number_and_keep_their_shape():
     images = np.random.default_rng(0).integers(0, 200, (50, 4, 3), dtype=np.uint8)
     data = from_arrays(images, np.arange(50) % 2)
-    assert data.input_shape == (12,)
+    assert data.input_shape == data.train.x.shape[1:] == (4, 3)
     assert data.train.x.max() <= 199 / 255
     reals = from_arrays(images * 1.0, np.arange(50) % 2)
     assert reals.train.x.max() == 1.0

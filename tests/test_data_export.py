@@ -19,7 +19,7 @@ def stack_for(dataset, seed=0):
     """A small stack; the export must not depend on who built it."""
     keras.utils.set_random_seed(seed)
     inputs = keras.Input(shape=dataset.input_shape)
-    hidden = keras.layers.Dense(8, activation="relu")(inputs)
+    hidden = keras.layers.Dense(8, activation="relu")(keras.layers.Flatten()(inputs))
     hidden = keras.layers.BatchNormalization()(hidden)
     hidden = keras.layers.Dropout(0.5)(hidden)
     model = keras.Model(inputs, keras.layers.Dense(dataset.outputs)(hidden))
@@ -57,11 +57,11 @@ def test_exported_array_model_equals_the_preprocessed_path(name, tmp_path):
 def test_images_enter_an_exported_model_in_their_raw_shape():
     images = np.random.default_rng(0).integers(0, 256, (60, 4, 5, 3), dtype=np.uint8)
     dataset = from_arrays(images, np.arange(60) % 3)
-    assert dataset.input_shape == (60,)
+    assert dataset.input_shape == (4, 5, 3)
     model = stack_for(dataset)
     exported = dataset.export(model)
     assert exported.input_shape == (None, 4, 5, 3)
-    x = (images / 255).reshape(60, 60).astype(np.float32)
+    x = (images / 255).astype(np.float32)
     np.testing.assert_allclose(
         exported.predict(images, verbose=0), expected(dataset, model, x), rtol=1e-5, atol=1e-6
     )
@@ -224,7 +224,7 @@ def test_exported_models_predict_without_kerasreg(tmp_path):
     data = from_arrays(images, np.arange(60) % 2)
     model = stack_for(data)
     data.export(model).save(tmp_path / "images.keras")
-    wanted = expected(data, model, (images / 255).reshape(60, 16).astype(np.float32))
+    wanted = expected(data, model, (images / 255).astype(np.float32))
     np.savez(tmp_path / "images.npz", expected=wanted, **{"raw:x": images})
 
     done = subprocess.run(

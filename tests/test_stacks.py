@@ -17,10 +17,12 @@ from kerasreg.errors import UserError
 from kerasreg.losses import SmoothedCrossentropy
 from kerasreg.stacks import (
     ACTIVATIONS,
+    HEADS,
     INITIALIZERS,
     LOSSES,
     NORMALIZATIONS,
     OPTIMIZERS,
+    POOLINGS,
     SCHEDULES,
     StackConfig,
     build_stack,
@@ -33,6 +35,12 @@ INF, NAN = float("inf"), float("nan")
 
 # field, value, part of the message
 REFUSED = [
+    ("filters", (0,), "positive widths"),
+    ("kernel_size", 0, "whole number from 1"),
+    ("pooling", "mean", "one of max, average, none"),
+    ("head", "dense", "one of flatten, gap"),
+    ("spatial_dropout", 1.0, "[0, 1)"),
+    ("spatial_dropout", (0.1,), "0 (one per convolution), got 1"),
     ("units", (0,), "positive widths"),
     ("units", (8, -1), "positive widths"),
     ("units", (8.0,), "whole numbers"),
@@ -42,8 +50,8 @@ REFUSED = [
     ("normalization", "instance", "one of none, batch, layer, group"),
     ("groups", 3, "divisor"),
     ("groups", 8, "two units a group"),
-    ("groups", 0, "positive whole number"),
-    ("groups", 2.0, "positive whole number"),
+    ("groups", 0, "whole number from 1"),
+    ("groups", 2.0, "whole number from 1"),
     ("norm_position", "inside", "one of before, after"),
     ("norm_momentum", 1.0, "[0, 1)"),
     ("norm_momentum", -0.1, "[0, 1)"),
@@ -123,16 +131,24 @@ def numbers(low, high, **options):
 def stack_configs(draw):
     """Any valid `StackConfig`."""
     groups = draw(st.integers(1, 4))
-    units = tuple(groups * n for n in draw(st.lists(st.integers(2, 6), max_size=4)))
+    units, filters = (
+        tuple(groups * n for n in draw(st.lists(st.integers(2, 6), max_size=size)))
+        for size in (4, 2)
+    )
     rate, strength = numbers(0, 1, exclude_max=True), numbers(0, 1e6)
     penalize_output = draw(st.booleans())
 
     def one_or(values, count):
         return draw(st.one_of(values, st.tuples(*[values] * count)))
 
-    kernels = len(units) + penalize_output
+    kernels = len(filters) + len(units) + penalize_output
     positive = numbers(0, 1e6, exclude_min=True)
     return StackConfig(
+        filters=filters,
+        kernel_size=draw(st.integers(1, 5)),
+        pooling=draw(st.sampled_from(POOLINGS)),
+        head=draw(st.sampled_from(HEADS)),
+        spatial_dropout=one_or(rate, len(filters)),
         units=units,
         activation=draw(st.sampled_from(ACTIVATIONS)),
         normalization=draw(st.sampled_from(NORMALIZATIONS)),
@@ -148,7 +164,7 @@ def stack_configs(draw):
         initializer=draw(st.one_of(st.sampled_from(INITIALIZERS), strength)),
         initial_scale=draw(positive),
         output_scale=draw(positive),
-        feature_scale=draw(st.booleans()),
+        feature_scale=not filters and draw(st.booleans()),
         schedule=draw(st.sampled_from(SCHEDULES)),
         global_clipnorm=draw(strength),
         optimizer=draw(st.sampled_from(OPTIMIZERS)),
@@ -176,7 +192,8 @@ def test_json_round_trip(config):
 @given(stack_configs())
 def test_the_baseline_keeps_the_shape_and_no_regulariser(config):
     plain = config.unregularized()
-    assert (plain.units, plain.optimizer) == (config.units, config.optimizer)
+    assert (plain.filters, plain.units) == (config.filters, config.units)
+    assert plain.optimizer == config.optimizer
     assert not any(plain.dropout_rates + plain.kernel_l1 + plain.kernel_l2)
     assert (plain.normalization, plain.weight_decay, plain.input_dropout) == ("none", 0, 0)
 
@@ -282,6 +299,37 @@ def test_layers_stand_in_order_and_no_bias_before_a_normalisation(normalization,
     assert model.name == "stack"
 
 
+@pytest.mark.parametrize(("head", "features"), [("flatten", 2 * 3 * 4), ("gap", 4)])
+def test_convolutions_stand_before_the_dense_layers(head, features):
+    config = StackConfig(
+        filters=(2, 4),
+        units=(5,),
+        head=head,
+        pooling="average",
+        normalization="batch",
+        dropout=0.5,
+        spatial_dropout=(0.0, 0.5),
+        l2=(0.1, 0.2, 0.3, 0.4),
+    )
+    model = build_stack(config, (5, 9), 3)
+    first, second = ([f"conv_{k}", f"norm_{k}", f"activation_{k}", f"pooling_{k}"] for k in (1, 2))
+    third = ["dense_3", "norm_3", "activation_3", "dropout_3"]
+    assert [layer.name for layer in model.layers] == [
+        *("inputs", "channels", *first, *second, "dropout_2", head, *third, "output")
+    ]
+    assert model.get_layer(head).output.shape == (None, features)
+    kernels = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    assert [float(layer.kernel_regularizer.l2) for layer in kernels] == pytest.approx(config.l2)
+    assert [layer.use_bias for layer in kernels] == [False, False, False, True]
+    colour = build_stack(config.replace(pooling="none"), (5, 9, 3), 3)
+    assert colour.get_layer("conv_2").output.shape == (None, 5, 9, 4)
+
+
+def test_a_factor_a_pixel_is_refused():
+    with pytest.raises(UserError, match=r"feature_scale: expected False with convolutions"):
+        StackConfig(filters=4, feature_scale=True)
+
+
 def test_initial_kernels_have_the_stated_deviation_and_their_own_draws():
     for initializer, variance in (("he", 2 / 300), ("xavier", 1 / 300), ("glorot", 2 / 500)):
         config = StackConfig(units=(200, 200), initializer=initializer, initial_scale=3.0)
@@ -291,6 +339,10 @@ def test_initial_kernels_have_the_stated_deviation_and_their_own_draws():
         assert kernel.std() == pytest.approx(3 * variance**0.5, rel=0.02)
         second = model.get_layer("dense_2").kernel.numpy()
         assert abs(np.corrcoef(kernel[:200].ravel(), second.ravel())[0, 1]) < 0.03
+    images = build_stack(StackConfig(filters=(60, 60)), (6, 6, 30), 3)
+    assert images.get_layer("conv_1").kernel.numpy().std() == pytest.approx(
+        (2 / (9 * 30)) ** 0.5, rel=0.02
+    )
     small = compiled(StackConfig(units=(200,), output_scale=0.1), outputs=200).get_layer("output")
     assert small.kernel.numpy().std() == pytest.approx(0.1 * (2 / 200) ** 0.5, rel=0.02)
     same = compiled(StackConfig(units=(8,)), seed=4).get_layer("dense_1").kernel.numpy()

@@ -15,7 +15,7 @@ _CHUNK_VALUES = 1 << 22
 
 @dataclass(frozen=True)
 class ArrayPreprocessing:
-    """Scaled and encoded, then flattened; fitted on training rows.
+    """Scaled and encoded, fitted on training rows; rows of several axes keep their shape.
 
     Attributes:
         raw_shape: Shape of one raw row, e.g. `(28, 28)`.
@@ -100,8 +100,13 @@ class ArrayPreprocessing:
         """One name a feature."""
         return self.encoder.names(self.columns)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a row of features."""
+        return self.raw_shape if len(self.raw_shape) > 1 else (len(self.feature_names),)
+
     def transform(self, x: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return float32 features of `x[rows]`, shape (rows, features).
+        """Return float32 features of `x[rows]`, shape (rows, *shape).
 
         Raises:
             UserError: When a scaled value is beyond float32.
@@ -120,7 +125,7 @@ class ArrayPreprocessing:
                     f"x: {self.feature_names[column]} is {raw[row, column]} in one row, too far "
                     "from the training rows for float32; remove the outlier or rescale"
                 )
-        return result
+        return result.reshape(-1, *self.shape)
 
     def raw_inputs(self) -> Any:
         """Return the Keras input of raw rows."""
@@ -140,6 +145,8 @@ class ArrayPreprocessing:
             # float64 inside: a feature of mean 1e6 and deviation 1 keeps its digits.
             made = self.encoder.apply(ops, ops.cast(flat, "float64"))
             flat = ops.cast(made, "float32")
+        if len(self.raw_shape) != 1:
+            flat = keras.layers.Reshape(self.shape, name="rows")(flat)
         return keras.Model(inputs, flat, name=name)
 
     def describe(self) -> dict:

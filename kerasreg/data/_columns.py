@@ -124,6 +124,11 @@ class TablePreprocessing:
         """One name a feature."""
         return (*self.encoder.names(self.numeric_names), *self.other_names)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a row of features."""
+        return (len(self.feature_names),)
+
     def refit(self, table: Table, rows: np.ndarray) -> "TablePreprocessing":
         """The same features with the statistics of other rows (a fold's)."""
         medians, offset, gain = _statistics(table.numeric, rows)

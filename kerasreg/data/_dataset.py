@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Dataset:
-    """Rows to train, validate and test on, for stacks: float32 (rows, features).
+    """Rows to train, validate and test on, for stacks: float32 (rows, features), or images.
 
     Made by `load` and `from_arrays`. Preprocessing is fitted on the training rows alone.
 
@@ -133,9 +133,9 @@ class Dataset:
         return self._encoded[encoding]
 
     @property
-    def input_shape(self) -> tuple[int]:
-        """Shape of one row as a stack sees it: `(features,)`."""
-        return (len(self.feature_names),)
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one row as a stack sees it: `(features,)`; of arrays of more axes theirs."""
+        return self._preprocessing.shape
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -234,7 +234,7 @@ class Dataset:
         return self._preprocessing.raw_inputs()
 
     def features_model(self, fold: Fold | None = None) -> "keras.Model":
-        """A Keras model from what `raw_inputs` gives to features, shape (rows, features).
+        """A Keras model from what `raw_inputs` gives to features, shape (rows, *input_shape).
 
         One model may hold several behind the same inputs: their names differ by encoding and
         fold. It is made of Keras' layers alone.

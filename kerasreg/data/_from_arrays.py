@@ -33,7 +33,7 @@ def from_arrays(
     """Make a Dataset of arrays.
 
     Args:
-        x: Numbers, shape (rows, features) or (rows, height, width, ...); more axes are flattened.
+        x: Numbers, shape (rows, features) or (rows, height, width, ...).
         y: Labels (numbers, text or booleans) or quantities, shape (rows,) or (rows, 1).
         x_test, y_test: Test rows in the same layout; without them a test part is split off.
         name: What the data is called in reports.

@@ -11,7 +11,7 @@ class Split:
     """Rows ready for a stack.
 
     Attributes:
-        x: float32, shape (rows, features); read-only.
+        x: float32, shape (rows, *input_shape) of the dataset; read-only.
         y: int32 class ids or float32 standardised targets, shape (rows,); read-only.
         weights: What each row counts in the training loss, float32, shape (rows,); None for 1.
     """

@@ -165,20 +165,25 @@ def load_lesson_data(name: str, train_size: int | None) -> LessonData:
             f"data: expected a set with classes, got {dataset.name!r}, whose target "
             f"{dataset.target_name!r} is a quantity; use digits, mnist or fashion_mnist."
         )
-    test = _at_most(dataset.read_test(), MOST_TEST_ROWS, dataset.class_names)
+    test = _at_most(_flat(dataset.read_test()), MOST_TEST_ROWS, dataset.class_names)
     data = LessonData(
         name=dataset.name,
         train_size=len(dataset.train),
-        pool=dataset.train,
-        tuning=_at_most(dataset.validation, MOST_TUNING_ROWS, dataset.class_names),
+        pool=_flat(dataset.train),
+        tuning=_at_most(_flat(dataset.validation), MOST_TUNING_ROWS, dataset.class_names),
         test=test,
-        input_shape=dataset.input_shape,
+        input_shape=(len(dataset.feature_names),),
         outputs=dataset.outputs,
         class_names=dataset.class_names,
         fingerprint=dataset.fingerprint,
         own_test_part=dataset.describe()["split"]["own_test_part"],
     )
     return data if train_size is None else data.resized(train_size)
+
+
+def _flat(split: Split) -> Split:
+    """Images as rows of pixels."""
+    return Split(split.x.reshape(len(split), -1), split.y)
 
 
 def _at_most(split: Split, size: int, class_names: tuple[str, ...]) -> Split:

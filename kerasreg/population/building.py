@@ -2,49 +2,89 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kerasreg.errors import UserError
-from kerasreg.population.blueprint import Blueprint, blueprint_of_config
+from kerasreg.population.blueprint import blueprint_of_config
 from kerasreg.population.members import Member
 from kerasreg.population.path import Path
 from kerasreg.population.stack_path import StackPath
 from kerasreg.population.values import values_of_config
-from kerasreg.stacks import StackConfig
+from kerasreg.stacks import StackConfig, build_stack, build_template, check_geometry
 
 if TYPE_CHECKING:
     import keras
 
 
-def members_of_configs(
+def path_of_configs(
     configs: Sequence[StackConfig],
-    features: int,
+    input_shape: int | tuple[int, ...],
     outputs: int,
     task: str,
     seeds: int | Sequence[int],
     folds: Sequence[int] | None,
     groups: Sequence[int] | None,
-) -> tuple[Blueprint, list[Member]]:
-    """Members with these settings, and the structure that they share; see `Population`.
+    dtype: str,
+) -> tuple[Path, list[Member]]:
+    """Members with these settings, and how they are computed; see `Population`.
 
     Raises:
         UserError: No members, lists of different length, or different structures (named).
     """
+    shape = check_geometry(input_shape, outputs, task)
     if not configs:
         raise UserError("configs: expected at least one StackConfig, got an empty list.")
     for config in configs:
         if not isinstance(config, StackConfig):
             raise UserError(f"configs: expected StackConfig objects, got {config!r}.")
     _check_structures(configs)
-    blueprint = blueprint_of_config(configs[0], features, outputs, task)
     places = _places(len(configs), seeds, folds, groups)
+    if configs[0].filters:
+        return _path_of_built(configs, places, shape, outputs, task, dtype)
+    blueprint = blueprint_of_config(configs[0], math.prod(shape), outputs, task)
     members = [
         Member(config, *place, values_of_config(config, blueprint))
         for config, place in zip(configs, places, strict=True)
     ]
-    return blueprint, members
+    return StackPath(blueprint, members, shape, task, dtype), members
+
+
+def _path_of_built(
+    configs: Sequence[StackConfig],
+    places: Sequence[tuple[int, int, int]],
+    shape: tuple[int, ...],
+    outputs: int,
+    task: str,
+    dtype: str,
+) -> tuple[Path, list[Member]]:
+    """Members that are Keras models: one is built for a setting and seed, folds share it."""
+    import keras
+
+    from kerasreg.population.general import GeneralPath, lift_model
+
+    if dtype != keras.config.floatx():
+        raise UserError(
+            f"dtype: expected Keras' own, {keras.config.floatx()}, for convolutions, got {dtype}; "
+            "call keras.config.set_floatx first."
+        )
+    built = {}
+    for config, (seed, *_) in zip(configs, places, strict=True):
+        if (config, seed) not in built:
+            lifted = lift_model(build_template(config, shape, outputs, task, seed))
+            built[config, seed] = lifted, lifted.weights
+    members, templates = [], []
+    for config, place in zip(configs, places, strict=True):
+        lifted, weights = built[config, place[0]]
+        members.append(Member(config, *place, lifted.values, weights))
+        templates.append(lifted)
+
+    def build(member: Member) -> keras.Model:
+        return build_stack(member.config, shape, outputs, task, member.seed)
+
+    return GeneralPath(templates, build, task), members
 
 
 def path_of_models(

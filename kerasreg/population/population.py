@@ -12,17 +12,16 @@ import numpy as np
 
 from kerasreg.errors import UserError
 from kerasreg.population.blueprint import Blueprint
-from kerasreg.population.building import members_of_configs, path_of_models
+from kerasreg.population.building import path_of_configs, path_of_models
 from kerasreg.population.checkpoint import Checkpoint, context_digest
 from kerasreg.population.memory import named_out_of_memory
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.results import EpochReport, MemberResult
 from kerasreg.population.rows import count_rows, single_fold
 from kerasreg.population.runs import name_runs, new_runs
-from kerasreg.population.stack_path import StackPath
 from kerasreg.population.training import Training
 from kerasreg.population.watching import Follower, Watched
-from kerasreg.stacks import StackConfig, check_geometry
+from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
     import keras
@@ -31,7 +30,8 @@ if TYPE_CHECKING:
 class Population:
     """Members that differ in any value and in their seeds, trained as one TensorFlow program.
 
-    Made of settings, members are stacks; `from_models` takes Keras models of any kind.
+    Made of settings, members are stacks; `from_models` takes Keras models of any kind. Stacks with
+    convolutions are Keras models too, and take the general path.
 
     Each member computes what it would compute alone: same initial kernels as
     `build_stack(config, ..., seed)`, batches and dropout masks from its seed, an optimiser state
@@ -42,11 +42,11 @@ class Population:
     Args:
         configs: One `StackConfig` a member, all of one structure.
         seeds: One seed a member, or one for all.
-        input_shape: Shape of a row; several axes are flattened.
+        input_shape: Shape of a row; several axes are flattened, unless there are convolutions.
         outputs, task: As in `build_stack`.
         folds: Index of each member's fold.
         groups: Which members form a trial: they stop together, judged by their mean objective.
-        dtype: `"float32"`, or `"float64"` for proofs.
+        dtype: `"float32"`, or `"float64"` for proofs; of convolutions Keras' own.
 
     Raises:
         UserError: No members, lists of different length, or different structures (named).
@@ -64,12 +64,9 @@ class Population:
         groups: Sequence[int] | None = None,
         dtype: str = "float32",
     ):
-        shape = check_geometry(input_shape, outputs, task)
-        features = int(np.prod(shape))
-        blueprint, members = members_of_configs(
-            list(configs), features, outputs, task, seeds, folds, groups
+        self.path, self.members = path_of_configs(
+            list(configs), input_shape, outputs, task, seeds, folds, groups, dtype
         )
-        self.members, self.path = members, StackPath(blueprint, members, shape, task, dtype)
 
     @classmethod
     def from_models(
@@ -103,9 +100,10 @@ class Population:
             UserError: A layer, optimiser or loss that no path can hold, by name; or models of
                 different structure.
         """
-        path, members = path_of_models(list(models), seeds, folds, groups, dtype, general, widths)
         population = cls.__new__(cls)
-        population.members, population.path = members, path
+        population.path, population.members = path_of_models(
+            list(models), seeds, folds, groups, dtype, general, widths
+        )
         return population
 
     @property

@@ -1,5 +1,8 @@
 """The stack: input -> [Dense -> norm -> activation -> dropout] x n -> Dense output.
 
+For images, convolutions may come before: [Conv2D -> norm -> activation -> pooling -> dropout] x m,
+and what makes features of their maps.
+
 This room is the only place that knows the order of the layers. `StackConfig` describes a stack,
 `build_stack` makes it an ordinary compiled `keras.Model` of Keras' own layers.
 
@@ -13,32 +16,43 @@ so `l2 = lambda / 2`. Decoupled decay equals `l2 = weight_decay / 2` for plain S
 optimiser (Loshchilov & Hutter 2019, arXiv:1711.05101).
 """
 
-from kerasreg.stacks._build import build_optimizer, build_stack, check_geometry, compile_stack
-from kerasreg.stacks._config import (
+from kerasreg.stacks._build import (
+    build_optimizer,
+    build_stack,
+    build_template,
+    check_geometry,
+    compile_stack,
+)
+from kerasreg.stacks._choices import (
     ACTIVATIONS,
     FEATURE_SCALE_RATE,
+    HEADS,
     INITIALIZERS,
     LOSSES,
     NORMALIZATIONS,
     OPTIMIZERS,
+    POOLINGS,
     SCHEDULES,
-    StackConfig,
 )
+from kerasreg.stacks._config import StackConfig
 from kerasreg.stacks._penalties import l2_from_lambda, l2_from_weight_decay, lambda_from_l2
 from kerasreg.stacks._plan import LayerSpec, layer_plan
 
 __all__ = [
     "ACTIVATIONS",
     "FEATURE_SCALE_RATE",
+    "HEADS",
     "INITIALIZERS",
     "LOSSES",
     "NORMALIZATIONS",
     "OPTIMIZERS",
+    "POOLINGS",
     "SCHEDULES",
     "LayerSpec",
     "StackConfig",
     "build_optimizer",
     "build_stack",
+    "build_template",
     "check_geometry",
     "compile_stack",
     "l2_from_lambda",

@@ -9,11 +9,14 @@ from kerasreg.errors import UserError
 from kerasreg.objectives import TASKS
 from kerasreg.seeds import derive
 from kerasreg.stacks._checks import check_choice, check_sequence
-from kerasreg.stacks._config import FEATURE_SCALE_RATE, StackConfig
+from kerasreg.stacks._choices import FEATURE_SCALE_RATE
+from kerasreg.stacks._config import StackConfig
 from kerasreg.stacks._plan import LayerSpec, layer_plan
 
 if TYPE_CHECKING:
     import keras
+
+_UNDECAYED = ["bias", "gamma", "beta"]
 
 
 def build_stack(
@@ -26,9 +29,10 @@ def build_stack(
 ) -> keras.Model:
     """Build and compile the stack as an ordinary functional `keras.Model`.
 
-    Shape: (rows, *input_shape) -> (rows, outputs). An input of several axes is flattened first.
-    Classification gives logits: softmax cross-entropy for `outputs >= 2` with integer labels,
-    binary cross-entropy for `outputs == 1` with labels 0 and 1.
+    Shape: (rows, *input_shape) -> (rows, outputs). An input of several axes is flattened first;
+    convolutions take (height, width) or (height, width, channels). Classification gives logits:
+    softmax cross-entropy for `outputs >= 2` with integer labels, binary cross-entropy for
+    `outputs == 1` with labels 0 and 1.
 
     The compiled metrics are `data_loss` (no penalty, no label smoothing; row weights count in it as
     in the loss) and `accuracy` or `mae`.
@@ -39,18 +43,64 @@ def build_stack(
     Raises:
         UserError: `input_shape`, `outputs` or `task` cannot be built.
     """
+    model = _network(config, input_shape, outputs, task, seed)
+    compile_stack(model, config, outputs, task, steps)
+    return model
+
+
+def build_template(
+    config: StackConfig,
+    input_shape: int | tuple[int, ...],
+    outputs: int,
+    task: str = "classification",
+    seed: int = 0,
+) -> keras.Model:
+    """The stack with all that others of its structure may have, whether or not it is 0 here.
+
+    For populations, in whose programs these are values: dropout layers of every rate, and a loss
+    that smooths labels by any amount. The weights are those of `build_stack`, in its order, and so
+    is what is computed. The data loss is no metric of it.
+
+    Raises:
+        UserError: As `build_stack`.
+    """
+    model = _network(config, input_shape, outputs, task, seed, every=True)
+    loss, _, metric = _loss_and_metrics(config, outputs, task, smoothed=True)
+    rule = "adam" if config.optimizer == "adamw" else config.optimizer
+    # How long a schedule lasts is a value of the training.
+    optimizer = build_optimizer(config.replace(optimizer=rule), steps=1)
+    optimizer.exclude_from_weight_decay(var_names=_UNDECAYED)
+    model.compile(optimizer, loss, metrics=[metric])
+    return model
+
+
+def _network(
+    config: StackConfig,
+    input_shape: int | tuple[int, ...],
+    outputs: int,
+    task: str,
+    seed: int,
+    every: bool = False,
+) -> keras.Model:
+    """The layers, connected; those of rate 0 only where `every` is true."""
     import keras
 
     shape = check_geometry(input_shape, outputs, task)
-    inputs = keras.Input(shape, name="inputs")
-    x = keras.layers.Flatten(name="flatten")(inputs) if len(shape) > 1 else inputs
+    inputs = x = keras.Input(shape, name="inputs")
+    if config.filters and len(shape) == 2:
+        x = keras.layers.Reshape((*shape, 1), name="channels")(x)
+    elif config.filters and len(shape) != 3:
+        raise UserError(
+            f"filters: expected images, rows of shape (height, width) or (height, width, channels),"
+            f" for filters={list(config.filters)}, got rows of shape {shape}. Use filters=()."
+        )
+    elif len(shape) > 1 and not config.filters:
+        x = keras.layers.Flatten(name="flatten")(x)
     for spec in layer_plan(config, outputs):
-        layer = _keras_layer(spec, config, x.shape[-1], seed)
+        layer = _keras_layer(spec, config, x.shape[-1], seed, every)
         if layer is not None:
             x = layer(x)
-    model = keras.Model(inputs, x, name="stack")
-    compile_stack(model, config, outputs, task, steps)
-    return model
+    return keras.Model(inputs, x, name="stack")
 
 
 def compile_stack(
@@ -60,7 +110,7 @@ def compile_stack(
     loss, data_loss, metric = _loss_and_metrics(config, outputs, task)
     optimizer = build_optimizer(config, steps)
     scales = [model.get_layer("feature_scale").kernel] if config.feature_scale else []
-    optimizer.exclude_from_weight_decay(var_list=scales, var_names=["bias", "gamma", "beta"])
+    optimizer.exclude_from_weight_decay(var_list=scales, var_names=_UNDECAYED)
     model.compile(
         optimizer=optimizer,
         loss=loss,
@@ -121,24 +171,35 @@ def build_optimizer(config: StackConfig, steps: int | None = None) -> keras.opti
 
 
 def _keras_layer(
-    spec: LayerSpec, config: StackConfig, fan_in: int, seed: int
+    spec: LayerSpec, config: StackConfig, fan_in: int, seed: int, every: bool
 ) -> keras.layers.Layer | None:
-    """The Keras layer of `spec`, or None for a dropout of rate 0."""
+    """The Keras layer of `spec`; None for a dropout of rate 0 unless `every` is true."""
     from keras import initializers, layers, regularizers
 
     match spec.kind:
-        case "dense":
+        case "dense" | "conv":
             l1, l2 = config.kernel_l1[spec.index - 1], config.kernel_l2[spec.index - 1]
-            return layers.Dense(
-                spec.units,
-                use_bias=spec.use_bias,
-                kernel_initializer=initializers.RandomNormal(
-                    stddev=config.kernel_stddev(fan_in, spec.units, spec.index),
+            area = config.kernel_size**2 if spec.kind == "conv" else 1
+            common = {
+                "use_bias": spec.use_bias,
+                "kernel_initializer": initializers.RandomNormal(
+                    stddev=config.kernel_stddev(area * fan_in, area * spec.units, spec.index),
                     seed=derive(seed, "kernel", spec.index),
                 ),
-                kernel_regularizer=regularizers.L1L2(l1, l2) if l1 or l2 else None,
-                name=spec.name,
-            )
+                "kernel_regularizer": regularizers.L1L2(l1, l2) if l1 or l2 else None,
+                "name": spec.name,
+            }
+            if spec.kind == "dense":
+                return layers.Dense(spec.units, **common)
+            return layers.Conv2D(spec.units, config.kernel_size, padding="same", **common)
+        case "max":
+            return layers.MaxPooling2D(2, padding="same", name=spec.name)
+        case "average":
+            return layers.AveragePooling2D(2, padding="same", name=spec.name)
+        case "flatten":
+            return layers.Flatten(name=spec.name)
+        case "gap":
+            return layers.GlobalAveragePooling2D(name=spec.name)
         case "batch":
             return layers.BatchNormalization(
                 momentum=config.norm_momentum, epsilon=config.norm_epsilon, name=spec.name
@@ -158,15 +219,16 @@ def _keras_layer(
             )
         case "activation":
             return layers.Activation(spec.activation, name=spec.name)
-        case "dropout":
+        case "dropout" | "spatial_dropout":
             rate = config.dropout_rates[spec.index - 1] if spec.index else config.input_dropout
-            if not rate:
+            if not (rate or every):
                 return None
-            return layers.Dropout(rate, seed=derive(seed, "dropout", spec.index), name=spec.name)
+            kind = layers.Dropout if spec.kind == "dropout" else layers.SpatialDropout2D
+            return kind(rate, seed=derive(seed, "dropout", spec.index), name=spec.name)
 
 
 def _loss_and_metrics(
-    config: StackConfig, outputs: int, task: str
+    config: StackConfig, outputs: int, task: str, smoothed: bool = False
 ) -> tuple[keras.losses.Loss, keras.metrics.Metric, keras.metrics.Metric]:
     from keras import losses, metrics
 
@@ -185,5 +247,5 @@ def _loss_and_metrics(
         loss = losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing)
         return loss, DataLoss(plain), metrics.BinaryAccuracy(threshold=0.0, name="accuracy")
     plain = losses.SparseCategoricalCrossentropy(from_logits=True)
-    loss = SmoothedCrossentropy(smoothing) if smoothing else plain
+    loss = SmoothedCrossentropy(smoothing) if smoothing or smoothed else plain
     return loss, DataLoss(plain), metrics.SparseCategoricalAccuracy(name="accuracy")

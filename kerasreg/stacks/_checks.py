@@ -8,6 +8,8 @@ from typing import Any
 
 from kerasreg.errors import UserError
 
+LARGEST = 2**31  # what TensorFlow can count
+
 
 def check_choice(name: str, value: Any, choices: tuple[str, ...], otherwise: str = "") -> None:
     """Refuse a value that is none of the choices; `otherwise` ends the list of what is expected."""
@@ -33,3 +35,14 @@ def check_number(name: str, value: Any, low: float, high: float, open_low: bool)
     if value < low or value >= high or (open_low and value == low):
         raise UserError(f"{name}: expected a number in {bounds}, got {value!r}.")
     return float(value)
+
+
+def check_widths(name: str, value: Any) -> tuple[int, ...]:
+    """Return widths of layers as a tuple; one number is a list of one."""
+    widths = check_sequence(name, (value,) if isinstance(value, int) else value, int)
+    for width in widths:
+        if not 1 <= width < LARGEST:
+            raise UserError(
+                f"{name}: expected positive widths below {LARGEST}, got {width} in {list(widths)}."
+            )
+    return widths

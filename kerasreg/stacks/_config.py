@@ -10,30 +10,20 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from kerasreg.data import ENCODINGS
-from kerasreg.errors import UserError
-from kerasreg.stacks._checks import check_choice, check_number, check_sequence
-
-ACTIVATIONS = (
-    "relu",
-    "leaky_relu",
-    "elu",
-    "selu",
-    "gelu",
-    "silu",
-    "tanh",
-    "sigmoid",
-    "softplus",
-    "linear",
+from kerasreg.errors import UserError, check_whole
+from kerasreg.stacks._checks import (
+    LARGEST,
+    check_choice,
+    check_number,
+    check_sequence,
+    check_widths,
 )
-NORMALIZATIONS = ("none", "batch", "layer", "group")
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
-INITIALIZERS = ("he", "xavier", "glorot")
-LOSSES = ("mse", "mae", "huber")
-SCHEDULES = ("constant", "cosine")
-#: How much faster than the kernels a `feature_scale` learns.
-FEATURE_SCALE_RATE = 6.0
-_LARGEST = 2**31  # what TensorFlow can count
+from kerasreg.stacks._choices import CHOICES, INITIALIZERS
+
+# What convolutions add to the structure: the first as they are, of the others whether there is any.
+# They train as Keras models do, which schedules and moments of 0 make another program.
+_OF_CONVOLUTIONS = ("kernel_size", "pooling", "head", "schedule", "initial_accumulator")
+_ANY = ("global_clipnorm", "momentum", "rho")
 
 
 @dataclass(frozen=True)
@@ -41,14 +31,20 @@ class StackConfig:
     """One stack and how it is trained, validated on construction.
 
     Attributes:
-        units: Width of each hidden layer; empty for a linear model.
+        filters: Filters of each convolution before the dense layers, for images; empty for none.
+        kernel_size: Height and width of their kernels.
+        pooling: `"max"`, `"average"` or `"none"`: what halves height and width after each.
+        head: What makes features of the last maps: `"flatten"`, or `"gap"`, each map's mean.
+        units: Width of each hidden dense layer; empty for none.
         activation: One of `ACTIVATIONS`, after every hidden layer.
         normalization: `"none"`, `"batch"`, `"layer"` or `"group"`, on every hidden layer.
         groups: Count of groups of `"group"`; divides every width, with two units a group or more.
         norm_position: `"before"` or `"after"` the activation.
         norm_momentum: Momentum of batch normalisation's moving averages, in [0, 1).
         norm_epsilon: Added to the variance, > 0.
-        dropout: Rate (fraction dropped) after each hidden layer, one for all or one per layer.
+        dropout: Rate (fraction dropped) after each hidden dense layer, one for all or one per
+            layer.
+        spatial_dropout: Rate of whole maps after each convolution (arXiv:1411.4280), likewise.
         input_dropout: Rate on the inputs.
         l1, l2: Kernel penalty strengths (see the module's formulas), one for all or one per kernel:
             the hidden kernels in order, then the output kernel if `penalize_output`.
@@ -61,7 +57,7 @@ class StackConfig:
             gives a stack its rows sees to it.
         feature_scale: Whether every input is multiplied by a trainable factor that starts at 1
             and learns `FEATURE_SCALE_RATE` times as fast (Holzmüller et al. 2024,
-            arXiv:2407.04491).
+            arXiv:2407.04491). Of dense stacks.
         optimizer: One of `OPTIMIZERS`, with Keras' update rules.
         learning_rate: Step size, > 0.
         schedule: `"constant"`, or `"cosine"`: the rate falls to 0 over the planned training.
@@ -78,6 +74,10 @@ class StackConfig:
         UserError: A value is out of its range, naming the field, the range and the value.
     """
 
+    filters: tuple[int, ...] = ()
+    kernel_size: int = 3
+    pooling: str = "max"
+    head: str = "flatten"
     units: tuple[int, ...] = (128, 128)
     activation: str = "relu"
     normalization: str = "none"
@@ -86,6 +86,7 @@ class StackConfig:
     norm_momentum: float = 0.9
     norm_epsilon: float = 1e-3
     dropout: float | tuple[float, ...] = 0.0
+    spatial_dropout: float | tuple[float, ...] = 0.0
     input_dropout: float = 0.0
     l1: float | tuple[float, ...] = 0.0
     l2: float | tuple[float, ...] = 0.0
@@ -107,34 +108,25 @@ class StackConfig:
     loss: str = "mse"
 
     def __post_init__(self) -> None:
-        units = (self.units,) if isinstance(self.units, int) else self.units
-        units = check_sequence("units", units, int)
-        for width in units:
-            if not 1 <= width < _LARGEST:
-                raise UserError(
-                    f"units: expected positive widths below {_LARGEST}, got {width} in "
-                    f"{list(units)}."
-                )
-        object.__setattr__(self, "units", units)
-        check_choice("activation", self.activation, ACTIVATIONS)
-        check_choice("normalization", self.normalization, NORMALIZATIONS)
-        check_choice("norm_position", self.norm_position, ("before", "after"))
-        check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        check_choice("loss", self.loss, LOSSES)
-        check_choice("schedule", self.schedule, SCHEDULES)
-        check_choice("encoding", self.encoding, ENCODINGS)
+        for name in ("filters", "units"):
+            object.__setattr__(self, name, check_widths(name, getattr(self, name)))
+        for name, choices in CHOICES.items():
+            check_choice(name, getattr(self, name), choices)
         for name in ("penalize_output", "feature_scale"):
             if not isinstance(getattr(self, name), bool):
                 raise UserError(f"{name}: expected True or False, got {getattr(self, name)!r}.")
-        whole = isinstance(self.groups, int) and not isinstance(self.groups, bool)
-        if not whole or not 1 <= self.groups < _LARGEST:
+        for name in ("groups", "kernel_size"):
+            check_whole(name, getattr(self, name), 1, LARGEST - 1)
+        if self.feature_scale and self.filters:
             raise UserError(
-                f"groups: expected a positive whole number below {_LARGEST}, got {self.groups!r}."
+                f"feature_scale: expected False with convolutions, got True with "
+                f"filters={list(self.filters)}. A factor a pixel would differ by place."
             )
         if self.normalization == "group":
             self._check_groups()
-        kernels = len(units) + self.penalize_output
-        self._check_each("dropout", len(units), "hidden layer", 0, 1)
+        kernels = self.hidden + self.penalize_output
+        self._check_each("dropout", len(self.units), "hidden layer", 0, 1)
+        self._check_each("spatial_dropout", len(self.filters), "convolution", 0, 1)
         self._check_each("l1", kernels, "penalised kernel", 0, math.inf)
         self._check_each("l2", kernels, "penalised kernel", 0, math.inf)
         for name in ("input_dropout", "norm_momentum", "momentum", "rho", "label_smoothing"):
@@ -149,7 +141,7 @@ class StackConfig:
             self._check("initializer", 0, math.inf)
 
     def _check_groups(self) -> None:
-        for width in self.units:
+        for width in (*self.filters, *self.units):
             if width % self.groups or width // self.groups < 2:
                 raise UserError(
                     f"groups: expected a divisor of every width with at least two units a group, "
@@ -176,27 +168,37 @@ class StackConfig:
         object.__setattr__(self, name, values)
 
     @property
+    def hidden(self) -> int:
+        """How many hidden layers there are: convolutions, then dense ones."""
+        return len(self.filters) + len(self.units)
+
+    @property
     def dropout_rates(self) -> tuple[float, ...]:
-        """Rate after each hidden layer, `len(units)` values."""
-        return _per_layer(self.dropout, len(self.units))
+        """Rate after each hidden layer, `hidden` values."""
+        spatial = _per_layer(self.spatial_dropout, len(self.filters))
+        return (*spatial, *_per_layer(self.dropout, len(self.units)))
 
     @property
     def kernel_l1(self) -> tuple[float, ...]:
-        """L1 strength of each kernel, output last: `len(units) + 1` values."""
+        """L1 strength of each kernel, output last: `hidden + 1` values."""
         return self._per_kernel(self.l1)
 
     @property
     def kernel_l2(self) -> tuple[float, ...]:
-        """L2 strength of each kernel, output last: `len(units) + 1` values."""
+        """L2 strength of each kernel, output last: `hidden + 1` values."""
         return self._per_kernel(self.l2)
 
     def _per_kernel(self, value: float | tuple[float, ...]) -> tuple[float, ...]:
-        values = _per_layer(value, len(self.units) + self.penalize_output)
+        values = _per_layer(value, self.hidden + self.penalize_output)
         return values if self.penalize_output else (*values, 0.0)
 
     def structure(self) -> tuple:
         """What must be equal in a population; members may differ in everything else."""
+        convolves = bool(self.filters)
         return (
+            ("filters", self.filters),
+            *((name, getattr(self, name) if convolves else None) for name in _OF_CONVOLUTIONS),
+            *((name, bool(getattr(self, name)) if convolves else None) for name in _ANY),
             ("units", self.units),
             ("activation", self.activation),
             ("normalization", self.normalization),
@@ -209,8 +211,11 @@ class StackConfig:
         )
 
     def kernel_stddev(self, fan_in: int, fan_out: int, index: int = 1) -> float:
-        """Standard deviation of initial kernel `index` (from 1), of shape (fan_in, fan_out)."""
-        scale = self.initial_scale * (self.output_scale if index > len(self.units) else 1.0)
+        """Standard deviation of initial kernel `index` (from 1).
+
+        The fans are a dense kernel's shape; a convolution's are times its height and width.
+        """
+        scale = self.initial_scale * (self.output_scale if index > self.hidden else 1.0)
         variances = {"he": 2 / fan_in, "xavier": 1 / fan_in, "glorot": 2 / (fan_in + fan_out)}
         if isinstance(self.initializer, str):
             return scale * math.sqrt(variances[self.initializer])
@@ -221,6 +226,7 @@ class StackConfig:
         return self.replace(
             normalization="none",
             dropout=0.0,
+            spatial_dropout=0.0,
             input_dropout=0.0,
             l1=0.0,
             l2=0.0,

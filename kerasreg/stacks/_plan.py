@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kerasreg.stacks._config import FEATURE_SCALE_RATE, StackConfig
+from kerasreg.stacks._choices import FEATURE_SCALE_RATE
+from kerasreg.stacks._config import StackConfig
 
 
 @dataclass(frozen=True)
@@ -13,11 +15,13 @@ class LayerSpec:
 
     Attributes:
         kind: `"dense"`, `"batch"`, `"layer"`, `"group"`, `"activation"`, `"dropout"`,
-            `"rescaling"` or `"scale"`, a trainable factor for each input.
+            `"rescaling"` or `"scale"`, a trainable factor for each input. Of convolutions also
+            `"conv"`, a pooling (`"max"`, `"average"`), `"spatial_dropout"` and the head
+            (`"flatten"`, `"gap"`).
         name: The Keras layer's name.
         index: Which hidden layer it belongs to, from 1; 0 for the input, n + 1 for the output.
-        units: Width of a dense layer.
-        use_bias: Whether a dense layer has a bias.
+        units: Width of a dense layer, filters of a convolution.
+        use_bias: Whether a dense layer or a convolution has a bias.
         activation: Name of an activation.
         groups: Count of groups of a group normalisation.
         center, scale: Whether a normalisation has beta and gamma.
@@ -39,7 +43,7 @@ class LayerSpec:
 def layer_plan(config: StackConfig, outputs: int) -> tuple[LayerSpec, ...]:
     """The layers of a stack in order, every dropout site included.
 
-    No dense layer has a bias where a normalisation follows: it would be subtracted again. A scale
+    No layer has a bias where a normalisation follows: it would be subtracted again. A scale
     s = 6 v is trained by v: what steps of Adam do to v, they do to s six times as fast.
     """
     plan = []
@@ -48,18 +52,28 @@ def layer_plan(config: StackConfig, outputs: int) -> tuple[LayerSpec, ...]:
         plan.append(LayerSpec("rescaling", "feature_rate", rescaling=rescaling))
         plan.append(LayerSpec("scale", "feature_scale"))
     plan.append(LayerSpec("dropout", "input_dropout"))
+    for index, units in enumerate(config.filters, 1):
+        plan += _block(config, "conv", index, units)
+    if config.filters:
+        plan.append(LayerSpec(config.head, config.head))
+    for index, units in enumerate(config.units, len(config.filters) + 1):
+        plan += _block(config, "dense", index, units)
+    plan.append(LayerSpec("dense", "output", config.hidden + 1, outputs))
+    return tuple(plan)
+
+
+def _block(config: StackConfig, kind: str, index: int, units: int) -> Iterator[LayerSpec]:
+    """A hidden layer and what belongs to it."""
+    norm = LayerSpec(config.normalization, f"norm_{index}", index, groups=config.groups)
     normalized = config.normalization != "none"
     before = normalized and config.norm_position == "before"
-    for index, units in enumerate(config.units, 1):
-        plan.append(LayerSpec("dense", f"dense_{index}", index, units, use_bias=not before))
-        norm = LayerSpec(config.normalization, f"norm_{index}", index, groups=config.groups)
-        if before:
-            plan.append(norm)
-        if config.activation != "linear":
-            name = f"activation_{index}"
-            plan.append(LayerSpec("activation", name, index, activation=config.activation))
-        if normalized and not before:
-            plan.append(norm)
-        plan.append(LayerSpec("dropout", f"dropout_{index}", index))
-    plan.append(LayerSpec("dense", "output", len(config.units) + 1, outputs))
-    return tuple(plan)
+    yield LayerSpec(kind, f"{kind}_{index}", index, units, use_bias=not before)
+    if before:
+        yield norm
+    if config.activation != "linear":
+        yield LayerSpec("activation", f"activation_{index}", index, activation=config.activation)
+    if normalized and not before:
+        yield norm
+    if kind == "conv" and config.pooling != "none":
+        yield LayerSpec(config.pooling, f"pooling_{index}", index)
+    yield LayerSpec("dropout" if kind == "dense" else "spatial_dropout", f"dropout_{index}", index)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from kerasreg.objectives import of_predictions
 from kerasreg.population.chunk import rounded
 from kerasreg.population.general.initial_state import initial_state
 from kerasreg.population.general.program import Program
@@ -16,6 +18,7 @@ from kerasreg.population.general.template import State
 from kerasreg.population.members import Member
 from kerasreg.population.orders import epoch_orders
 from kerasreg.population.plan import TrainingPlan
+from kerasreg.scores import score, trained_classes
 
 #: A compiled call should not last longer, so that signals are answered.
 CALL_SECONDS = 0.4
@@ -29,16 +32,25 @@ class GeneralChunk:
         members: Before their first step.
         rows: All rows.
         plan: How they train.
+        outputs: What a member with a `State` gives for some rows.
     """
 
     def __init__(
-        self, program: Program, members: Sequence[Member], rows: NestedRows, plan: TrainingPlan
+        self,
+        program: Program,
+        members: Sequence[Member],
+        rows: NestedRows,
+        plan: TrainingPlan,
+        outputs: Callable[[Member, State, Any], Any],
     ):
         self._program = program
         self._rows = rows
         self._plan = plan
         self._members = list(members)
         self._epoch = 0
+        self._outputs = outputs
+        scores = of_predictions(plan.objective, plan.monitor)
+        self._scores = [name for name in scores if name not in program.directions]
         states = [initial_state(program.template, member) for member in self._members]
         self._state = State(
             *(
@@ -98,7 +110,22 @@ class GeneralChunk:
             columns = dict(zip(names, map(rounded, measured.T), strict=True))
             columns[loss] = columns["data_loss"] + columns["penalty"]
             result |= {prefix + name: column for name, column in columns.items()}
-        return result
+        return result | self._scored() if self._scores else result
+
+    def _scored(self) -> dict[str, np.ndarray]:
+        """What is measured of the predictions of each member's validation rows."""
+        found: dict[str, list[float]] = {name: [] for name in self._scores}
+        y, weights = self._rows.y, self._rows.weights
+        for position, member in enumerate(self._members):
+            state = State(*([array[position] for array in part] for part in self._state))
+            rows, seen = self._rows.validation[member.fold], self._rows.train[member.fold]
+            outputs, trained = self._outputs(member, state, self._rows.x[rows]), None
+            if "accuracy" in self._program.directions:
+                own = None if weights is None else weights[seen]
+                trained = trained_classes(y[seen], outputs.shape[1], own)
+            for name, values in found.items():
+                values.append(score(name, y[rows], outputs[None], trained)[0])
+        return {f"val_{name}": rounded(np.array(values)) for name, values in found.items()}
 
     def set_learning_rates(self, rates: Mapping[int, float]) -> None:
         """See `Chunk.set_learning_rates`."""

@@ -14,7 +14,7 @@ from kerasreg.errors import UserError
 from kerasreg.population.general.description import describe, describe_model, regularizer_kind
 from kerasreg.population.general.layer_values import kind_of
 from kerasreg.population.general.optimizer import read_optimizer
-from kerasreg.population.general.placement import layers_of, read_values
+from kerasreg.population.general.placement import layers_of, loss_options, read_values
 
 #: Methods of a model by which a user trains or measures in a way of their own.
 _OVERRIDES = (
@@ -119,9 +119,9 @@ def _without_smoothing(losses: tuple) -> object:
     """Description of the compiled losses; label smoothing is a value."""
 
     def one(loss):
-        if "label_smoothing" not in getattr(loss, "_fn_kwargs", {}):
+        options = dict(loss_options(loss))
+        if options.pop("label_smoothing", None) is None:
             return describe(loss)
-        options = {k: v for k, v in loss._fn_kwargs.items() if k != "label_smoothing"}
         return (describe(type(loss)), str(loss.reduction), describe(options))
 
     return keras.tree.map_structure(one, losses)

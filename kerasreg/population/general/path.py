@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path as File
@@ -13,21 +13,24 @@ import keras
 import numpy as np
 
 from kerasreg.errors import UserError
-from kerasreg.objectives import Direction
+from kerasreg.objectives import Direction, direction, objectives_of
 from kerasreg.population.general.chunk import GeneralChunk
 from kerasreg.population.general.initial_state import initial_state
 from kerasreg.population.general.lifting import Lifted, differing
 from kerasreg.population.general.program import Program, prediction
 from kerasreg.population.general.rows import NestedRows, gather_nested_rows
-from kerasreg.population.general.template import Template, active_values
+from kerasreg.population.general.template import State, Template, active_values
 from kerasreg.population.general.widths import compile_like, narrowed, own_widths, padded
 from kerasreg.population.members import Member
+from kerasreg.population.orders import batches_of_epoch
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.sizes import largest_cohort
 
 # Programs, and with each of them the model that it was traced on, kept for the process.
 _KEPT = 8
 _programs: OrderedDict[tuple, Program] = OrderedDict()
+#: How many steps a schedule lasts: of a member that has a setting, those of the training.
+_PLANNED = "schedule/decay_steps"
 
 
 class GeneralPath:
@@ -35,12 +38,20 @@ class GeneralPath:
 
     Args:
         lifted: The models, taken apart; all of one structure.
+        build: Makes the model of a member that has a setting; None where members are lifted from
+            models of the user's.
+        task: Of such members, so that predictions are scored too, see `kerasreg.scores`.
 
     Raises:
         UserError: Models of different structure.
     """
 
-    def __init__(self, lifted: Sequence[Lifted]):
+    def __init__(
+        self,
+        lifted: Sequence[Lifted],
+        build: Callable[[Member], keras.Model] | None = None,
+        task: str | None = None,
+    ):
         first = lifted[0]
         for index, other in enumerate(lifted):
             if other.structure != first.structure:
@@ -53,7 +64,7 @@ class GeneralPath:
         # Decided for all members at once: a member's program must not depend on its company.
         self._active = active_values([one.values for one in lifted])
         self._keys = sorted(first.values)
-        self._model = first.model
+        self._model, self._build, self._task = first.model, build, task
         self._template: Template | None = None
         self._predict = None
 
@@ -64,13 +75,19 @@ class GeneralPath:
     def objectives(self, rows: NestedRows) -> Mapping[str, Direction | None]:
         """See `Path.objectives`: every curve."""
         found = self._program(rows).directions
-        return {prefix + name: way for prefix in ("val_", "") for name, way in found.items()}
+        scored = {name: direction(name) for name in objectives_of(self._task or "")}
+        curves = {prefix + name: way for prefix in ("val_", "") for name, way in found.items()}
+        return scored | curves
 
     def new_chunk(
         self, members: Sequence[Member], rows: NestedRows, plan: TrainingPlan
     ) -> GeneralChunk:
         """See `Path.new_chunk`."""
-        return GeneralChunk(self._program(rows), members, rows, plan)
+        if self._build and _PLANNED in self._keys:
+            _, batches = batches_of_epoch(len(rows.train[members[0].fold]), 0, plan)
+            planned = {_PLANNED: float(len(batches) * plan.horizon)}
+            members = [replace(one, values={**one.values, **planned}) for one in members]
+        return GeneralChunk(self._program(rows), members, rows, plan, self._outputs)
 
     def cohort_size(self, plan: TrainingPlan, rows: int, members: int) -> int:
         """See `Path.cohort_size`.
@@ -93,6 +110,8 @@ class GeneralPath:
         Raises:
             UserError: A model that Keras cannot clone.
         """
+        if self._build:
+            return self._build(member)
         source = member.source
         try:
             model = keras.models.clone_model(source)
@@ -110,12 +129,14 @@ class GeneralPath:
 
     def save(self, member: Member, weights: Sequence[np.ndarray], file: str | File) -> None:
         """See `Path.save`."""
-        with _lent(member.source, self._narrowed(member.source, weights)) as model:
+        source = member.source or self.build(member)
+        with _lent(source, self._narrowed(source, weights)) as model:
             model.save_weights(file)
 
     def load(self, member: Member, file: str | File) -> list[np.ndarray]:
         """See `Path.load`."""
-        with _lent(member.source, self._narrowed(member.source, member.initial)) as model:
+        source = member.source or self.build(member)
+        with _lent(source, self._narrowed(source, member.initial)) as model:
             model.load_weights(file)
             weights = model.get_weights()
             if self._is_wide(model):
@@ -138,15 +159,20 @@ class GeneralPath:
         self, members: Sequence[Member], weights: Sequence[Sequence[np.ndarray]], x: Any
     ) -> Any:
         """The models' outputs, see `Path.predict`; of several outputs, nested arrays."""
+        template = self._of_template()
+        states = [
+            initial_state(template, replace(member, initial=list(arrays)))
+            for member, arrays in zip(members, weights, strict=True)
+        ]
+        outputs = [self._outputs(*pair, x) for pair in zip(members, states, strict=True)]
+        return keras.tree.map_structure(lambda *parts: np.stack(parts), *outputs)
+
+    def _outputs(self, member: Member, state: State, x: Any) -> Any:
+        """What one member gives for some rows, in inference mode."""
         if self._predict is None:
             self._predict = prediction(self._of_template())
-        template = self._of_template()
-        outputs = []
-        for member, arrays in zip(members, weights, strict=True):
-            state = initial_state(template, replace(member, initial=list(arrays)))
-            values = [member.values[key] for key in self._active]
-            outputs.append(self._predict(state, np.array(values), x))
-        return keras.tree.map_structure(lambda *parts: np.stack(parts), *outputs)
+        values = np.array([member.values[key] for key in self._active])
+        return self._predict(state, values, x)
 
     def _of_template(self) -> Template:
         if self._template is None:

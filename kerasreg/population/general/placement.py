@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 
+from kerasreg.losses import SmoothedCrossentropy
 from kerasreg.population.general.description import regularizer_kind
 from kerasreg.population.general.layer_values import OPTIONAL, call_of, value_names
 
@@ -38,7 +39,7 @@ def read_values(model: keras.Model) -> dict[str, float]:
     for index, variable in enumerate(model.trainable_variables):
         values |= _strengths(f"weight/{index}", variable.regularizer)
     for index, loss in enumerate(smoothed_losses(model)):
-        values[f"loss/{index}/label_smoothing"] = float(loss._fn_kwargs["label_smoothing"])
+        values[f"loss/{index}/label_smoothing"] = float(loss_options(loss)["label_smoothing"])
     return values
 
 
@@ -88,7 +89,10 @@ def _placements(model: keras.Model, values: Mapping[str, Any]) -> Iterator[tuple
             yield variable, "_regularizer", _penalty(f"weight/{index}", values)
     for index, loss in enumerate(smoothed_losses(model)):
         smoothing = values[f"loss/{index}/label_smoothing"]
-        yield loss, "_fn_kwargs", {**loss._fn_kwargs, "label_smoothing": smoothing}
+        if isinstance(loss, SmoothedCrossentropy):
+            yield loss, "label_smoothing", smoothing
+        else:
+            yield loss, "_fn_kwargs", {**loss._fn_kwargs, "label_smoothing": smoothing}
 
 
 def _strengths(key: str, regularizer: Any) -> dict[str, float]:
@@ -109,4 +113,11 @@ def _penalty(key: str, values: Mapping[str, Any]) -> keras.regularizers.Regulari
 def smoothed_losses(model: keras.Model) -> list[keras.losses.Loss]:
     """The compiled losses that smooth labels."""
     losses = keras.tree.flatten(model._compile_loss._user_loss)
-    return [one for one in losses if "label_smoothing" in getattr(one, "_fn_kwargs", {})]
+    return [one for one in losses if "label_smoothing" in loss_options(one)]
+
+
+def loss_options(loss: Any) -> Mapping[str, Any]:
+    """The arguments of a loss."""
+    if isinstance(loss, SmoothedCrossentropy):
+        return {"label_smoothing": loss.label_smoothing}
+    return getattr(loss, "_fn_kwargs", {})

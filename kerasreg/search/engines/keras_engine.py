@@ -74,7 +74,7 @@ class KerasTunerEngine:
 def _build(
     config: StackConfig, rows: Split, dataset: Dataset, seed: int, steps: int
 ) -> keras.Model:
-    return build_stack(config, rows.x.shape[1], dataset.outputs, dataset.task, seed, steps)
+    return build_stack(config, rows.x.shape[1:], dataset.outputs, dataset.task, seed, steps)
 
 
 def _train_together(

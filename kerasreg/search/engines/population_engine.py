@@ -100,8 +100,8 @@ class PopulationEngine:
         horizon: int | None = None,
     ) -> keras.Model:
         """See `Engine.fit`."""
-        features = rows.x.shape[1]
-        population = Population([config], features, dataset.outputs, dataset.task, seeds=[seed])
+        shape = rows.x.shape[1:]
+        population = Population([config], shape, dataset.outputs, dataset.task, seeds=[seed])
         # Every epoch is trained: the validation row decides nothing.
         fold = ((rows.x, rows.y, rows.weights), (rows.x[:1], rows.y[:1]))
         watch = {0: callbacks} if callbacks else None

@@ -98,7 +98,7 @@ def _loss(task: str, objective: str, y: np.ndarray) -> Callable[[np.ndarray], np
 def _seconds(found: list[Branch]) -> float:
     """Seconds that the networks (not the reading of columns) need for 1,000 rows."""
     rows = [
-        np.resize(branch.fold.validation.x, (TIMED_ROWS, branch.model.input_shape[1]))
+        np.resize(branch.fold.validation.x, (TIMED_ROWS, *branch.model.input_shape[1:]))
         for branch in found
     ]
     spent = []

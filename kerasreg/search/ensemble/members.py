@@ -32,7 +32,7 @@ class FoldMember:
 
     Attributes:
         fold: Its fold of the data as its stack wants them encoded.
-        weights: Its arrays in the order of a population of stacks.
+        weights: Its arrays in the order of its population's path.
     """
 
     fold: Fold

@@ -6,17 +6,19 @@ Batch normalisation and input factors are folded into the kernels next to them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from kerasreg.data import Dataset, Fold, Split
+from kerasreg.population import Population
 from kerasreg.population.blueprint import blueprint_of_config
 from kerasreg.search.ensemble.members import Candidate, FoldMember
 from kerasreg.search.metrics import predict_outputs
-from kerasreg.stacks import StackConfig, build_stack
+from kerasreg.stacks import StackConfig
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def export(dataset: Dataset, found: Sequence[Branch]) -> keras.Model:
 
 def _branch(dataset: Dataset, part: Sequence[tuple[StackConfig, FoldMember, float]]) -> keras.Model:
     config, member, _ = part[0]
-    inputs = keras.Input((member.fold.train.x.shape[1],))
+    inputs = keras.Input(member.fold.train.x.shape[1:])
     by_structure: dict[tuple, list] = {}
     for item in part:
         by_structure.setdefault(item[0].structure(), []).append(item)
@@ -84,7 +86,7 @@ def _branch(dataset: Dataset, part: Sequence[tuple[StackConfig, FoldMember, floa
 def _weighted(dataset: Dataset, inputs, group) -> keras.KerasTensor:
     """The members of one structure: their weighted sum, (rows, outputs)."""
     config, member, _ = group[0]
-    if config.normalization in ("layer", "group"):
+    if config.filters or config.normalization in ("layer", "group"):
         outputs = keras.ops.stack([_alone(dataset, *item[:2])(inputs) for item in group], axis=1)
     else:
         outputs = _side_by_side(dataset, inputs, group)
@@ -103,6 +105,8 @@ def _side_by_side(dataset: Dataset, inputs, group) -> keras.KerasTensor:
     """Logits (rows, members, outputs) of stacks whose normalisation is folded."""
     folded = [_folded(dataset, config, member) for config, member, _ in group]
     activation, x, equation = group[0][0].activation, inputs, "bi,mio->bmo"
+    if len(x.shape) > 2:
+        x = keras.layers.Flatten()(x)
     for index, layers in enumerate(zip(*folded, strict=True)):
         kernel, bias = (np.stack(arrays) for arrays in zip(*layers, strict=True))
         dense = keras.layers.EinsumDense(equation, bias.shape, bias_axes="mo")
@@ -117,7 +121,12 @@ def _folded(
     dataset: Dataset, config: StackConfig, member: FoldMember
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Kernel (in, out) and bias (out,) of every dense layer, in float64."""
-    arrays, blueprint = _arrays(dataset, config, member)
+    features = math.prod(member.fold.train.x.shape[1:])
+    blueprint = blueprint_of_config(config, features, dataset.outputs, dataset.task)
+    arrays = {
+        (p.layer, p.name): array.astype(np.float64)
+        for p, array in zip(blueprint.parameters(), member.weights, strict=True)
+    }
     layers: list[tuple[np.ndarray, np.ndarray]] = []
     # What has to be done to the input of the next dense layer.
     scale, shift = np.ones(blueprint.features), np.zeros(blueprint.features)
@@ -145,23 +154,12 @@ def _folded(
     return layers
 
 
-def _arrays(dataset: Dataset, config: StackConfig, member: FoldMember):
-    features = member.fold.train.x.shape[1]
-    blueprint = blueprint_of_config(config, features, dataset.outputs, dataset.task)
-    named: Mapping[tuple[int, str], np.ndarray] = {
-        (p.layer, p.name): array.astype(np.float64)
-        for p, array in zip(blueprint.parameters(), member.weights, strict=True)
-    }
-    return named, blueprint
-
-
 def _alone(dataset: Dataset, config: StackConfig, member: FoldMember) -> keras.Model:
     """A stack with a member's weights."""
-    arrays, blueprint = _arrays(dataset, config, member)
-    model = build_stack(config, blueprint.features, dataset.outputs, dataset.task)
-    for (position, part), array in arrays.items():
-        variable = getattr(model.get_layer(blueprint.layers[position].name), part)
-        variable.assign(array.reshape(variable.shape))
+    shape = member.fold.train.x.shape[1:]
+    population = Population([config], shape, dataset.outputs, dataset.task)
+    population.members[0].weights = member.weights
+    model = population.member(0)
     # Rebuilt without its compile state, which would be saved with it, under a name of its own.
     rebuilt = keras.Model.from_config({**model.get_config(), "name": None})
     rebuilt.set_weights(model.get_weights())
