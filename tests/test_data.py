@@ -186,7 +186,8 @@ def test_folds_partition_and_spread_every_class(counts, k, seed):
     )
     for train, held in folds:
         assert set(train).isdisjoint(held)
-        assert len(train) + len(held) == len(y)
+        assert len(train) == (k - 1) * len(y) // k
+        assert set(y[train]) == set(y)
     table = np.array([np.bincount(y[held], minlength=len(counts)) for _, held in folds])
     assert (table.max(axis=0) - table.min(axis=0)).max() <= 1
     assert table.sum(axis=1).max() - table.sum(axis=1).min() <= 1

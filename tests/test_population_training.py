@@ -11,6 +11,7 @@ from solo_training import keras_dtype, model_weights, solo_model, train_solo
 from kerasreg.errors import UserError
 from kerasreg.population import Population, TrainingPlan, sizes
 from kerasreg.population.stack_chunk import StackChunk
+from kerasreg.scores import score
 from kerasreg.stacks import StackConfig
 
 FEATURES, CLASSES, BATCH = 6, 3, 16
@@ -61,7 +62,7 @@ def test_folds_of_unequal_size_are_trained_on_their_own_rows_alone():
             dtype="float64",
         )
         initial = [population.get_weights(k) for k in range(6)]
-        results = population.fit(folds=parts, epochs=3, batch_size=BATCH)
+        results = population.fit(folds=parts, epochs=3, batch_size=BATCH, objective="val_f1")
         assert [result.fold for result in results] == [0, 1, 2] * 2
         for k, (config, fold) in enumerate(members):
             model = solo_model(config, FEATURES, CLASSES, "classification", 5, initial[k])
@@ -70,6 +71,8 @@ def test_folds_of_unequal_size_are_trained_on_their_own_rows_alone():
             for ours, theirs in zip(population.get_weights(k), model_weights(model), strict=True):
                 np.testing.assert_allclose(ours.reshape(theirs.shape), theirs, atol=1e-8)
             found = model.evaluate(*validation, verbose=0, return_dict=True)
+            scored = score("f1", validation[1], model.predict(validation[0], verbose=0)[None])
+            assert results[k].curves["val_f1"][-1] == pytest.approx(scored[0], rel=1e-6)
             for name in ("loss", "data_loss", "accuracy"):
                 assert results[k].curves[f"val_{name}"][-1] == pytest.approx(found[name], rel=1e-6)
 

@@ -119,7 +119,8 @@ def fold_rows(
 
     Returns:
         `k` pairs (training rows, validation rows), sorted; the validation rows partition all rows
-        (in time all but the first).
+        (in time all but the first). Where folds differ by one row, the larger training parts leave
+        out one of their most frequent class: members with equally many rows train side by side.
 
     Raises:
         UserError: When `k` is not a whole number of at least 2 or a class has fewer rows than `k`.
@@ -136,7 +137,14 @@ def fold_rows(
         raise UserError(f"folds: {len(y)} rows are too few for {k} folds; ask for fewer")
     kind = KFold if class_names is None else StratifiedKFold
     folds = kind(int(k), shuffle=True, random_state=derive(seed, "folds"))
-    return list(folds.split(np.zeros(len(y)), y))
+    pairs = list(folds.split(np.zeros(len(y)), y))
+    rng, fewest = np.random.default_rng(derive(seed, "left out")), min(len(a) for a, _ in pairs)
+    for index, (train, validation) in enumerate(pairs):
+        if len(train) > fewest:
+            classes = np.zeros(len(train), int) if class_names is None else y[train]
+            common = train[classes == np.bincount(classes).argmax()]
+            pairs[index] = train[train != rng.choice(common)], validation
+    return pairs
 
 
 def _check_class_sizes(

@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Chunk(Protocol):
-    """Members with equal counts of rows, side by side in one set of arrays and one program.
+    """Members with equally many training rows, side by side in one set of arrays and one program.
 
     A chunk is made before its members' first step. It knows positions in its arrays only; the
     cohort knows which member stands where and whether its training has ended. Members that have
@@ -46,6 +46,14 @@ class Chunk(Protocol):
 
     def restore(self, state: Mapping[str, np.ndarray], epoch: int) -> None:
         """Go on from a `state` of the same members, taken after `epoch` epochs."""
+
+
+def padded_rows(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Row indices by fold, shape (folds, longest), filled up with -1."""
+    rows = np.full((len(parts), max(map(len, parts))), -1, np.int32)
+    for fold, part in zip(rows, parts, strict=True):
+        fold[: len(part)] = part
+    return rows
 
 
 def rounded(values: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ Arrays = dict[str, dict[str, np.ndarray]]
 
 
 class Cohort:
-    """Whole groups that train epoch by epoch: one chunk for each pair of row counts among them.
+    """Whole groups that train epoch by epoch: one chunk for each count of training rows among them.
 
     Attributes:
         groups: Whose training it is, those that have ended included.
@@ -53,9 +53,9 @@ class Cohort:
         """Make the chunks, unless that has happened."""
         if self.parts is not None:
             return
-        by_rows: dict[tuple[int, int], list[Run]] = {}
+        by_rows: dict[int, list[Run]] = {}
         for run in runs_of(self.live):
-            by_rows.setdefault(run.row_counts, []).append(run)
+            by_rows.setdefault(run.rows, []).append(run)
         with named_out_of_memory():
             self.parts = [(self._chunk(runs), runs) for runs in by_rows.values()]
 

@@ -256,10 +256,11 @@ class Program:
     def _evaluate(self, arrays, values, fold, x, y, weights, rows):
         """Sums over rows (folds, r) in inference mode: data loss and metric, (M,) each, float64.
 
-        Rows' weights weigh the loss only, as in Keras.
+        Rows' weights weigh the loss only, as in Keras. Rows of -1 are none.
         """
         if self.key.folds:
             rows = tf.gather(rows, fold)
+        present, rows = rows >= 0, tf.maximum(rows, 0)
         xb, yb = tf.gather(x, rows), tf.gather(y, rows)
         named, by_name = self.named(arrays), self.named_values(values)
         logits, _ = forward(self.blueprint, named, by_name, xb)
@@ -267,9 +268,9 @@ class Program:
         metrics = row_metrics(self.blueprint.loss, yb, logits)
         if self.key.weighted:
             losses = losses * tf.cast(tf.gather(weights, rows), losses.dtype)
-        return (
-            tf.reduce_sum(tf.cast(losses, tf.float64), 1),
-            tf.reduce_sum(tf.cast(metrics, tf.float64), 1),
+        measured = (tf.cast(losses, tf.float64), tf.cast(metrics, tf.float64))
+        return tuple(
+            tf.reduce_sum(tf.where(present, each, tf.zeros_like(each)), 1) for each in measured
         )
 
     def _penalty(self, arrays, values):

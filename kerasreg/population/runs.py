@@ -24,7 +24,7 @@ class Run:
         index: Its index in the population.
         member: It receives the weights that are kept.
         result: What is told of it in the end.
-        row_counts: Training and validation rows of its fold.
+        rows: Training rows of its fold.
         id: Its name in a checkpoint.
         curves: By metric, one value a measured epoch.
         ended: Whether it trains no more: through, stopped at a rung, out of patience or diverged.
@@ -33,7 +33,7 @@ class Run:
     index: int
     member: Member
     result: MemberResult
-    row_counts: tuple[int, int]
+    rows: int
     id: str = ""
     curves: dict[str, list[float]] = field(default_factory=dict)
     ended: bool = False
@@ -154,8 +154,8 @@ def new_runs(members: Sequence[Member], rows: FoldedRows, indices: Sequence[int]
         member = members[index]
         member.weights = None
         fold = member.fold if len(rows.train) > 1 else None
-        counts = len(rows.train[member.fold]), len(rows.validation[member.fold])
-        runs.append(Run(index, member, MemberResult(member.config, member.seed, fold), counts))
+        result = MemberResult(member.config, member.seed, fold)
+        runs.append(Run(index, member, result, len(rows.train[member.fold])))
     return runs
 
 

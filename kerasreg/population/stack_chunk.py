@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from kerasreg.objectives import of_predictions
 from kerasreg.population.blueprint import Blueprint
-from kerasreg.population.chunk import rounded
+from kerasreg.population.chunk import padded_rows, rounded
 from kerasreg.population.members import InitialWeights, Member, initial_slots
 from kerasreg.population.orders import batches_of_epoch, epoch_orders
 from kerasreg.population.plan import TrainingPlan
@@ -169,7 +169,8 @@ class StackChunk:
         penalty = self.program.penalty(self.arrays, self.values).numpy().astype(np.float64)
         result = {}
         for prefix, parts in (("", self.rows.train), ("val_", self.rows.validation)):
-            means = self._means(np.stack([parts[fold] for fold in self._folds]))
+            # As long as the longest of all folds: no result depends on who else is here.
+            means = self._means(padded_rows(parts)[self._folds])
             data_loss, metric = map(rounded, means)
             result[prefix + "loss"] = data_loss + penalty
             result[prefix + "data_loss"] = data_loss
@@ -182,11 +183,11 @@ class StackChunk:
     def _scored(self) -> dict[str, np.ndarray]:
         """What is measured of the predictions of each member's validation rows."""
         fold = self._fold.numpy()
-        rows = np.stack([self.rows.validation[fold] for fold in self._folds])[fold]
+        rows = padded_rows(self.rows.validation)[self._folds][fold]
         size = self._slice_size()
         parts = [
             self.program.predict(self.arrays, self.values, tf.gather(self._x, part)).numpy()
-            for part in np.split(rows, range(size, rows.shape[1], size), axis=1)
+            for part in np.split(np.maximum(rows, 0), range(size, rows.shape[1], size), axis=1)
         ]
         outputs, trained = np.concatenate(parts, axis=1), None
         if self.blueprint.metric == "accuracy":
@@ -195,10 +196,15 @@ class StackChunk:
             trained = np.stack(
                 [trained_classes(y[part], outputs.shape[2], weights[part]) for part in parts]
             )[fold]
-        return {
-            f"val_{name}": rounded(score(name, self.rows.y[rows], outputs, trained))
-            for name in self._scores
-        }
+        counts = (rows >= 0).sum(axis=1)
+        scores = {f"val_{name}": np.empty(len(rows)) for name in self._scores}
+        for count in np.unique(counts):
+            those = np.flatnonzero(counts == count)
+            given = self.rows.y[rows[those, :count]], outputs[those, :count]
+            given = *given, None if trained is None else trained[those]
+            for name in self._scores:
+                scores[f"val_{name}"][those] = rounded(score(name, *given))
+        return scores
 
     def _slice_size(self) -> int:
         """Most rows of one evaluation."""
@@ -206,7 +212,7 @@ class StackChunk:
         return max(1, SLICE_FLOATS // (widest * padded_size(len(self.members))))
 
     def _means(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Data loss and metric, (members,) each, as means over the rows (folds, r)."""
+        """Data loss and metric, (members,) each, as means over the `padded_rows` (folds, r)."""
         size = self._slice_size()
         data_loss = metric = 0.0
         for start in range(0, rows.shape[1], size):
@@ -221,7 +227,8 @@ class StackChunk:
             )
             data_loss = data_loss + sums[0].numpy()
             metric = metric + sums[1].numpy()
-        return data_loss / rows.shape[1], metric / rows.shape[1]
+        counts = (rows >= 0).sum(axis=1)[self._fold.numpy() if len(self._folds) > 1 else 0]
+        return data_loss / counts, metric / counts
 
     def compact(self, keep: Sequence[int], epochs_left: int) -> bool:
         """See `Chunk.compact`; with XLA, another length is another compilation."""

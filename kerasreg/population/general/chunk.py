@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasreg.objectives import of_predictions
-from kerasreg.population.chunk import rounded
+from kerasreg.population.chunk import padded_rows, rounded
 from kerasreg.population.general.initial_state import initial_state
 from kerasreg.population.general.program import Program
 from kerasreg.population.general.rows import NestedRows
@@ -102,7 +102,7 @@ class GeneralChunk:
         """Every metric of every member now, in inference mode: name -> (members,)."""
         result = {}
         for prefix, parts in (("", self._rows.train), ("val_", self._rows.validation)):
-            chosen = tf.constant(np.stack([parts[fold] for fold in self._folds]), tf.int32)
+            chosen = tf.constant(padded_rows([parts[fold] for fold in self._folds]))
             measured = self._program.measure(
                 self._state, self._values, self._fold, self._leaves, chosen
             ).numpy()

@@ -104,16 +104,21 @@ class Program:
         return self._mapped(member, (state, values, stream), self._specs)
 
     def _measure(self, state, values, fold, rows, chosen) -> tf.Tensor:
-        """What every member's step measures on rows (F, R) of its fold: (M, names) float64."""
-        count = tf.shape(chosen)[1]
+        """What every member's step measures on rows (F, R) of its fold: (M, names) float64.
+
+        Rows of -1, at the end, are none.
+        """
+        counts = tf.reduce_sum(tf.cast(chosen >= 0, tf.int32), axis=1)
 
         def member(inputs):
             state, values, fold = inputs
             state = State(*state)
             self.template.bind(values)
+            count = counts[fold]
 
             def body(start, sums, states):
-                batch = self._taken(rows, chosen[fold, start : start + SLICE_ROWS])
+                stop = tf.minimum(start + SLICE_ROWS, count)
+                batch = self._taken(rows, chosen[fold, start:stop])
                 return start + SLICE_ROWS, *self._step.measure(state, sums, states, *batch)
 
             start = (tf.constant(0), *self._step.measured_start())
