@@ -42,6 +42,11 @@ def baseline_rates(request: Request) -> list[float]:
 
 
 def train_baseline(context: SearchContext, shape: StackConfig) -> list[Record]:
-    """Train the unregularised stack at each learning rate; one trial record a rate."""
-    rates = [{"learning_rate": rate} for rate in baseline_rates(context.request)]
-    return train_beside(context, "baseline", shape, rates)
+    """Train the unregularised stack at each learning rate, halved as the trials are.
+
+    Returns:
+        One trial record a rate.
+    """
+    request = context.request
+    rates = [{"learning_rate": rate} for rate in baseline_rates(request)]
+    return train_beside(context, "baseline", shape, rates, bool(request.halving))

@@ -18,6 +18,7 @@ def train_beside(
     phase: str,
     base: StackConfig,
     changes: Sequence[Mapping[str, Any]],
+    halving: bool = False,
 ) -> list[dict[str, Any]]:
     """Train `base` with each of the changes, with the study's seeds and folds.
 
@@ -28,6 +29,8 @@ def train_beside(
         phase: What the terminal calls it, and the name of the file.
         base: A stack.
         changes: Fields of it and their values.
+        halving: Whether the worse half stops early, as trials do; then all are trained together,
+            since finished ones decide which others stop.
 
     Returns:
         One trial record a change, whose `hyperparameters` are the change.
@@ -37,6 +40,8 @@ def train_beside(
     """
     path = context.study.checkpoints / f"{phase}.json"
     records = _read(path, base)[: len(changes)]
+    if halving and len(records) < len(changes):
+        records = []
     counter = context.counter(phase, len(changes))
     for record in records:
         counter.setting(record, new=False)
@@ -54,7 +59,7 @@ def train_beside(
     remaining = changes[begun:]
     if remaining:
         context.engine.train(
-            context.task(tuple(base.replace(**change) for change in remaining)),
+            context.task(tuple(base.replace(**change) for change in remaining), halving=halving),
             context.dataset,
             lambda scores: counter.epochs(len(scores)),
             on_setting,
