@@ -45,10 +45,9 @@ def predict(
 
     Returns:
         One row a row of `data`, in its order. Classification: `label`, and `probability: NAME` of
-        each class; a threshold and a temperature that the study chose (`threshold`, the smallest
-        probability of the second class that makes a row that class, or a weight for each class;
-        `temperature` T, probabilities to the power of 1/T) are applied. Regression: `prediction`,
-        in the target's unit.
+        each class; a threshold that the study chose (the smallest probability of the second class
+        that makes a row that class, or a weight for each class) is applied. Regression:
+        `prediction`, in the target's unit.
 
     Raises:
         UserError: No study or model there; rows that cannot be read; a file that cannot be written.
@@ -75,13 +74,13 @@ def predict(
     else:
         # What was chosen for a model stands beside its test result, or is the study's.
         side = {**result, **(result.get(path.stem) or {})}
-        threshold, temperature = side.get("threshold"), side.get("temperature")
-        if not _is_rule(threshold, len(names)) or not _is_rule(temperature, 0):
+        threshold = side.get("threshold")
+        if not _is_rule(threshold, len(names)):
             raise UserError(
-                f"{study.folder / 'result.json'}: expected a threshold and a temperature above 0, "
-                f"got {threshold!r} and {temperature!r}; it was edited. Restore it from a copy."
+                f"{study.folder / 'result.json'}: expected a threshold above 0, got "
+                f"{threshold!r}; it was edited. Restore it from a copy."
             )
-        table = _classified(outputs, names, threshold, temperature)
+        table = _classified(outputs, names, threshold)
     if out is not None:
         atomic_write(out, lambda hidden: _WRITERS[Path(out).suffix.lower()](table, hidden))
     return table
@@ -128,20 +127,15 @@ def _tensors(rows: Mapping[str, np.ndarray] | np.ndarray) -> Any:
     }
 
 
-def _classified(
-    outputs: np.ndarray, names: list[str], threshold: Any, temperature: Any
-) -> pd.DataFrame:
+def _classified(outputs: np.ndarray, names: list[str], threshold: Any) -> pd.DataFrame:
     """Labels and probabilities.
 
     Args:
         outputs: Probabilities, shape (rows, classes), or of the second of two, shape (rows, 1).
         names: Of the classes.
-        threshold, temperature: As in `predict`; None where nothing was chosen.
+        threshold: As in `predict`; None where nothing was chosen.
     """
     probabilities = np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
-    if temperature is not None:
-        probabilities = probabilities ** (1 / temperature)
-        probabilities /= probabilities.sum(axis=1, keepdims=True)
     chosen = decide(probabilities, threshold)
     columns = {f"probability: {name}": probabilities[:, i] for i, name in enumerate(names)}
     return pd.DataFrame({"label": np.array(names, dtype=object)[chosen], **columns})

@@ -111,21 +111,15 @@ def test_quantities_have_the_unit_of_the_target(folder):
     assert error == pytest.approx(study.result["best"]["test"]["mae"], rel=1e-4)
 
 
-def test_threshold_and_temperature_are_applied(folder, chosen):
+def test_a_threshold_is_applied(folder, chosen):
     plain = kerasreg.predict(folder / "table", messy(), say=silent)["probability: yes"]
     threshold = float(np.quantile(plain, 0.9))
     chosen(threshold=threshold)
     table = kerasreg.predict(folder / "table", messy(), say=silent)
     assert (table["label"] == "yes").sum() == (plain >= threshold).sum()
-    chosen(temperature=2.0)
-    cooled = kerasreg.predict(folder / "table", messy(), say=silent)["probability: yes"]
-    logits = np.log(plain / (1 - plain))
-    np.testing.assert_allclose(cooled, 1 / (1 + np.exp(-logits / 2)), rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "values", [{"threshold": "0.5"}, {"threshold": [1, 2, 3]}, {"temperature": 0}]
-)
+@pytest.mark.parametrize("values", [{"threshold": "0.5"}, {"threshold": [1, 2, 3]}])
 def test_a_rule_that_was_edited_is_refused(folder, chosen, values):
     chosen(**values)
     with pytest.raises(kerasreg.UserError, match=r"result\.json: expected a threshold"):
@@ -134,7 +128,7 @@ def test_a_rule_that_was_edited_is_refused(folder, chosen, values):
 
 def test_weights_of_several_classes():
     outputs = np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]])
-    table = _classified(outputs, ["a", "b", "c"], [1.0, 2.0, 1.0], None)
+    table = _classified(outputs, ["a", "b", "c"], [1.0, 2.0, 1.0])
     assert list(table["label"]) == ["b", "c"]
     np.testing.assert_array_equal(table.iloc[:, 1:], outputs)
 

@@ -12,7 +12,9 @@ from searching import X_TEST, Stop, X, Y, blobs, line, small_search, stop_at
 from kerasreg.data import from_arrays
 from kerasreg.errors import UserError
 from kerasreg.population import Population
+from kerasreg.search.ensemble.calibration import reliability, temperature
 from kerasreg.search.ensemble.selection import select
+from kerasreg.search.metrics import predictions_of_logits
 from kerasreg.search.space import Choice, Space
 from kerasreg.stacks import StackConfig
 from kerasreg.study import Study
@@ -80,6 +82,10 @@ def test_the_model_is_the_weighted_mean_of_its_members(tmp_path, kind, over):
             else:
                 own = keras.ops.sigmoid(logits) if data.outputs == 1 else keras.ops.softmax(logits)
             mean = mean + weight / 3 * np.asarray(own, np.float64)
+    if data.task == "classification":
+        cooled = np.hstack([1 - mean, mean]) if data.outputs == 1 else mean
+        cooled = cooled ** (1 / told["calibration"]["temperature"])
+        mean = (cooled / cooled.sum(axis=1, keepdims=True))[:, -mean.shape[1] :]
     model = keras.models.load_model(tmp_path / "s" / "ensemble.keras")
     np.testing.assert_allclose(model.predict(X_TEST, verbose=0), mean, rtol=2e-4, atol=2e-5)
 
@@ -126,6 +132,24 @@ def test_what_is_left_open_is_decided_by_the_data_and_recorded(tmp_path):
         5, True, True, 0,
     )  # fmt: skip
     assert Study.open(tmp_path / "s").request["folds"] == 5
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_temperature_undoes_a_factor_of_the_logits_unless_rows_are_few(outputs):
+    draw = np.random.default_rng(outputs)
+    logits = draw.normal(0, 2, (6000, outputs))
+    chances = predictions_of_logits(logits, "classification")
+    both = np.hstack([1 - chances, chances]) if outputs == 1 else chances
+    y = (draw.random((6000, 1)) < both.cumsum(axis=1)).argmax(axis=1)
+    parts = np.array_split(np.arange(6000), 5)
+    assert temperature(1.6 * logits, y, parts) == pytest.approx(1.6, rel=0.06)
+    assert temperature(logits, y, parts) == pytest.approx(1, abs=0.05)
+    # 20 rows without a mistake would make every probability 1.
+    right = y[:20, None] == (1 if outputs == 1 else np.arange(outputs))
+    sure = np.where(right, 3.0, -3.0)
+    assert 0.8 < temperature(sure, y[:20], np.array_split(np.arange(20), 5)) < 1
+    told = reliability(chances, y)
+    np.testing.assert_allclose(told["predicted"], told["observed"], atol=0.06)
 
 
 @settings(max_examples=50, deadline=None)

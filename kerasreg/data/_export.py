@@ -57,14 +57,27 @@ def export_model(
 
 
 def export_sum(
-    inputs: Any, parts: Sequence[tuple[keras.Model, keras.Model]], name: str
+    inputs: Any,
+    parts: Sequence[tuple[keras.Model, keras.Model]],
+    name: str,
+    temperature: float = 1.0,
 ) -> keras.Model:
     """The sum of models, each behind a preprocessing of its own; see `Dataset.export_sum`."""
     taken = _names(inputs)
     outputs = [model(features(inputs)) for features, model in parts]
-    if len(outputs) > 1:
-        outputs = [keras.layers.Add(name=free_name("sum", taken))(outputs)]
-    return model_of_columns(inputs, outputs[0], name=free_name(name, taken))
+    total = keras.layers.Add(name=free_name("sum", taken))(outputs) if outputs[1:] else outputs[0]
+    if temperature != 1:
+        total = _tempered(total, temperature)
+    return model_of_columns(inputs, total, name=free_name(name, taken))
+
+
+def _tempered(probabilities: Any, temperature: float) -> Any:
+    """Probabilities (rows, classes), or of the second of two (rows, 1), of divided logits."""
+    ops, least = keras.ops, 1e-30
+    logits = ops.log(ops.maximum(probabilities, least)) / temperature
+    if probabilities.shape[1] > 1:
+        return ops.softmax(logits)
+    return ops.sigmoid(logits - ops.log(ops.maximum(1 - probabilities, least)) / temperature)
 
 
 def _names(inputs: Any) -> set[str]:

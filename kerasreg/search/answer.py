@@ -62,7 +62,8 @@ def conclude(context: SearchContext) -> None:
     if best:
         # Without a best trial there is nothing to test, and the test rows stay unread.
         models = {name: refit(context, side) for name, side in sides.items()}
-        tests = read_test_rows(context, sides, models, ensemble.branches if ensemble else (), rules)
+        joined = (ensemble.branches, ensemble.temperature) if ensemble else ()
+        tests = read_test_rows(context, sides, models, *joined, rules=rules)
         for name, side in sides.items():
             epochs, _ = refit_epochs(request, side.record)
             result[name] |= {"refit_epochs": epochs, "test": tests[name]}

@@ -46,11 +46,13 @@ def read_test_rows(
     sides: Mapping[str, Side],
     models: Mapping[str, list[keras.Model]],
     ensemble: Sequence[Branch] = (),
+    temperature: float = 1.0,
     rules: Mapping[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Read the test rows, counted before it happens, and measure every model on them.
 
     Args:
+        ensemble, temperature: Branches of the ensemble, and what divides its logits.
         rules: Side -> when it decides for a class, see `kerasreg.decision`.
 
     Returns:
@@ -77,7 +79,7 @@ def read_test_rows(
         predictions = predict(ensemble, rows[len(views) :])
         if dataset.task == "regression":
             predictions = (predictions - dataset.target_offset) / dataset.target_scale
-        logits = logits_of_predictions(predictions, dataset.task)
+        logits = logits_of_predictions(predictions, dataset.task) / temperature
         config = sides["best"].config
         tests["ensemble"] = measured(logits, rows[0].y, config, rules.get("ensemble"))
     return tests

@@ -12,10 +12,11 @@ import numpy as np
 from kerasreg.decision import decision_rule
 from kerasreg.files import atomic_write
 from kerasreg.search.context import SearchContext
+from kerasreg.search.ensemble.calibration import reliability, temperature
 from kerasreg.search.ensemble.members import Candidate, candidates
 from kerasreg.search.ensemble.model import Branch, branches, export
 from kerasreg.search.ensemble.selection import select
-from kerasreg.search.metrics import logits_of_predictions, measure
+from kerasreg.search.metrics import logits_of_predictions, measure, predictions_of_logits
 
 #: Rows whose prediction is timed.
 TIMED_ROWS = 1000
@@ -31,6 +32,8 @@ class Ensemble:
         scores: Out-of-fold, of the mean: `data_loss` and `accuracy`, or `mae` in the target's unit.
             They are a little too good, because the trials were chosen by them.
         rule: When a class is decided for, see `kerasreg.decision`; None for the most probable.
+        temperature: Divides the logits of the mean, see `calibration`; 1 for regression.
+        calibration: That and what `reliability` gives with it; None for regression.
     """
 
     chosen: list[Candidate]
@@ -38,11 +41,13 @@ class Ensemble:
     branches: list[Branch]
     scores: dict[str, float]
     rule: float | list[float] | None
+    temperature: float
+    calibration: dict[str, Any] | None
 
     def save(self, context: SearchContext) -> dict[str, Any]:
         """Write `ensemble.keras`; what the result says of it."""
         path = context.study.folder / "ensemble.keras"
-        atomic_write(path, export(context.dataset, self.branches).save)
+        atomic_write(path, export(context.dataset, self.branches, self.temperature).save)
         return {
             "trials": {
                 candidate.record["trial"]: weight
@@ -51,6 +56,7 @@ class Ensemble:
             "members": sum(len(candidate.members) for candidate in self.chosen),
             "out_of_fold": self.scores,
             **({} if self.rule is None else {"threshold": self.rule}),
+            **({} if self.calibration is None else {"calibration": self.calibration}),
             "bytes": path.stat().st_size,
             "seconds_a_thousand_rows": _seconds(self.branches),
         }
@@ -69,12 +75,21 @@ def join_members(context: SearchContext) -> Ensemble | None:
     order = [k for k in np.argsort(-weights, kind="stable") if weights[k] > 0]
     chosen, shares = [found[k] for k in order], [float(weights[k]) for k in order]
     mean = sum(w * one.predictions for w, one in zip(shares, chosen, strict=True))
-    logits = logits_of_predictions(mean, dataset.task)
+    logits, divisor, shown = logits_of_predictions(mean, dataset.task), 1.0, None
+    if dataset.task == "classification":
+        folds = dataset.folds(context.request.folds, context.request.seed)
+        divisor = temperature(
+            logits, y, [np.searchsorted(found[0].rows, fold.validation_rows) for fold in folds]
+        )
+        logits = logits / divisor
+        mean = predictions_of_logits(logits, dataset.task)
+        shown = {"temperature": divisor, **reliability(mean, y)}
     scores = measure(logits, y, dataset.task, chosen[0].config.loss)
     if "mae" in scores:
         scores["mae"] *= dataset.target_scale
     rule = decision_rule(context.request.objective, y, mean, context.request.seed)
-    return Ensemble(chosen, shares, branches(dataset, chosen, shares), scores, rule)
+    joined = branches(dataset, chosen, shares)
+    return Ensemble(chosen, shares, joined, scores, rule, divisor, shown)
 
 
 def _values(predictions: np.ndarray, y: np.ndarray, task: str) -> np.ndarray:

@@ -63,13 +63,17 @@ def predict(found: Sequence[Branch], splits: Sequence[Split]) -> np.ndarray:
     )
 
 
-def export(dataset: Dataset, found: Sequence[Branch]) -> keras.Model:
-    """One uncompiled model of Keras' layers alone; takes what `Dataset.export`'s takes."""
+def export(dataset: Dataset, found: Sequence[Branch], temperature: float = 1.0) -> keras.Model:
+    """One uncompiled model of Keras' layers alone; takes what `Dataset.export`'s takes.
+
+    Args:
+        temperature: Divides the logits of its probabilities.
+    """
     parts = [
         (dataset.encoded(branch.encoding).features_model(branch.fold), branch.model)
         for branch in found
     ]
-    return dataset.export_sum(parts, "ensemble")
+    return dataset.export_sum(parts, "ensemble", temperature)
 
 
 def _branch(dataset: Dataset, part: Sequence[tuple[StackConfig, FoldMember, float]]) -> keras.Model:
