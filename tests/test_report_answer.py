@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,14 @@ from made_studies import finished, make_study, record, regression
 from pages import page_of
 from scipy import stats
 
-from kerasreg.report import answer_rows, beats_baseline, read_study, render_report, row_interval
+from kerasreg.report import (
+    _pictures,
+    answer_rows,
+    beats_baseline,
+    read_study,
+    render_report,
+    row_interval,
+)
 from kerasreg.report import test_sentence as sentence
 from kerasreg.study import Study
 
@@ -123,3 +131,13 @@ def test_a_better_score_beats_the_baseline(tmp_path, objective, baseline, best, 
         baseline=baseline and {**record("baseline", {}), "score": baseline},
     )
     assert beats_baseline(read_study(tmp_path / "s")) is beaten
+
+
+def test_reliability_is_drawn_where_there_is_an_ensemble_of_classes(tmp_path):
+    calibration = {"temperature": 0.8, "predicted": [0.6, 0.9], "observed": [0.5, 0.92]}
+    view = SimpleNamespace(result={"ensemble": {"calibration": calibration}})
+    picture = _pictures.calibration(view, tmp_path)
+    assert "they are 6.0 points from the dashed line" in picture.caption
+    assert picture.alt == "Reliability: 60% came true 50%, 90% came true 92%."
+    assert (tmp_path / "reliability.png").exists()
+    assert _pictures.calibration(SimpleNamespace(result={"ensemble": {}}), tmp_path) is None

@@ -283,19 +283,16 @@ class Dataset:
         )
 
     def export_sum(
-        self,
-        parts: "Sequence[tuple[keras.Model, keras.Model]]",
-        name: str,
-        temperature: float = 1.0,
+        self, parts: "Sequence[tuple[keras.Model, keras.Model]]", temperature: float = 1.0
     ) -> "keras.Model":
-        """One uncompiled model of raw rows: the sum of what the parts give.
+        """An ensemble: one uncompiled model of raw rows, the sum of what the parts give.
 
         A part is a `features_model`, of any encoding or fold, and a model of its features. A
-        `temperature` other than 1 divides the logits of the sum, which then are probabilities.
+        `temperature` other than 1 divides the logits of the sum, which are probabilities then.
         """
         from kerasreg.data._export import export_sum
 
-        return export_sum(self.raw_inputs(), parts, name, temperature)
+        return export_sum(self.raw_inputs(), parts, temperature)
 
     def _targets(self, y: np.ndarray, offset: float) -> np.ndarray:
         if self.task == "classification":

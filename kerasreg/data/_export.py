@@ -57,10 +57,7 @@ def export_model(
 
 
 def export_sum(
-    inputs: Any,
-    parts: Sequence[tuple[keras.Model, keras.Model]],
-    name: str,
-    temperature: float = 1.0,
+    inputs: Any, parts: Sequence[tuple[keras.Model, keras.Model]], temperature: float = 1.0
 ) -> keras.Model:
     """The sum of models, each behind a preprocessing of its own; see `Dataset.export_sum`."""
     taken = _names(inputs)
@@ -68,7 +65,7 @@ def export_sum(
     total = keras.layers.Add(name=free_name("sum", taken))(outputs) if outputs[1:] else outputs[0]
     if temperature != 1:
         total = _tempered(total, temperature)
-    return model_of_columns(inputs, total, name=free_name(name, taken))
+    return model_of_columns(inputs, total, name=free_name("ensemble", taken))
 
 
 def _tempered(probabilities: Any, temperature: float) -> Any:

@@ -23,6 +23,7 @@ from kerasreg.plots._inside import (
 from kerasreg.plots._inside_figures import activation_ridges, unit_health, weight_histograms
 from kerasreg.plots._overview import overview
 from kerasreg.plots._records import scored, varied
+from kerasreg.plots._reliability import reliability_diagram
 from kerasreg.plots._response import response_surface
 from kerasreg.plots._slices import parallel_coordinates, slices
 from kerasreg.plots._speed import speed
@@ -47,6 +48,7 @@ __all__ = [
     "overview",
     "parallel_coordinates",
     "png_bytes",
+    "reliability_diagram",
     "response_surface",
     "save",
     "scored",

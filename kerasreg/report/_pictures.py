@@ -49,6 +49,27 @@ def _curves_alt(view: StudyView) -> str:
     return "Learning curves: " + "; ".join(parts) + "."
 
 
+def calibration(view: StudyView, figures: Path) -> Picture | None:
+    """How often the ensemble's probabilities came true; None without one of classes."""
+    found = ((view.result or {}).get("ensemble") or {}).get("calibration")
+    if not found:
+        return None
+    predicted, observed = found["predicted"], found["observed"]
+    off = sum(abs(p - o) for p, o in zip(predicted, observed, strict=True)) / len(predicted)
+    return drawn(
+        plots.reliability_diagram(predicted, observed),
+        "reliability",
+        "How often the ensemble's predictions came true, on rows that their members were not "
+        f"trained on. Each dot is as many rows; they are {100 * off:.1f} points from the dashed "
+        "line, where probabilities mean what they say. Temperature "
+        f"{found['temperature']:.2f}.",
+        "Reliability: "
+        + ", ".join(f"{p:.0%} came true {o:.0%}" for p, o in zip(predicted, observed, strict=True))
+        + ".",
+        figures,
+    )
+
+
 def region(view: StudyView, figures: Path) -> dict[str, Any]:
     """Where the good settings are, drawn from as many trials as each figure needs.
 

@@ -44,6 +44,7 @@ def render_report(folder: Path | str) -> Path:
         "test": _test_facts(view),
         "cost": _cost(view),
         "curves": _pictures.curves(view, figures),
+        "calibration": _pictures.calibration(view, figures),
         "region": _pictures.region(view, figures),
         "inside": _pictures.inside(view, figures),
         "table": _trials.table(view),

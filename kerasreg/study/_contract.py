@@ -40,6 +40,7 @@ _ENSEMBLE_KEYS = {
     "seconds_a_thousand_rows": "a number",
     "test": "an object",
 }
+_CALIBRATION_KEYS = {"temperature": "a number", "predicted": "a list", "observed": "a list"}
 _KINDS = {
     "a string": (str,),
     "an object": (dict,),
@@ -169,6 +170,9 @@ def check_result(result: dict[str, Any]) -> None:
     _check_optional(result, "ensemble", dict)
     if ensemble := result.get("ensemble"):
         _check_keys(ensemble, _ENSEMBLE_KEYS, " of the ensemble")
+        _check_optional(ensemble, "calibration", dict, " of the ensemble")
+        if calibration := ensemble.get("calibration"):
+            _check_keys(calibration, _CALIBRATION_KEYS, " of the ensemble's calibration")
         numbers = ensemble["test"]
         _check_keys(numbers, dict.fromkeys(numbers, "a number or null"), " of the ensemble's test")
     if result.get("metric", "mae") not in ("accuracy", "mae"):

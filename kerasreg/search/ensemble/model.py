@@ -73,7 +73,7 @@ def export(dataset: Dataset, found: Sequence[Branch], temperature: float = 1.0) 
         (dataset.encoded(branch.encoding).features_model(branch.fold), branch.model)
         for branch in found
     ]
-    return dataset.export_sum(parts, "ensemble", temperature)
+    return dataset.export_sum(parts, temperature)
 
 
 def _branch(dataset: Dataset, part: Sequence[tuple[StackConfig, FoldMember, float]]) -> keras.Model:
