@@ -75,6 +75,12 @@ def _add_search(verbs, run: Run) -> None:
         help="join the folds' members of the best trials in ensemble.keras (default: with folds)",
     )
     add(
+        "--choose",
+        metavar="RULE",
+        help="the trial that answers: best (default), or one-se, the most regularised within one "
+        "standard error of it",
+    )
+    add(
         "--minutes",
         type=float,
         metavar="M",

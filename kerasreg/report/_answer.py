@@ -52,7 +52,10 @@ def headline(view: StudyView) -> str:
         return "No answer yet: no trial is completed."
     used = regularisers(settings_of(view, best))
     what = joined(used) if used else "no regularisation at all"
-    text = f"The best of {count(len(view.trials), 'trial')} used {what}"
+    which = "best"
+    if view.request.get("choose") == "one-se":
+        which = "most regularised within one standard error of the best"
+    text = f"The {which} of {count(len(view.trials), 'trial')} used {what}"
     baseline = view.baseline
     if baseline is None or baseline.get("score") is None:
         return text + "."

@@ -58,8 +58,10 @@ class StudyView:
 
     @cached_property
     def best(self) -> Record | None:
-        """The best completed trial's record."""
-        return best_trial(self.trials, self.objective)
+        """The record of the trial that answers; of an unfinished study, of the best so far."""
+        chosen = ((self.result or {}).get("best") or {}).get("trial")
+        by_name = {trial["trial"]: trial for trial in self.trials}
+        return by_name.get(chosen) or best_trial(self.trials, self.objective)
 
     @property
     def baseline(self) -> Record | None:

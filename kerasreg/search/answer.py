@@ -7,6 +7,7 @@ from kerasreg.files import atomic_write
 from kerasreg.scores import trained_classes
 from kerasreg.search.ablation import ablate
 from kerasreg.search.baseline import baseline_shape, train_baseline
+from kerasreg.search.choosing import chosen_trial
 from kerasreg.search.context import SearchContext, Side
 from kerasreg.search.ensemble.joining import join_members
 from kerasreg.search.final_test import read_test_rows, refit, refit_epochs
@@ -25,7 +26,7 @@ def conclude(context: SearchContext) -> None:
     nothing is refitted, exported or tested.
     """
     study, dataset, request = context.study, context.dataset, context.request
-    best = study.best()
+    best = chosen_trial(study.trials(), request.objective, request.choose)
     shape = baseline_shape(request, best)
     candidates = train_baseline(context, shape)
     sides = {}

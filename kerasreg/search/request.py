@@ -9,6 +9,7 @@ from typing import Any
 
 from kerasreg.errors import UserError, check_whole
 from kerasreg.objectives import EPOCH_RULES, OBJECTIVES, objectives_of
+from kerasreg.search.choosing import CHOICES
 from kerasreg.search.space import Space
 from kerasreg.stacks import StackConfig
 
@@ -32,6 +33,7 @@ _CHOICES = {
     "searcher": SEARCHERS,
     "engine": ENGINES,
     "epoch_rule": EPOCH_RULES,
+    "choose": CHOICES,
     "objective": OBJECTIVES,
 }
 
@@ -71,6 +73,7 @@ class Request:
     batch_size: int | None = None
     balance: bool = False
     epoch_rule: str = "best"
+    choose: str = "best"
     seed: int = 0
     try_first: tuple[dict[str, Any], ...] = ()
 
@@ -88,6 +91,11 @@ class Request:
                     f"{_OPTIONS.get(name, f'--{name}')}: expected one of {', '.join(choices)}, "
                     f"got {getattr(self, name)!r}."
                 )
+        if self.choose == "one-se" and self.seeds == 1 and self.folds == 0:
+            raise UserError(
+                "--choose one-se: expected --folds or --seeds of 2 or more, for a standard "
+                "error, got one part and one seed."
+            )
         if self.halving and self.engine != "population":
             raise UserError("--halving: expected --engine population, whose trials train together.")
         # One form, so that requests compare.

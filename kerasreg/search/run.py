@@ -46,6 +46,7 @@ def search(
     minutes: float | None = None,
     try_first: Sequence[Mapping[str, Any]] = (),
     epoch_rule: str = "best",
+    choose: str = "best",
     progress: Progress | None = None,
     reread_test: bool = False,
 ) -> Study:
@@ -83,6 +84,8 @@ def search(
         minutes: Start no more trials after this long; what trains together then is finished.
         try_first: Settings (names of the space to values) to try before those of the searcher.
         epoch_rule: Which epoch counts: `"best"` of the mean curve, or `"last"`.
+        choose: Which trial answers: `"best"`, or `"one-se"`, the most regularised one within one
+            standard error (over folds and seeds) of the best.
         progress: Called with an `Event` at every step.
         reread_test: Allow a study that has read its test rows to be extended, reading them again.
 
@@ -110,6 +113,7 @@ def search(
         batch_size=batch_size,
         balance=balance,
         epoch_rule=epoch_rule,
+        choose=choose,
         seed=seed,
         try_first=tuple(dict(setting) for setting in try_first),
     )
