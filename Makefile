@@ -31,7 +31,7 @@ pictures: setup
 # The complete pinned set, for every supported Python; made by uv from pyproject.toml.
 requirements: setup
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(RUN)/uv pip compile pyproject.toml --extra dev --universal --no-annotate \
+	$(RUN)/uv pip compile pyproject.toml --extra dev --extra ray --universal --no-annotate \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make requirements" \
 		--quiet --output-file requirements.txt
 

@@ -79,7 +79,7 @@ def _run(verb: str, parsed: argparse.Namespace) -> int:
     verbose = given.pop("verbose")
     with _importing(verbose):
         from kerasreg.report import render_report
-        from kerasreg.search.from_cli import requested
+        from kerasreg.search.from_cli import cluster_of, requested
         from kerasreg.search.resume import stored_request
         from kerasreg.search.run import run_request
         from kerasreg.search.tensorboard import write_figures
@@ -94,6 +94,7 @@ def _run(verb: str, parsed: argparse.Namespace) -> int:
             check()
             progress(event)
 
+        cluster = cluster_of(given)
         stored = stored_request(Study.open(folder)) if resume else None
         request = requested(verb, given, base, stored)
         study = run_request(
@@ -103,6 +104,7 @@ def _run(verb: str, parsed: argparse.Namespace) -> int:
             minutes=minutes,
             progress=on_event,
             reread_test=reread_test,
+            ray=cluster,
         )
         progress.say("writing the report")
         render_report(folder)

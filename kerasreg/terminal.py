@@ -112,6 +112,8 @@ class LiveProgress:
         if gained > 0 and spent > 1:
             parts.append(f"{gained * event.total / spent:.3g}/s")
             parts.append(f"{duration(round(spent * (1 - event.fraction) / gained))} left")
+        if event.workers:
+            parts.append(f"{event.workers} worker{'s' * (event.workers > 1)}")
         if event.best is not None:
             parts.append(f"best {event.objective} {event.best:.4g} (trial {event.best_trial})")
         return " · ".join(parts)

@@ -39,7 +39,12 @@ FLOORS = [
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Libraries that one room only may import.
-ONLY = {"keras_tuner": {"search", "tuner"}, "matplotlib": {"plots"}, "jinja2": {"report"}}
+ONLY = {
+    "keras_tuner": {"search", "tuner"},
+    "matplotlib": {"plots"},
+    "jinja2": {"report"},
+    "ray": {"search"},
+}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -120,7 +125,7 @@ def test_every_room_is_there():
 def test_the_command_line_starts_without_heavy_imports():
     code = (
         "import sys, kerasreg.cli; "
-        "heavy = {'tensorflow', 'keras', 'keras_tuner', 'matplotlib', 'pandas', 'sklearn'}; "
+        "heavy = {'tensorflow', 'keras', 'keras_tuner', 'matplotlib', 'pandas', 'ray', 'sklearn'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,7 +6,7 @@ from searching import SMALL, X_TEST, Y_TEST, X, Y, blobs, line
 
 from kerasreg.data import Dataset, from_arrays
 from kerasreg.population import TrainingPlan, batch_order
-from kerasreg.search.engines import TrainingTask, engine_named, members_of
+from kerasreg.search.engines import TrainingTask, engine_named, members_of, rows_of
 from kerasreg.search.engines.keras_engine import KerasTunerEngine
 from kerasreg.stacks import build_stack
 
@@ -80,7 +80,7 @@ class TestEngines:
     def test_folds_are_the_datasets(self):
         dataset = blobs()
         task = TrainingTask((SMALL,), (0, 1), TrainingPlan(), folds=3, fold_seed=5)
-        parts = list(members_of(task, dataset))
+        parts = list(members_of(task, rows_of(task, dataset)))
         assert [(seed, fold) for seed, fold, *_ in parts] == [
             (s, f) for s in (0, 1) for f in range(3)
         ]

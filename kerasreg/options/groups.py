@@ -99,6 +99,27 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, metavar="K", help="fixes every draw (default 0)")
 
 
+def add_ray(parser: argparse.ArgumentParser) -> None:
+    """Where a search trains."""
+    group = parser.add_argument_group("a cluster of machines (Ray)")
+    add = group.add_argument
+    add(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="train on the cluster at auto, HOST:PORT or ray://HOST:10001; without ADDRESS on all "
+        "cores of this machine",
+    )
+    add("--ray-cpus", type=float, metavar="N", help="cores of a population (default 1)")
+    add("--ray-gpus", type=float, metavar="N", help="GPUs, or the part of one (default 0)")
+    add(
+        "--ray-checkpoints",
+        metavar="DIR",
+        help="a folder all machines share: what a lost worker did goes on from its last minute",
+    )
+
+
 def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", metavar="E", help="how to train: population or keras-tuner")
     parser.add_argument("--out", metavar="DIR", help="the study folder to write (required)")

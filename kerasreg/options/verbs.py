@@ -7,7 +7,14 @@ from collections.abc import Callable, Mapping
 
 from kerasreg import __version__
 from kerasreg.command import Parser
-from kerasreg.options.groups import add_data, add_output, add_stack, add_training, add_verbosity
+from kerasreg.options.groups import (
+    add_data,
+    add_output,
+    add_ray,
+    add_stack,
+    add_training,
+    add_verbosity,
+)
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -108,6 +115,7 @@ def _add_search(verbs, run: Run) -> None:
     )
     add_stack(group, only=("units", "activation", "optimizer"))
     add_training(parser)
+    add_ray(parser)
     add_output(parser)
 
 

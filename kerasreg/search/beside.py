@@ -59,7 +59,13 @@ def train_beside(
     remaining = changes[begun:]
     if remaining:
         context.engine.train(
-            context.task(tuple(base.replace(**change) for change in remaining), halving=halving),
+            context.task(
+                {
+                    f"{phase}-{number}": base.replace(**change)
+                    for number, change in enumerate(remaining, begun)
+                },
+                halving=halving,
+            ),
             context.dataset,
             lambda scores: counter.epochs(len(scores)),
             on_setting,

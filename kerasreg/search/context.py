@@ -60,12 +60,12 @@ class SearchContext:
 
     def task(
         self,
-        settings: tuple[StackConfig, ...],
+        settings: Mapping[str, StackConfig],
         only: Iterable[int] | None = None,
         halving: bool = False,
         keep: bool = False,
     ) -> TrainingTask:
-        """The training of these settings (of `only`'s indices) as requested.
+        """The training of these settings, by name, (of `only`'s indices) as requested.
 
         With `keep` the results have the weights of the epoch that counts.
         """
@@ -79,13 +79,14 @@ class SearchContext:
             keep=request.epoch_rule if keep else "none",
         )
         return TrainingTask(
-            settings,
+            tuple(settings.values()),
             request.member_seeds,
             plan,
             request.folds,
             request.seed,
             None if only is None else frozenset(only),
             request.balance,
+            tuple(settings),
         )
 
     def fit(
@@ -128,7 +129,9 @@ class SearchContext:
         """A counter of the `total` settings of one phase."""
         request = self.request
         epochs = request.epochs * request.seeds * max(1, request.folds)
-        return Counter(self.progress, phase, total, epochs, request.objective)
+        return Counter(
+            self.progress, phase, total, epochs, request.objective, lambda: self.engine.workers
+        )
 
     def enter(self, phase: str) -> None:
         """Say that a phase begins that is not counted."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from kerasreg.data import locate
 from kerasreg.errors import UserError
+from kerasreg.search.engines.ray_cluster import RayCluster
 from kerasreg.search.request import Request
 from kerasreg.search.space import Space
 from kerasreg.search.space.default_space import DEFAULT_FIXED
@@ -68,6 +69,23 @@ def requested(
     if "epoch" in given:
         given["epoch_rule"] = given.pop("epoch")
     return dataclasses.replace(start, data=data, base=stack, **given)
+
+
+def cluster_of(given: dict[str, Any]) -> RayCluster | None:
+    """Take the options of the cluster out of `given`; None where it was not asked for one.
+
+    Raises:
+        UserError: A share without a cluster, or one that no population can have.
+    """
+    address = given.pop("ray", None)
+    fields = {
+        name: given.pop(f"ray_{name}")
+        for name in ("cpus", "gpus", "checkpoints")
+        if f"ray_{name}" in given
+    }
+    if fields and address is None:
+        raise UserError(f"--ray-{next(iter(fields))}: expected --ray beside it; add --ray.")
+    return RayCluster(address, **fields) if address is not None else None
 
 
 def _data(given: dict[str, Any], stored: Request | None) -> dict[str, Any] | None:

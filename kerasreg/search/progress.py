@@ -22,6 +22,7 @@ class Event:
         new_best: Whether that setting is the best so far.
         notice: One sentence the user should read, else empty.
         story: Lines on what was read, before anything is trained.
+        workers: Processes of a cluster that train now; 0 where this one does.
     """
 
     phase: str
@@ -35,6 +36,7 @@ class Event:
     new_best: bool = False
     notice: str = ""
     story: tuple[str, ...] = ()
+    workers: int = 0
 
 
 Progress = Callable[[Event], None]
@@ -47,6 +49,7 @@ class Counter:
         progress: Called with every event; None for a silent search.
         total: Settings of the phase.
         epochs: Most member-epochs of a setting.
+        workers: Says how many processes of a cluster train now.
     """
 
     def __init__(
@@ -56,8 +59,10 @@ class Counter:
         total: int,
         epochs: int,
         objective: str,
+        workers: Callable[[], int] = int,
     ):
         self._progress, self._phase, self._objective = progress, phase, objective
+        self._workers = workers
         self._total, self._epochs_a_setting = total, epochs
         self.done = self._epochs = 0
         self.best: float | None = None
@@ -101,5 +106,6 @@ class Counter:
                 best_trial=self.best_trial,
                 finished=finished,
                 new_best=new_best,
+                workers=self._workers(),
             )
         )

@@ -11,7 +11,7 @@ import numpy as np
 from kerasreg.errors import UserError
 from kerasreg.search import tensorboard
 from kerasreg.search.context import SearchContext
-from kerasreg.search.engines import OutOfMemory
+from kerasreg.search.engines import OutOfMemory, WorkerLost
 from kerasreg.search.ensemble.members import save_members
 from kerasreg.search.progress import Counter
 from kerasreg.search.proposer import Proposal
@@ -22,8 +22,9 @@ from kerasreg.study import failed_record
 class RoundTrainer:
     """Trains the rounds of one study; use as a context manager.
 
-    A setting that cannot be built, or that does not fit into memory even alone, is a result of the
-    search like any other: it is recorded as `failed`, and the search goes on.
+    A setting that cannot be built, that does not fit into memory even alone, or whose worker is
+    lost again and again, is a result of the search like any other: it is recorded as `failed`, and
+    the search goes on.
 
     Args:
         deadline: No training begins after this moment of `time.monotonic`; None for no limit.
@@ -74,7 +75,7 @@ class RoundTrainer:
         if not indices:
             return
         context = self._context
-        settings = tuple(config for _, config in built)
+        settings = {proposal[0]: config for proposal, config in built}
 
         def on_setting(index: int, members: list) -> None:
             proposal = built[index][0]
@@ -97,7 +98,7 @@ class RoundTrainer:
                 context.study.checkpoints,
                 self.late,
             )
-        except OutOfMemory as error:
+        except (OutOfMemory, WorkerLost) as error:
             left = [k for k in self._left(built) if k in indices]
             if len(left) == 1:
                 self._fail(built[left[0]][0], error)
@@ -126,7 +127,8 @@ class RoundTrainer:
         return proposal[0] in self._recorded or proposal[0] in self._new
 
     def _on_epoch(self, scores: np.ndarray) -> None:
-        self._live.epoch(scores * self._context.objective_scale)
+        if len(scores):
+            self._live.epoch(scores * self._context.objective_scale)
         self._counter.epochs(len(scores))
         if self.late() and not self._said_late:
             self._said_late = True

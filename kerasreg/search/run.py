@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from kerasreg.errors import UserError
 from kerasreg.search.answer import conclude
 from kerasreg.search.context import SearchContext
 from kerasreg.search.engines import engine_named
+from kerasreg.search.engines.ray_cluster import RayCluster
+from kerasreg.search.engines.ray_engine import on_cluster
 from kerasreg.search.loop import make_proposer, run_trials
 from kerasreg.search.progress import Event, Progress
 from kerasreg.search.request import Request
@@ -49,6 +52,7 @@ def search(
     choose: str = "best",
     progress: Progress | None = None,
     reread_test: bool = False,
+    ray: RayCluster | str | None = None,
 ) -> Study:
     """Search for the regularisation that a data set needs.
 
@@ -88,6 +92,7 @@ def search(
             standard error (over folds and seeds) of the best.
         progress: Called with an `Event` at every step.
         reread_test: Allow a study that has read its test rows to be extended, reading them again.
+        ray: Train on a Ray cluster: which one, or its address. It changes no result.
 
     Returns:
         The finished study: trials, result and files.
@@ -125,6 +130,7 @@ def search(
         minutes=minutes,
         progress=progress,
         reread_test=reread_test,
+        ray=RayCluster(ray) if isinstance(ray, str) else ray,
     )
 
 
@@ -189,9 +195,12 @@ def run_request(
     minutes: float | None = None,
     progress: Progress | None = None,
     reread_test: bool = False,
+    ray: RayCluster | None = None,
 ) -> Study:
     """Do what a request asks for; see `search`. Data not given are loaded as the request says."""
     started = time.monotonic()
+    if ray and request.engine != "population":
+        raise UserError(f"--ray: expected --engine population, got {request.engine}.")
     if minutes is not None and not (math.isfinite(minutes) and minutes > 0):
         raise UserError(f"--minutes: expected a number above 0, got {minutes}.")
     given = dataset is not None
@@ -202,34 +211,52 @@ def run_request(
     if request.folds:
         dataset.folds(request.folds, request.seed)  # refuses before a folder is made
     fields = {**request.to_dict(), "dataset": dataset.describe()}
-    engine = engine_named(request.engine)
     proposer = None if request.command == "train" else make_proposer(request)
-    if resume:
-        study = Study.open(out)
-        # What the version that began the study did not know, and is not asked for, is as before.
-        fields = {key: value for key, value in fields.items() if value or key in study.request}
-        check_unit(study, request.trials)
-        if given:
-            # Data at hand is the same if its rows are, however it was found the first time.
-            fields.pop("data", None)
-        study.extend(fields, reread_test=reread_test)
-    else:
+
+    def say(text: str) -> None:
+        if progress:
+            progress(Event("searching", notice=text))
+
+    with on_cluster(ray, say) if ray else nullcontext(engine_named(request.engine)) as engine:
+        study = _study(request, fields, Path(out), resume, given, reread_test)
+        context = SearchContext(request, dataset, study, engine, progress)
+        if progress:
+            progress(Event("searching", story=tuple(story(fields["dataset"], request.folds))))
+        rows = len(dataset.train)
+        if context.batch_size > rows:
+            batch = context.batch_size
+            context.notice(f"Batch size {batch} is larger than the data: all {rows} rows a step.")
+        deadline = None if minutes is None else started + 60 * minutes
+        with study.lock():
+            unfinished = reread_test or study.result is None
+            if resume and unfinished and (said := changed_versions(study)):
+                context.notice(said)
+            trained = run_trials(context, proposer, deadline, reread_test)
+            if trained or study.result is None:
+                conclude(context)
+    return study
+
+
+def _study(
+    request: Request,
+    fields: dict[str, Any],
+    out: Path,
+    resume: bool,
+    given: bool,
+    reread_test: bool,
+) -> Study:
+    """The study in `out`: a new one, or the one to go on with, which has to agree."""
+    if not resume:
         request.space.check(request.base)
-        study = Study.create(out, fields)
-    context = SearchContext(request, dataset, study, engine, progress)
-    if progress:
-        progress(Event("searching", story=tuple(story(fields["dataset"], request.folds))))
-    rows = len(dataset.train)
-    if context.batch_size > rows:
-        batch = context.batch_size
-        context.notice(f"Batch size {batch} is larger than the data: all {rows} rows a step.")
-    deadline = None if minutes is None else started + 60 * minutes
-    with study.lock():
-        if resume and (reread_test or study.result is None) and (said := changed_versions(study)):
-            context.notice(said)
-        trained = run_trials(context, proposer, deadline, reread_test)
-        if trained or study.result is None:
-            conclude(context)
+        return Study.create(out, fields)
+    study = Study.open(out)
+    # What the version that began the study did not know, and is not asked for, is as before.
+    fields = {key: value for key, value in fields.items() if value or key in study.request}
+    check_unit(study, request.trials)
+    if given:
+        # Data at hand is the same if its rows are, however it was found the first time.
+        fields.pop("data", None)
+    study.extend(fields, reread_test=reread_test)
     return study
 
 

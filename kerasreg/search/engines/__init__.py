@@ -5,15 +5,19 @@ from kerasreg.population import OutOfMemory
 from kerasreg.search.engines.task import (
     Engine,
     TrainingTask,
+    WorkerLost,
     members_of,
+    rows_of,
 )
 
 __all__ = [
     "Engine",
     "OutOfMemory",
     "TrainingTask",
+    "WorkerLost",
     "engine_named",
     "members_of",
+    "rows_of",
 ]
 
 

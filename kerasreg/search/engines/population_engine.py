@@ -11,7 +11,13 @@ import keras
 import numpy as np
 
 from kerasreg.population import MemberResult, Population, TrainingPlan
-from kerasreg.search.engines.task import TrainingTask, members_of
+from kerasreg.search.engines.task import (
+    TaskRows,
+    TrainingTask,
+    members_of,
+    rows_of,
+    structures_of,
+)
 from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
@@ -22,6 +28,7 @@ class PopulationEngine:
     """Groups the settings of a task by structure and trains each group as a population."""
 
     name = "population"
+    workers = 0
 
     def train(
         self,
@@ -36,55 +43,24 @@ class PopulationEngine:
         if checkpoints:
             checkpoints.mkdir(exist_ok=True)
         results: list[list[MemberResult]] = [[] for _ in task.settings]
-        structures: dict[tuple, list[int]] = {}
-        for index, config in enumerate(task.settings):
-            structures.setdefault(config.structure(), []).append(index)
-        wanted = set(task.wanted)
 
-        for structure, indices in structures.items():
-            if wanted.isdisjoint(indices):
-                continue
+        def finished(index: int, members: list[MemberResult]) -> None:
+            results[index] = members
+            if on_setting:
+                on_setting(index, members)
+
+        for indices in structures_of(task):
             if stop and any(results) and stop():
                 break
-            encoded = dataset.encoded(task.settings[indices[0]].encoding)
-            parts = list(members_of(task, encoded))
-            folds = [
-                ((rows.x, rows.y, rows.weights), (validation.x, validation.y))
-                for _, _, rows, validation in parts[: max(1, task.folds)]
-            ]
-            setting_of = [index for index in indices for _ in parts]
-            population = Population(
-                [task.settings[index] for index in setting_of],
-                encoded.input_shape,
-                encoded.outputs,
-                encoded.task,
-                seeds=[seed for _ in indices for seed, *_ in parts],
-                folds=[fold or 0 for _ in indices for _, fold, *_ in parts],
-                groups=setting_of,
-            )
-
-            def finished(
-                pairs: Sequence[tuple[int, MemberResult]],
-                setting_of: list[int] = setting_of,
-                population: Population = population,
-                folds: list[tuple[tuple, tuple]] = folds,
-            ) -> None:
-                if task.plan.keep != "none":
-                    _predict_validation_rows(population, folds, pairs)
-                for member, result in pairs:
-                    results[setting_of[member]].append(result)
-                for index in dict.fromkeys(setting_of[member] for member, _ in pairs):
-                    if on_setting:
-                        on_setting(index, results[index])
-
-            population.train(
-                folds,
-                task.plan,
-                only=[member for member, index in enumerate(setting_of) if index in wanted],
-                checkpoint=checkpoints and checkpoints / _file_name(structure),
-                on_epoch=on_epoch and (lambda report: on_epoch(report.logs[task.plan.objective])),
-                on_results=finished,
-                stop=stop,
+            first = task.settings[indices[0]]
+            train_structure(
+                task,
+                indices,
+                rows_of(task, dataset.encoded(first.encoding)),
+                finished,
+                on_epoch,
+                checkpoints and checkpoints / checkpoint_name(first.structure()),
+                stop,
             )
         return results
 
@@ -109,6 +85,60 @@ class PopulationEngine:
         return population.member(0)
 
 
+def train_structure(
+    task: TrainingTask,
+    indices: Sequence[int],
+    rows: TaskRows,
+    on_setting: Callable[[int, list[MemberResult]], None],
+    on_epoch: Callable[[np.ndarray], None] | None = None,
+    checkpoint: Path | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> None:
+    """Train the settings of a task that have one structure, as one population.
+
+    Args:
+        indices: Of `structures_of`; those that the task does not want are not trained.
+        rows: As their encoding wants them.
+        checkpoint: A file for unfinished work.
+        task, on_setting, on_epoch, stop: As in `Engine.train`.
+    """
+    parts = list(members_of(task, rows))
+    folds = [
+        ((training.x, training.y, training.weights), (validation.x, validation.y))
+        for _, training, validation in rows.parts
+    ]
+    setting_of = [index for index in indices for _ in parts]
+    population = Population(
+        [task.settings[index] for index in setting_of],
+        rows.input_shape,
+        rows.outputs,
+        rows.task,
+        seeds=[seed for _ in indices for seed, *_ in parts],
+        folds=[fold or 0 for _ in indices for _, fold, *_ in parts],
+        groups=setting_of,
+    )
+
+    def finished(pairs: Sequence[tuple[int, MemberResult]]) -> None:
+        if task.plan.keep != "none":
+            _predict_validation_rows(population, folds, pairs)
+        settings: dict[int, list[MemberResult]] = {}
+        for member, result in pairs:
+            settings.setdefault(setting_of[member], []).append(result)
+        for index, members in settings.items():
+            on_setting(index, members)
+
+    wanted = set(task.wanted)
+    population.train(
+        folds,
+        task.plan,
+        only=[member for member, index in enumerate(setting_of) if index in wanted],
+        checkpoint=checkpoint,
+        on_epoch=on_epoch and (lambda report: on_epoch(report.logs[task.plan.objective])),
+        on_results=finished,
+        stop=stop,
+    )
+
+
 def _predict_validation_rows(
     population: Population,
     folds: Sequence[tuple[tuple, tuple]],
@@ -127,5 +157,6 @@ def _predict_validation_rows(
             result.outputs = output
 
 
-def _file_name(structure: tuple) -> str:
-    return f"population-{hashlib.sha256(repr(structure).encode()).hexdigest()[:16]}.npz"
+def checkpoint_name(key: object) -> str:
+    """The file for unfinished work of what a `repr` names."""
+    return f"population-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.npz"

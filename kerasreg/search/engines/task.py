@@ -2,7 +2,7 @@
 
 The search knows nothing of how or where a task is trained; a task is plain values and can be sent
 elsewhere. `KerasTunerEngine` is the reference: one `model.fit` a member. `PopulationEngine` trains
-all members together and must give the same numbers.
+all members together and must give the same numbers; `RayEngine` has it do so on a cluster.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from kerasreg.errors import UserError
 from kerasreg.population import TrainingPlan
 from kerasreg.stacks import StackConfig
 
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
     from kerasreg.data import Dataset, Split
     from kerasreg.population import MemberResult
+
+
+class WorkerLost(UserError):
+    """The processes that trained some settings ended, time and again; the other settings are done.
+
+    Fewer settings at once may need less of whatever they lacked.
+    """
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,7 @@ class TrainingTask:
             still part of what decides the program, so that an interrupted round gives the same
             numbers.
         balance: Whether training rows weigh inverse to the frequency of their class.
+        names: What messages call the settings; none where nobody asked for messages.
     """
 
     settings: tuple[StackConfig, ...]
@@ -46,6 +55,7 @@ class TrainingTask:
     fold_seed: int = 0
     only: frozenset[int] | None = None
     balance: bool = False
+    names: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> list[int]:
@@ -54,9 +64,15 @@ class TrainingTask:
 
 
 class Engine(Protocol):
-    """What the search asks of whoever trains."""
+    """What the search asks of whoever trains.
+
+    Attributes:
+        name: As a request and the trial records have it.
+        workers: How many processes of a cluster train now; 0 where this one does.
+    """
 
     name: str
+    workers: int
 
     def train(
         self,
@@ -72,7 +88,8 @@ class Engine(Protocol):
         Args:
             task: What to train.
             dataset: On what; the test rows are never asked for.
-            on_epoch: Called with the objective, shape (members,), of those just trained an epoch.
+            on_epoch: Called with the objective, shape (members,), of those just trained an epoch;
+                of none where an engine only waits, so that signals are answered.
             on_setting: Called with (index, members) as soon as a setting is finished.
             checkpoints: A folder for unfinished work, to go on from after a kill.
             stop: Asked whenever all that trained together has been told; True ends the training
@@ -83,6 +100,7 @@ class Engine(Protocol):
 
         Raises:
             OutOfMemory: A setting does not fit into memory, not even alone.
+            WorkerLost: See there.
         """
 
     def fit(
@@ -102,10 +120,24 @@ class Engine(Protocol):
         """
 
 
-def members_of(
-    task: TrainingTask, dataset: Dataset
-) -> Iterator[tuple[int, int | None, Split, Split]]:
-    """Yield (seed, fold, training rows, validation rows) of each member of a setting."""
+@dataclass(frozen=True)
+class TaskRows:
+    """The rows of a task as the stacks of one encoding see them: plain arrays, no test rows.
+
+    Attributes:
+        input_shape, outputs, task: As `Population` takes them.
+        parts: Index, training and validation rows of every fold; without folds the index is None
+            and the rows are the data set's own.
+    """
+
+    input_shape: tuple[int, ...]
+    outputs: int
+    task: str
+    parts: list[tuple[int | None, Split, Split]]
+
+
+def rows_of(task: TrainingTask, dataset: Dataset) -> TaskRows:
+    """The rows that every setting of this encoding trains and validates on."""
     if not task.folds:
         parts = [(None, dataset.train, dataset.validation)]
     else:
@@ -113,6 +145,22 @@ def members_of(
         parts = [(k, fold.train, fold.validation) for k, fold in enumerate(folds)]
     if task.balance:
         parts = [(k, rows.balanced(), validation) for k, rows, validation in parts]
+    return TaskRows(dataset.input_shape, dataset.outputs, dataset.task, parts)
+
+
+def members_of(
+    task: TrainingTask, rows: TaskRows
+) -> Iterator[tuple[int, int | None, Split, Split]]:
+    """Yield (seed, fold, training rows, validation rows) of each member of a setting."""
     for seed in task.seeds:
-        for fold, rows, validation in parts:
-            yield seed, fold, rows, validation
+        for fold, training, validation in rows.parts:
+            yield seed, fold, training, validation
+
+
+def structures_of(task: TrainingTask) -> list[list[int]]:
+    """The settings by structure: indices of those that can train as one population."""
+    structures: dict[tuple, list[int]] = {}
+    for index, config in enumerate(task.settings):
+        structures.setdefault(config.structure(), []).append(index)
+    wanted = set(task.wanted)
+    return [indices for indices in structures.values() if wanted.intersection(indices)]
