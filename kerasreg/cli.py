@@ -4,8 +4,6 @@
 interrupted (terminated), with everything finished kept. Heavy imports wait until a verb runs.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import errno
@@ -90,7 +88,7 @@ def _run(verb: str, parsed: argparse.Namespace) -> int:
     live = LiveProgress(is_live(quiet), quiet, verbose=verbose)
     with _interruptible(verb, folder) as check, live as progress:
 
-        def on_event(event: Event) -> None:
+        def on_event(event: "Event") -> None:
             check()
             progress(event)
 

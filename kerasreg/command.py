@@ -1,7 +1,5 @@
 """What all commands share: mistakes in one line, and TensorFlow imported without its noise."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """When a class is decided for: a rule chosen on rows that were not trained on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

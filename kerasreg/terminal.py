@@ -1,7 +1,5 @@
 """What a person sees in the terminal: a live line while it trains, one screen at the end."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import time
@@ -67,14 +65,14 @@ class LiveProgress:
         self._phase = ""
         self._live = live
 
-    def __enter__(self) -> LiveProgress:
+    def __enter__(self) -> "LiveProgress":
         self._bar.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._bar.stop()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: "Event") -> None:
         """Show one event."""
         if event.notice:
             if not self._quiet:
@@ -103,7 +101,7 @@ class LiveProgress:
         """Name what is done now."""
         self._bar.update(self._task, description=escape(phase), total=None, detail="")
 
-    def _detail(self, event: Event) -> str:
+    def _detail(self, event: "Event") -> str:
         if not event.total:
             return ""
         parts = [f"{event.done}/{event.total}"]

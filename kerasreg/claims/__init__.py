@@ -23,8 +23,6 @@ CLAIMS: tuple[Claim, ...] = (
     *_SEARCH,
 )
 
-__all__ = ["CLAIMS", "ERRATA", "SOURCES", "Claim", "Erratum", "errata_of", "find_claim"]
-
 
 def find_claim(name: str) -> Claim:
     """Return the claim of that id; case and leading zeros do not matter ("c1" is C01).

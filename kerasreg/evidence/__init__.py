@@ -36,35 +36,3 @@ from kerasreg.evidence._paired import Comparison, compare, compare_ratios
 from kerasreg.evidence._rules import Direction, Rule
 from kerasreg.evidence._sign_flip import sign_flip_p
 from kerasreg.evidence._times import Times, compare_times
-
-__all__ = [
-    "DEFAULT_SEEDS",
-    "VERDICTS",
-    "BestLevel",
-    "Comparison",
-    "Decision",
-    "Direction",
-    "ExactRule",
-    "Premise",
-    "Proportion",
-    "RankTest",
-    "Rule",
-    "ShareOfErrors",
-    "ThresholdRule",
-    "Times",
-    "Verdict",
-    "adjust_p_values",
-    "applies_if",
-    "best_level",
-    "combine",
-    "compare",
-    "compare_ratios",
-    "compare_times",
-    "holm",
-    "proportion",
-    "rank_test",
-    "require_seeds",
-    "seeds_needed",
-    "sign_flip_p",
-    "trend",
-]

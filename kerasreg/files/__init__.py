@@ -4,12 +4,3 @@ from kerasreg.files.atomic import atomic_write
 from kerasreg.files.npz import atomic_save_npz, load_npz
 from kerasreg.files.opening import open_regular
 from kerasreg.files.strict_json import read_json, write_json
-
-__all__ = [
-    "atomic_save_npz",
-    "atomic_write",
-    "load_npz",
-    "open_regular",
-    "read_json",
-    "write_json",
-]

@@ -17,16 +17,3 @@ from kerasreg.layers._dropout import (
 )
 from kerasreg.layers._dropout_ridge import dropout_penalty, dropout_ridge
 from kerasreg.layers._kinds import kind_of
-
-__all__ = [
-    "ClassicDropout",
-    "CostCheck",
-    "MonteCarloDropout",
-    "check_cost_decreases",
-    "dropout_penalty",
-    "dropout_ridge",
-    "fold_batch_normalization",
-    "kind_of",
-    "mc_dropout_predict",
-    "recalibrate_batch_normalization",
-]

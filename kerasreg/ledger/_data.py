@@ -1,7 +1,5 @@
 """The data sets of the ledger, named without the places where they lie."""
 
-from __future__ import annotations
-
 import difflib
 import hashlib
 import re

@@ -1,7 +1,5 @@
 """The gallery: a page of cards, one for each lesson on each data set."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The ledger's command line: run every lesson on every data set and write what they found."""
 
-from __future__ import annotations
-
 import argparse
 import signal
 import sys

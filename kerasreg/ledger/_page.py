@@ -1,7 +1,5 @@
 """LESSONS.md: what the lessons found, a screen a claim."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Lessons run on data sets, each in a process, and only where that has no results yet."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """Which scripts are lessons, and which of them were asked for."""
 
-from __future__ import annotations
-
 import difflib
 import hashlib
 import re

@@ -1,7 +1,5 @@
 """One claim on the page: verdict, effects, why, what to do, figure; the rest is folded."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Claims with what every data set said about them: what the page is made of."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any

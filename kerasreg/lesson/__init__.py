@@ -77,30 +77,3 @@ from kerasreg.lesson._lesson import Lesson
 from kerasreg.lesson._panels import Panel, band, curves, dots, effects, sweep
 from kerasreg.lesson._run import QUICK_SEEDS, parse_docstring, run, writable_folder
 from kerasreg.lesson._runs import Arm, Runs, spread, squared_norm, times_to
-
-__all__ = [
-    "FIFTH",
-    "QUICK_SEEDS",
-    "Advice",
-    "Arm",
-    "Conclusion",
-    "Lesson",
-    "Panel",
-    "Runs",
-    "at_equal_accuracy",
-    "at_equal_loss",
-    "band",
-    "curves",
-    "does_not_overfit",
-    "dots",
-    "effects",
-    "overfits",
-    "parse_docstring",
-    "run",
-    "sooner",
-    "spread",
-    "squared_norm",
-    "sweep",
-    "times_to",
-    "writable_folder",
-]

@@ -1,7 +1,5 @@
 """What a learner takes home: made from the sign and the size that were measured."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from kerasreg.evidence import Decision, Verdict

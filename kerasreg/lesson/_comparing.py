@@ -1,7 +1,5 @@
 """Tests of two arms that have to be put on equal terms first."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The rows of a lesson: a pool that seeds draw from, rows to tune on, and rows for the verdict."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -109,7 +107,7 @@ class LessonData:
             self.candidates().y, self.train_size, derive(seed, "lesson rows"), self.class_names
         )
 
-    def resized(self, train_size: int) -> LessonData:
+    def resized(self, train_size: int) -> "LessonData":
         """The same pool, tuning and test rows with draws of another size.
 
         Raises:
@@ -122,7 +120,7 @@ class LessonData:
             )
         return replace(self, train_size=train_size)
 
-    def mislabelled(self, share: float) -> LessonData:
+    def mislabelled(self, share: float) -> "LessonData":
         """The same rows, where a share of each draw has a wrong label, drawn evenly.
 
         Raises:

@@ -1,7 +1,5 @@
 """From results to decisions, and from decisions to what is concluded about a claim."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 

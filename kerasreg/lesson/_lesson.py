@@ -1,7 +1,5 @@
 """A lesson that runs: what it was asked, what it trained, what it found."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,7 +49,7 @@ class Lesson:
     out: Path
     conclusions: list[Conclusion] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
-    figures: list[tuple[Figure, str]] = field(default_factory=list)
+    figures: "list[tuple[Figure, str]]" = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
@@ -284,7 +282,9 @@ class Lesson:
         """Add rows to the table that is printed, written and shown; columns are all their keys."""
         self.rows += [dict(row) for row in rows]
 
-    def draw(self, title: str, *panels: Panel, caption: str, columns: int | None = None) -> Figure:
+    def draw(
+        self, title: str, *panels: Panel, caption: str, columns: int | None = None
+    ) -> "Figure":
         """Draw a figure of panels: figure.png, figure_2.png and so on; all are in the report.
 
         Args:

@@ -1,7 +1,5 @@
 """What a lesson leaves behind: figure.png, results.json, report.html, and words on the screen."""
 
-from __future__ import annotations
-
 import io
 import json
 import time

@@ -1,7 +1,5 @@
 """A bar on stderr for what takes longer than two seconds, where a person is looking."""
 
-from __future__ import annotations
-
 import time
 from typing import TYPE_CHECKING
 
@@ -34,14 +32,14 @@ class Progress:
         self._started = time.monotonic()
         self._shown = False
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> "Progress":
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._shown:
             self._bar.stop()
 
-    def epoch(self, before: int, now: int, total: int, report: EpochReport) -> None:
+    def epoch(self, before: int, now: int, total: int, report: "EpochReport") -> None:
         """Take a population's report: `now` members of `total` train, `before` are done."""
         if not self._shown and time.monotonic() - self._started > PATIENCE:
             self._shown = True

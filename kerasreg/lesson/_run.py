@@ -1,7 +1,5 @@
 """From the command line to a finished lesson, and its exit status."""
 
-from __future__ import annotations
-
 import argparse
 import re
 import shutil
@@ -26,7 +24,7 @@ _PARTS = ("prediction", "source", "rule")
 def run(
     file: str,
     doc: str,
-    body: Callable[[Lesson], None],
+    body: "Callable[[Lesson], None]",
     *,
     arguments: Sequence[str] | None = None,
 ) -> int:

@@ -1,7 +1,5 @@
 """What trained arms give back: curves as arrays, one row a seed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -139,7 +137,7 @@ class Runs:
     arms: dict[str, Arm]
     seeds: tuple[int, ...]
     # By arm: its population, and the index of its first member there.
-    _members: dict[str, tuple[Population, int]] = field(default_factory=dict, repr=False)
+    _members: "dict[str, tuple[Population, int]]" = field(default_factory=dict, repr=False)
 
     def __getitem__(self, arm: str) -> Arm:
         return self.arms[arm]
@@ -147,7 +145,7 @@ class Runs:
     def __iter__(self) -> Iterator[str]:
         return iter(self.arms)
 
-    def model(self, arm: str, seed: int = 0) -> keras.Model:
+    def model(self, arm: str, seed: int = 0) -> "keras.Model":
         """The trained Keras model of an arm; `seed` counts along the arrays' first axis."""
         population, first = self._members[arm]
         return population.member(first + seed)
@@ -200,7 +198,7 @@ def spread(values: np.ndarray, unit: str = "", digits: int = 1) -> str:
 
 def arm_of_results(
     config: StackConfig,
-    results: Sequence[MemberResult],
+    results: "Sequence[MemberResult]",
     epochs: np.ndarray,
     steps_per_epoch: int,
     classes: int,

@@ -1,7 +1,5 @@
 """Arms x seeds, trained as populations: one for each structure among the arms."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Keras' optimisers on functions small enough to draw."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def descend(
-    optimizer: keras.optimizers.Optimizer,
+    optimizer: "keras.optimizers.Optimizer",
     gradient: Callable[[np.ndarray], ArrayLike],
     start: Sequence[float],
     steps: int,
@@ -62,7 +60,7 @@ def path_panel(
     x: tuple[float, float],
     y: tuple[float, float],
     levels: Sequence[float],
-) -> Panel:
+) -> "Panel":
     """A panel: a path in the plane over the contours of the function it goes down.
 
     Args:
@@ -73,7 +71,7 @@ def path_panel(
         levels: Heights of the contours.
     """
 
-    def panel(axes: Axes) -> None:
+    def panel(axes: "Axes") -> None:
         grid = np.stack(np.meshgrid(np.linspace(*x, 100), np.linspace(*y, 100)), axis=-1)
         axes.contour(
             grid[..., 0], grid[..., 1], function(grid), levels, colors="#b9c1cc", linewidths=0.7

@@ -1,7 +1,5 @@
 """Gradients of ordinary Keras models: at the start, inside a training step, and by differences."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import keras

@@ -1,7 +1,5 @@
 """What the layers of an untrained network give out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -52,7 +50,7 @@ def ridges(
         bins: Number of bins.
     """
 
-    def panel(axes: Axes) -> None:
+    def panel(axes: "Axes") -> None:
         edges = np.linspace(*limits, bins + 1)
         for row, values in enumerate(outputs):
             counts, _ = np.histogram(np.clip(values, *limits), edges)

@@ -4,8 +4,6 @@ Inputs and outputs are the data's: "784" and "10" in the names are MNIST's. ReLU
 changed: `net6(dropout=0.2)`, `wide(learning_rate=0.1)`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from kerasreg.stacks import StackConfig

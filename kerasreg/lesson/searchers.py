@@ -4,8 +4,6 @@ Every searcher takes `scores`, an array (first levels, second levels) of which i
 cell a trial, and gives back the cells it looked at, in order, none twice.
 """
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

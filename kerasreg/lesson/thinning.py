@@ -3,8 +3,6 @@
 What dropout does at prediction, written out: a factor for each hidden unit, 0 where it is missing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 Weights = list[tuple[np.ndarray, np.ndarray]]
 
 
-def dense_weights(model: keras.Model) -> Weights:
+def dense_weights(model: "keras.Model") -> Weights:
     """Kernel (in, out) and bias (out,) of every Dense layer, the output's last."""
     import keras
 
@@ -80,12 +78,12 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-def accuracy(logits: np.ndarray, split: Split) -> float:
+def accuracy(logits: np.ndarray, split: "Split") -> float:
     """Share of rows whose largest output, of (rows, outputs), is their class."""
     return float((logits.argmax(axis=-1) == split.y).mean())
 
 
-def data_loss(logits: np.ndarray, split: Split) -> float:
+def data_loss(logits: np.ndarray, split: "Split") -> float:
     """Mean cross-entropy, nats."""
     return float(-log_softmax(logits)[np.arange(len(split.y)), split.y].mean())
 

@@ -3,8 +3,6 @@
 A search on the table costs nothing, so each can be repeated, and all see the same trials.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,14 +33,14 @@ class TrialTable:
     test: np.ndarray
     validation_data_loss: np.ndarray
 
-    def part(self, *levels: slice) -> TrialTable:
+    def part(self, *levels: slice) -> "TrialTable":
         """The table of some levels of each axis only: another range of the same settings."""
         chosen = (slice(None), *levels)
         return TrialTable(
             self.validation[chosen], self.test[chosen], self.validation_data_loss[chosen]
         )
 
-    def search(self, searcher: Searcher, repeats: int) -> Searches:
+    def search(self, searcher: Searcher, repeats: int) -> "Searches":
         """Search each seed's table `repeats` times, each time with a seed of its own."""
         return Searches(
             self,

@@ -1,7 +1,5 @@
 """Stacks trained update by update, their covariate shift measured, with layers of another kind."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

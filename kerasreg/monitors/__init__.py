@@ -19,11 +19,3 @@ from kerasreg.monitors.events import EventWriter
 from kerasreg.monitors.gradients import GradientMonitor
 from kerasreg.monitors.penalty import PenaltyMonitor
 from kerasreg.monitors.train_evaluation import TrainEvaluation
-
-__all__ = [
-    "ActivationMonitor",
-    "EventWriter",
-    "GradientMonitor",
-    "PenaltyMonitor",
-    "TrainEvaluation",
-]

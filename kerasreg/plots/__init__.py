@@ -28,35 +28,3 @@ from kerasreg.plots._response import response_surface
 from kerasreg.plots._slices import parallel_coordinates, slices
 from kerasreg.plots._speed import speed
 from kerasreg.plots._style import SERIES, label, new_figure, style
-
-__all__ = [
-    "SERIES",
-    "Activation",
-    "Figure",
-    "Importance",
-    "Inside",
-    "Weights",
-    "activation_ridges",
-    "best_so_far",
-    "enough_for_importance",
-    "importance",
-    "importance_figure",
-    "label",
-    "learning_curves",
-    "load_inside",
-    "new_figure",
-    "overview",
-    "parallel_coordinates",
-    "png_bytes",
-    "reliability_diagram",
-    "response_surface",
-    "save",
-    "scored",
-    "slices",
-    "speed",
-    "style",
-    "themed_svg",
-    "unit_health",
-    "varied",
-    "weight_histograms",
-]

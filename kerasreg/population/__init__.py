@@ -27,13 +27,3 @@ from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.population import Population
 from kerasreg.population.results import EpochReport, MemberResult
 from kerasreg.population.stopping import halving_rungs
-
-__all__ = [
-    "EpochReport",
-    "MemberResult",
-    "OutOfMemory",
-    "Population",
-    "TrainingPlan",
-    "batch_order",
-    "halving_rungs",
-]

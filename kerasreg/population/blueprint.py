@@ -3,8 +3,6 @@
 Members of a population share one blueprint; what differs between them stands in arrays.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from kerasreg.stacks import LayerSpec, StackConfig, layer_plan

@@ -4,8 +4,6 @@ A checkpoint is a cache. One that is damaged, or of other members, data or plan,
 training begins anew. It holds arrays and JSON only; nothing in it is executed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import time
@@ -78,7 +76,7 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def context_digest(structure: object, rows: FoldedRows, plan: object, dtype: str) -> str:
+def context_digest(structure: object, rows: "FoldedRows", plan: object, dtype: str) -> str:
     """Digest of what a training's numbers depend on besides its members."""
     digest = hashlib.sha256(repr((structure, plan, dtype)).encode())
     for array in rows.arrays():
@@ -87,7 +85,7 @@ def context_digest(structure: object, rows: FoldedRows, plan: object, dtype: str
     return digest.hexdigest()
 
 
-def identities(members: Sequence[Member]) -> list[str]:
+def identities(members: "Sequence[Member]") -> list[str]:
     """A name for each member that does not depend on its index; equal members are counted.
 
     The names tell which of a checkpoint's members are here.

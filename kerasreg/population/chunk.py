@@ -1,7 +1,5 @@
 """What a training needs of the arrays that it trains: the contract of every kind of chunk."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 

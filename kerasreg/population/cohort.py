@@ -1,7 +1,5 @@
 """A cohort: whole groups of members that train at the same time."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

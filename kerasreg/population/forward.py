@@ -5,8 +5,6 @@ vectors (members, 1, units), hyperparameters that differ between members (member
 dropout uniforms may have a first axis of 1: then all members share them.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow as tf

@@ -4,8 +4,6 @@ What can be lifted is one chain of layers whose mathematics the room knows. Any 
 for the general path, which says what it cannot train and why; here a refusal only names the part.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,7 +36,7 @@ class Lifted:
     dtype: str
 
 
-def lift(model: keras.Model) -> Lifted:
+def lift(model: "keras.Model") -> Lifted:
     """Take a compiled, untrained Sequential or functional model apart.
 
     The layers may be, in a row: Input, Flatten and Rescaling (with scalars) at the start, Dense
@@ -80,7 +78,7 @@ def widen(lifted: Lifted, widths: Sequence[int]) -> Lifted:
     return Lifted(wide, {**lifted.values, **width_values(narrow)}, weights, lifted.dtype)
 
 
-def layers_in_order(model: keras.Model) -> list[keras.layers.Layer]:
+def layers_in_order(model: "keras.Model") -> "list[keras.layers.Layer]":
     """The layers of a model that is one chain, first to last.
 
     Raises:

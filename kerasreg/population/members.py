@@ -1,7 +1,5 @@
 """Members: a setting and a seed, as values and initial arrays of a blueprint."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -38,7 +36,7 @@ class Member:
     group: int = 0
     values: dict[tuple[int, str], float] = field(default_factory=dict)
     initial: list[np.ndarray] | None = None
-    source: keras.Model | None = None
+    source: "keras.Model | None" = None
     weights: list[np.ndarray] | None = None
 
 

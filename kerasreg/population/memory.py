@@ -1,7 +1,5 @@
 """Too little memory, under one name whoever runs out of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

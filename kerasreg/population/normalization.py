@@ -5,8 +5,6 @@ statistics (members, 1, units); epsilon (members, 1, 1).
 Batch normalisation reduces over rows only, so members never meet.
 """
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 from kerasreg.population.widths import within

@@ -8,8 +8,6 @@ meet. The formulas, epsilons and order of operations are those of `keras.optimiz
 decay comes before the step and uses the gradient taken before it, as there.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Who sees which rows when: batch orders that depend on the member's seed and nothing else."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Sequence
 

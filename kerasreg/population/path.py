@@ -1,7 +1,5 @@
 """How members are computed: the contract of the path of stacks and of the general path."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Protocol
@@ -59,10 +57,10 @@ class Path(Protocol):
     def initial(self, member: Member) -> list[np.ndarray]:
         """A member's weights before its first step."""
 
-    def build(self, member: Member) -> keras.Model:
+    def build(self, member: Member) -> "keras.Model":
         """A compiled model with a member's hyperparameters and any weights."""
 
-    def write(self, weights: Sequence[np.ndarray], model: keras.Model) -> None:
+    def write(self, weights: Sequence[np.ndarray], model: "keras.Model") -> None:
         """Copy a member's weights into a model of `build`."""
 
     def save(self, member: Member, weights: Sequence[np.ndarray], file: str | File) -> None:

@@ -1,7 +1,5 @@
 """How to train: one value, checked when it is made."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -73,7 +71,7 @@ class TrainingPlan:
                 )
             previous = epoch
 
-    def directed(self, known: Mapping[str, Direction | None]) -> TrainingPlan:
+    def directed(self, known: Mapping[str, Direction | None]) -> "TrainingPlan":
         """This plan with both directions given.
 
         Args:

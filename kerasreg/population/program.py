@@ -4,8 +4,6 @@ One trace serves any count of members, rows and steps: all of them are dynamic. 
 trace depends on stands in `ProgramKey`, and programs are kept for the process.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """What a population gives back: one result a member."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

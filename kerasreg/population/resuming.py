@@ -1,7 +1,5 @@
 """The cohorts of a training into a checkpoint, and out of it again."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from kerasreg.population.checkpoint import Checkpoint

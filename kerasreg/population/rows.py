@@ -1,7 +1,5 @@
 """The rows a population trains on and is judged by, folds included, as one block of memory."""
 
-from __future__ import annotations
-
 import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What is known of members in training: a run for each, and groups of runs that stop together."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

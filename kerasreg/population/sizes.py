@@ -1,7 +1,5 @@
 """How many members train side by side: as memory allows, in arrays of few lengths."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence, Sized
 

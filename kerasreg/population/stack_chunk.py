@@ -1,7 +1,5 @@
 """The chunk of stacks: members of one blueprint in one compiled program, epoch by epoch."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -4,8 +4,6 @@ Jamieson and Talwalkar (2016), arXiv:1502.07943. The two other reasons why train
 value that is not finite and patience, need one trial only: see `runs.Group.measure`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """How a population is trained: one cohort after the other, patience, halving, what is told."""
 
-from __future__ import annotations
-
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence

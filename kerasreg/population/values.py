@@ -3,8 +3,6 @@
 Those of the optimiser and the loss have layer -1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

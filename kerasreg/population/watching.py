@@ -1,7 +1,5 @@
 """Who hears of a member's epochs: the contract, and ordinary Keras callbacks on its model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -50,9 +48,9 @@ class Watched:
 
     def __init__(
         self,
-        build: Callable[[], keras.Model],
-        write: Callable[[Sequence[np.ndarray], keras.Model], None],
-        callbacks: Sequence[keras.callbacks.Callback],
+        build: "Callable[[], keras.Model]",
+        write: "Callable[[Sequence[np.ndarray], keras.Model], None]",
+        callbacks: "Sequence[keras.callbacks.Callback]",
     ):
         self._build, self._write = build, write
         self._callbacks = list(callbacks)

@@ -7,8 +7,6 @@ stack computes alone. Where an activation does not, and where statistics are tak
 member's width is a value and masks what is beyond it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -11,18 +11,3 @@ from kerasreg.report._effects import effects_sentence
 from kerasreg.report._ensemble import ensemble_sentence
 from kerasreg.report._reading import StudyView, read_study
 from kerasreg.report._study_page import render_report
-
-__all__ = [
-    "StudyView",
-    "answer_rows",
-    "beats_baseline",
-    "effects_sentence",
-    "ensemble_sentence",
-    "read_study",
-    "render_comparison",
-    "render_data",
-    "render_gallery",
-    "render_report",
-    "row_interval",
-    "test_sentence",
-]

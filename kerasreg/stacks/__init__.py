@@ -37,26 +37,3 @@ from kerasreg.stacks._choices import (
 from kerasreg.stacks._config import StackConfig
 from kerasreg.stacks._penalties import l2_from_lambda, l2_from_weight_decay, lambda_from_l2
 from kerasreg.stacks._plan import LayerSpec, layer_plan
-
-__all__ = [
-    "ACTIVATIONS",
-    "FEATURE_SCALE_RATE",
-    "HEADS",
-    "INITIALIZERS",
-    "LOSSES",
-    "NORMALIZATIONS",
-    "OPTIMIZERS",
-    "POOLINGS",
-    "SCHEDULES",
-    "LayerSpec",
-    "StackConfig",
-    "build_optimizer",
-    "build_stack",
-    "build_template",
-    "check_geometry",
-    "compile_stack",
-    "l2_from_lambda",
-    "l2_from_weight_decay",
-    "lambda_from_l2",
-    "layer_plan",
-]

@@ -1,7 +1,5 @@
 """Checks of single values, with messages that name the field, the range and the value."""
 
-from __future__ import annotations
-
 import math
 from numbers import Real
 from typing import Any

@@ -1,7 +1,5 @@
 """`StackConfig`: one stack and how it is trained, as plain validated values."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 import json
@@ -221,7 +219,7 @@ class StackConfig:
             return scale * math.sqrt(variances[self.initializer])
         return scale * self.initializer
 
-    def unregularized(self) -> StackConfig:
+    def unregularized(self) -> "StackConfig":
         """The same shape and optimiser without any regulariser: the baseline of a search."""
         return self.replace(
             normalization="none",
@@ -234,7 +232,7 @@ class StackConfig:
             label_smoothing=0.0,
         )
 
-    def replace(self, **changes: Any) -> StackConfig:
+    def replace(self, **changes: Any) -> "StackConfig":
         """A copy with some fields changed, validated again."""
         return StackConfig.from_dict({**self.to_dict(), **changes})
 
@@ -244,7 +242,7 @@ class StackConfig:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> StackConfig:
+    def from_dict(cls, values: dict[str, Any]) -> "StackConfig":
         """The inverse of `to_dict`; missing fields take their defaults.
 
         Raises:

@@ -8,13 +8,3 @@ from kerasreg.study._contract import checked as checked_record
 from kerasreg.study._folder import Study
 from kerasreg.study._ranking import best_trial, is_scored
 from kerasreg.study._records import failed_record, trial_record
-
-__all__ = [
-    "NEAR_ZERO",
-    "Study",
-    "best_trial",
-    "checked_record",
-    "failed_record",
-    "is_scored",
-    "trial_record",
-]

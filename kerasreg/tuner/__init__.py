@@ -2,5 +2,3 @@
 
 from kerasreg.tuner.drop_in import BayesianOptimization, GridSearch, Hyperband, RandomSearch
 from kerasreg.tuner.population_tuner import PopulationTuner
-
-__all__ = ["BayesianOptimization", "GridSearch", "Hyperband", "PopulationTuner", "RandomSearch"]

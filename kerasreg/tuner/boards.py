@@ -1,7 +1,5 @@
 """What Keras' `TensorBoard` shows of trials that train as a population."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The tuner's `optimizer=`, `loss=` and `metrics=` in place of what a model was compiled with."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """What a compiled model calls its loss and metrics, and which of a population's curves they are."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

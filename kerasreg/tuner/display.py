@@ -1,7 +1,5 @@
 """What a search prints: a table for a trial trained alone, two lines for a population."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

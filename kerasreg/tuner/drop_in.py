@@ -1,7 +1,5 @@
 """keras-tuner's searches under their names and with their arguments, trained as populations."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras_tuner

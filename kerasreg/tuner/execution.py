@@ -1,7 +1,5 @@
 """One execution of a trial in a population: its logs as `fit` gives them, and its callbacks."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Sequence
 from typing import Any

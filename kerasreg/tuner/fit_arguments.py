@@ -1,7 +1,5 @@
 """What a keras-tuner user passes to `search(...)`, read as what a population can do."""
 
-from __future__ import annotations
-
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence

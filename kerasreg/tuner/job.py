@@ -1,7 +1,5 @@
 """What a trial's models are to a population: what they have to share with others, or why not."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Trials of one structure, trained as one population and reported one by one."""
 
-from __future__ import annotations
-
 import copy
 import os
 from collections.abc import Callable

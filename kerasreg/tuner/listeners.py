@@ -1,7 +1,5 @@
 """Callbacks of the user that only listen to epochs: they need no model and no `fit`."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator, Mapping
 from types import CodeType

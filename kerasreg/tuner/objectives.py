@@ -1,7 +1,5 @@
 """keras-tuner's objective: as a curve of the population, and whether `model.fit` logs it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

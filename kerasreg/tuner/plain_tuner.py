@@ -1,7 +1,5 @@
 """keras-tuner's `Tuner` with its measured defects mended: what trains a trial the plain way."""
 
-from __future__ import annotations
-
 import time
 import traceback
 import warnings

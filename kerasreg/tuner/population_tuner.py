@@ -1,7 +1,5 @@
 """A keras-tuner `Tuner` that trains many trials at once: the same search, much sooner."""
 
-from __future__ import annotations
-
 import gc
 import os
 from collections.abc import Callable

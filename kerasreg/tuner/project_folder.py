@@ -1,7 +1,5 @@
 """The project folder of a keras-tuner search: whole after a kill, and mended when reopened."""
 
-from __future__ import annotations
-
 import json
 import os
 from functools import partial

@@ -1,7 +1,5 @@
 """keras-tuner's `Tuner` with a project folder that survives kills and keeps every curve."""
 
-from __future__ import annotations
-
 import json
 import os
 import warnings

@@ -1,7 +1,5 @@
 """What a `HyperModel.fit` of the user's would call `model.fit` with: a batch size that is tuned."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 

@@ -1,7 +1,5 @@
 """One round of a search: the trials proposed before any of their results is known."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import keras_tuner

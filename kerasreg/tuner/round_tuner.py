@@ -1,7 +1,5 @@
 """How a tuner draws, trains and reports one round of trials."""
 
-from __future__ import annotations
-
 import re
 import time
 from typing import Any

@@ -1,7 +1,5 @@
 """Rows of data in memory, from arrays or from a pipeline of batches."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +28,7 @@ class Columns:
     def __len__(self) -> int:
         return len(keras.tree.flatten(self.x)[0])
 
-    def rows(self, which: slice) -> Columns:
+    def rows(self, which: slice) -> "Columns":
         """Some of the rows."""
         return Columns(
             *keras.tree.map_structure(
@@ -102,7 +100,7 @@ def is_pipeline(value: Any) -> bool:
 
 
 def read_pipeline(
-    name: str, pipeline: tf.data.Dataset | keras.utils.PyDataset
+    name: str, pipeline: "tf.data.Dataset | keras.utils.PyDataset"
 ) -> tuple[Columns, int, bool]:
     """Rows of a batched pipeline, its batch size, and whether it gives them in one order.
 
@@ -131,7 +129,7 @@ def read_pipeline(
 
 
 def _batches(
-    name: str, pipeline: tf.data.Dataset | keras.utils.PyDataset
+    name: str, pipeline: "tf.data.Dataset | keras.utils.PyDataset"
 ) -> list[tuple[np.ndarray, ...]]:
     batches = []
     size = 0

@@ -1,7 +1,5 @@
 """Keras' callbacks that steer training, or save what it makes: which ones a population runs."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Sequence
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """Targets as a population takes them, and what they say of a `StackConfig`'s outputs."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 

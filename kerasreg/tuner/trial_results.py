@@ -1,7 +1,5 @@
 """What came of a trial: as keras-tuner takes it, and as a file."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

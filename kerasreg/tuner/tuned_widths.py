@@ -1,7 +1,5 @@
 """The widths that trials of a study are padded to, so that trials of other widths join them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any
