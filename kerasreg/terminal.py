@@ -44,11 +44,7 @@ class LiveProgress:
     """
 
     def __init__(
-        self,
-        live: bool,
-        quiet: bool = False,
-        console: Console | None = None,
-        verbose: bool = False,
+        self, live: bool, quiet: bool = False, console: Console | None = None, verbose: bool = False
     ):
         self._console = console or Console(stderr=True)
         self._quiet, self._verbose = quiet, verbose

@@ -9,12 +9,7 @@ from kerasreg.errors import UserError
 from kerasreg.evidence._paired import Comparison
 
 Verdict = Literal[
-    "supported",
-    "partly",
-    "smaller than claimed",
-    "no difference seen",
-    "contradicted",
-    "undecided",
+    "supported", "partly", "smaller than claimed", "no difference seen", "contradicted", "undecided"
 ]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 Sign = Literal[-1, 0, 1]

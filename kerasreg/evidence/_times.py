@@ -38,13 +38,7 @@ class Times:
 
 
 def compare_times(
-    a: Times,
-    b: Times,
-    smallest_ratio: float,
-    *,
-    alpha: float = 0.05,
-    seed: int = 0,
-    unit: str = "",
+    a: Times, b: Times, smallest_ratio: float, *, alpha: float = 0.05, seed: int = 0, unit: str = ""
 ) -> Comparison:
     """Compare two arms' times by their ratios a / b, and say where that is only a bound.
 

@@ -16,14 +16,7 @@ from kerasreg.files.opening import open_regular
 MAX_BYTES = 2**31
 _KINDS = "biufc"  # truth values, integers, floats, complex numbers
 # What zipfile and `read_array` raise on damaged bytes (RuntimeError: a bit says "encrypted").
-_DAMAGE = (
-    ValueError,
-    zipfile.BadZipFile,
-    RuntimeError,
-    EOFError,
-    OSError,
-    struct.error,
-)
+_DAMAGE = (ValueError, zipfile.BadZipFile, RuntimeError, EOFError, OSError, struct.error)
 
 
 def atomic_save_npz(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:

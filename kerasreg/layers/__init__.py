@@ -10,10 +10,6 @@ from kerasreg.layers._batch_normalization import (
     recalibrate_batch_normalization,
 )
 from kerasreg.layers._cost_check import CostCheck, check_cost_decreases
-from kerasreg.layers._dropout import (
-    ClassicDropout,
-    MonteCarloDropout,
-    mc_dropout_predict,
-)
+from kerasreg.layers._dropout import ClassicDropout, MonteCarloDropout, mc_dropout_predict
 from kerasreg.layers._dropout_ridge import dropout_penalty, dropout_ridge
 from kerasreg.layers._kinds import kind_of

@@ -22,11 +22,7 @@ _PARTS = ("prediction", "source", "rule")
 
 
 def run(
-    file: str,
-    doc: str,
-    body: "Callable[[Lesson], None]",
-    *,
-    arguments: Sequence[str] | None = None,
+    file: str, doc: str, body: "Callable[[Lesson], None]", *, arguments: Sequence[str] | None = None
 ) -> int:
     """Run a lesson's `body` as its command line asks.
 

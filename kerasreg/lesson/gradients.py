@@ -40,10 +40,7 @@ def gradient_function(model: keras.Model) -> Callable:
         from_logits=True, dtype=model.outputs[0].dtype
     )
     rows = model.inputs[0]
-    signature = [
-        tf.TensorSpec(rows.shape, rows.dtype),
-        tf.TensorSpec((None,), "int32"),
-    ]
+    signature = [tf.TensorSpec(rows.shape, rows.dtype), tf.TensorSpec((None,), "int32")]
 
     @tf.function(autograph=False, input_signature=signature)
     def gradients(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:

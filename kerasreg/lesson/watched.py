@@ -102,7 +102,7 @@ class WatchedNet:
         self._correct = _traced(
             lambda x, y: tf.reduce_mean(
                 tf.cast(tf.argmax(self.model(x), axis=-1, output_type=y.dtype) == y, "float32")
-            ),
+            )
         )
 
     def shift(self, seed: int, rate: float, updates: int, every: int) -> dict[str, np.ndarray]:

@@ -8,11 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasreg.errors import UserError
-from kerasreg.monitors._layers import (
-    call_arguments,
-    trainable_values,
-    variables_by_layer,
-)
+from kerasreg.monitors._layers import call_arguments, trainable_values, variables_by_layer
 from kerasreg.monitors._monitor import LayerRecord, Monitor, Rows, compiled
 from kerasreg.monitors.statistics import GRADIENT_EDGES, histogram, sort_finite
 
@@ -58,11 +54,7 @@ class GradientMonitor(Monitor):
     _usage = "GradientMonitor((x, y), log_dir=FOLDER), with rows and targets as one tuple"
 
     def __init__(
-        self,
-        probe: Any,
-        *positional: Any,
-        log_dir: str | os.PathLike | None = None,
-        every: int = 1,
+        self, probe: Any, *positional: Any, log_dir: str | os.PathLike | None = None, every: int = 1
     ) -> None:
         # By analogy with `TrainEvaluation(x, y)` targets come as a second argument.
         if len(positional) == 1 and log_dir is None:

@@ -58,11 +58,7 @@ def layer_normalize(
 
 
 def group_normalize(
-    x: tf.Tensor,
-    gamma: tf.Tensor | None,
-    beta: tf.Tensor | None,
-    epsilon: tf.Tensor,
-    groups: int,
+    x: tf.Tensor, gamma: tf.Tensor | None, beta: tf.Tensor | None, epsilon: tf.Tensor, groups: int
 ) -> tf.Tensor:
     """Normalise each row over each of `groups` groups of neighbouring units."""
     shape = tf.shape(x)

@@ -10,12 +10,7 @@ from functools import lru_cache
 import tensorflow as tf
 
 from kerasreg.population.blueprint import NORMALIZATION_KINDS, Blueprint
-from kerasreg.population.forward import (
-    forward,
-    penalty,
-    row_losses,
-    row_metrics,
-)
+from kerasreg.population.forward import forward, penalty, row_losses, row_metrics
 from kerasreg.population.optimizers import SLOTS, update_all
 
 
@@ -145,9 +140,7 @@ class Program:
             column = seeds[:, layer]
             if self.key.streams:
                 draws[layer] = tf.map_fn(
-                    draw,
-                    column,
-                    fn_output_signature=tf.TensorSpec([shape[0], None], tf.float32),
+                    draw, column, fn_output_signature=tf.TensorSpec([shape[0], None], tf.float32)
                 )
             else:
                 draws[layer] = draw(column[0])[None]

@@ -35,11 +35,7 @@ class Rows:
         return [self.x, self.y, self.weights, *self.train, *self.validation]
 
 
-def gather_rows(
-    blueprint: Blueprint,
-    dtype: str,
-    folds: Sequence[tuple[tuple, tuple]],
-) -> Rows:
+def gather_rows(blueprint: Blueprint, dtype: str, folds: Sequence[tuple[tuple, tuple]]) -> Rows:
     """Check and concatenate the folds' arrays.
 
     Args:

@@ -15,12 +15,7 @@ from kerasreg.population.orders import batches_of_epoch, epoch_orders
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.population.program import Program, ProgramKey, program
 from kerasreg.population.rows import Rows
-from kerasreg.population.sizes import (
-    padded,
-    padded_size,
-    training_flops,
-    worth_compiling,
-)
+from kerasreg.population.sizes import padded, padded_size, training_flops, worth_compiling
 from kerasreg.population.values import stack_values
 from kerasreg.scores import score, trained_classes
 from kerasreg.seeds import derive

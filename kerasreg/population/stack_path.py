@@ -149,10 +149,7 @@ class StackPath:
         return [getattr(by_position[p.layer], p.name) for p in parameters]
 
     def predict(
-        self,
-        members: Sequence[Member],
-        weights: Sequence[Sequence[np.ndarray]],
-        x: np.ndarray,
+        self, members: Sequence[Member], weights: Sequence[Sequence[np.ndarray]], x: np.ndarray
     ) -> np.ndarray:
         """Logits (members, rows, outputs), see `Path.predict`."""
         x = np.asarray(x, self.dtype).reshape(len(x), -1)

@@ -103,14 +103,7 @@ def read_study(folder: Path | str) -> StudyView:
     return StudyView(study.folder, study.info, study.trials(), study.result, study.test_reads)
 
 
-_ASKED = {
-    "data": dict,
-    "dataset": dict,
-    "base": dict,
-    "objective": str,
-    "trials": int,
-    "seed": int,
-}
+_ASKED = {"data": dict, "dataset": dict, "base": dict, "objective": str, "trials": int, "seed": int}
 _DATASET = {"target_scale": (int, float), "rows": dict, "notes": list}
 
 

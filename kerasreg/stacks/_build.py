@@ -111,12 +111,7 @@ def compile_stack(
     optimizer = build_optimizer(config, steps)
     scales = [model.get_layer("feature_scale").kernel] if config.feature_scale else []
     optimizer.exclude_from_weight_decay(var_list=scales, var_names=_UNDECAYED)
-    model.compile(
-        optimizer=optimizer,
-        loss=loss,
-        metrics=[metric],
-        weighted_metrics=[data_loss],
-    )
+    model.compile(optimizer=optimizer, loss=loss, metrics=[metric], weighted_metrics=[data_loss])
 
 
 def check_geometry(input_shape: int | tuple[int, ...], outputs: int, task: str) -> tuple[int, ...]:

@@ -52,10 +52,7 @@ class Study:
 
     @classmethod
     def create(
-        cls,
-        folder: Path | str,
-        request: Mapping[str, Any],
-        command: Sequence[str] | None = None,
+        cls, folder: Path | str, request: Mapping[str, Any], command: Sequence[str] | None = None
     ) -> "Study":
         """Make a study in a new or empty folder and write its study.json.
 

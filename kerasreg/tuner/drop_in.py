@@ -3,11 +3,7 @@
 from typing import Any
 
 import keras_tuner
-from keras_tuner.oracles import (
-    BayesianOptimizationOracle,
-    GridSearchOracle,
-    HyperbandOracle,
-)
+from keras_tuner.oracles import BayesianOptimizationOracle, GridSearchOracle, HyperbandOracle
 
 from kerasreg.search.oracles import BayesianOracle, GridOracle
 from kerasreg.tuner.population_tuner import PopulationTuner

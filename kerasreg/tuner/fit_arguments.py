@@ -10,12 +10,7 @@ import keras
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
-from kerasreg.monitors import (
-    ActivationMonitor,
-    GradientMonitor,
-    PenaltyMonitor,
-    TrainEvaluation,
-)
+from kerasreg.monitors import ActivationMonitor, GradientMonitor, PenaltyMonitor, TrainEvaluation
 from kerasreg.population.rows import check_class_weight, class_weights
 from kerasreg.tuner.boards import check_board
 from kerasreg.tuner.listeners import only_listens

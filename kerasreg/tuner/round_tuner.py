@@ -157,11 +157,7 @@ class RoundTuner(PlainTuner):
             print(f"{len(prepared)} trials in {time.perf_counter() - started:.1f} s{score}")
 
     def _report(
-        self,
-        job: Job,
-        item: Prepared,
-        population: Population,
-        members: list[Through],
+        self, job: Job, item: Prepared, population: Population, members: list[Through]
     ) -> None:
         """Tell the oracle one trial's result, as keras-tuner would, and keep its files."""
         trial, objective = item.trial, self.oracle.objective

@@ -36,8 +36,7 @@ def all_finite(results: Any) -> bool:
 
 
 def executions_of(
-    histories: Sequence[keras.callbacks.History],
-    runs: Sequence[tuple[int | None, str, float]],
+    histories: Sequence[keras.callbacks.History], runs: Sequence[tuple[int | None, str, float]]
 ) -> list[dict[str, Any]]:
     """Plain values for `executions.json`; `runs` are (seed, status, seconds)."""
     return [
