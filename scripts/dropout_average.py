@@ -13,6 +13,7 @@ within 0.5 points of that of the mean of 50. The loss is drawn beside it and doe
 import sys
 
 import numpy as np
+from scipy.special import softmax
 
 from kerasreg.evidence import Rule
 from kerasreg.lesson import Advice, Lesson, effects, run, sweep, thinning
@@ -33,7 +34,7 @@ def averaged(weights: thinning.Weights, split, seed: int, samples: tuple) -> lis
             weights, split.x, thinning.keep_masks(generator, weights, 0.5)
         )
         # In float32 the probability of what a network rules out would be 0, its logarithm infinite.
-        total = total + np.exp(thinning.log_softmax(logits.astype("float64")))
+        total = total + softmax(logits.astype("float64"), axis=-1)
         if count in samples:
             mean = np.log(total / count)  # its softmax is the mean probability
             results.append((thinning.accuracy(mean, split), thinning.data_loss(mean, split)))

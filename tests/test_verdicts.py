@@ -21,7 +21,6 @@ from kerasreg.evidence import (
     applies_if,
     combine,
     compare,
-    compare_ratios,
     compare_times,
     holm,
 )
@@ -151,7 +150,7 @@ def test_a_rule_refuses_a_comparison_made_on_other_terms():
     with pytest.raises(UserError, match=r"smallest_effect=1.0.*smallest_effect=0.5"):
         rule.decide(compare(WOBBLE, 0.0, 0.5))
     with pytest.raises(UserError, match="scale"):
-        rule.decide(compare_ratios(WOBBLE + 2, 1.0, 1.0))
+        rule.decide(compare(WOBBLE + 2, 1.0, 1.0, scale="ratio"))
 
 
 # --- where a claim does not apply, and runs that are left out -----------------------------------
@@ -344,7 +343,9 @@ def test_effects_have_two_digits_that_matter(effect, text):
     ],
 )
 def test_ratios_have_two_digits_that_matter(ratio, text):
-    assert compare_ratios(np.full(12, ratio), 1.0, 2.0).effect_text().startswith(f"{text} [")
+    assert (
+        compare(np.full(12, ratio), 1.0, 2.0, scale="ratio").effect_text().startswith(f"{text} [")
+    )
 
 
 @pytest.mark.parametrize(
@@ -358,7 +359,7 @@ def test_single_numbers_have_two_digits_that_matter(value, text):
 def test_a_comparison_says_from_where_to_where():
     accuracy = compare(np.full(12, 0.8231), np.full(12, 0.8006), 0.01, unit="pp")
     assert accuracy.levels_text() == "80.1→82.3 %"
-    updates = compare_ratios(np.full(12, 120.0), np.full(12, 340.0), 1.25, unit="updates")
+    updates = compare(np.full(12, 120.0), np.full(12, 340.0), 1.25, scale="ratio", unit="updates")
     assert updates.levels_text() == "340→120 updates"
     assert compare(np.full(12, 0.4), 0.1, 0.01).levels_text() == ""
 

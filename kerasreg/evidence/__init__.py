@@ -32,7 +32,7 @@ from kerasreg.evidence._measures import (
     trend,
 )
 from kerasreg.evidence._number_rules import ExactRule, ThresholdRule
-from kerasreg.evidence._paired import Comparison, compare, compare_ratios
+from kerasreg.evidence._paired import Comparison, compare
 from kerasreg.evidence._rules import Direction, Rule
 from kerasreg.evidence._sign_flip import sign_flip_p
 from kerasreg.evidence._times import Times, compare_times

@@ -20,8 +20,6 @@ def trend(
     smallest_effect: float,
     *,
     statistic: TrendStatistic = "slope",
-    alpha: float = 0.05,
-    seed: int = 0,
     unit: str = "",
 ) -> Comparison:
     """Ask whether results rise or fall with a level, one trend per seed.
@@ -36,7 +34,7 @@ def trend(
         results: Shape (seeds, levels).
         smallest_effect: Smallest slope or correlation that matters.
         statistic: "slope" or "spearman". A seed whose results do not vary has correlation 0.
-        alpha, seed, unit: As in `compare`.
+        unit: As in `compare`.
 
     Returns:
         A `Comparison` of the seeds' slopes or correlations with 0.
@@ -62,7 +60,7 @@ def trend(
     if statistic == "spearman":
         spread = np.sqrt((y**2).sum(axis=1) / (x @ x))
         values = np.divide(values, spread, out=np.zeros_like(values), where=spread > 0)
-    return compare(values, 0.0, smallest_effect, alpha=alpha, seed=seed, unit=unit)
+    return compare(values, 0.0, smallest_effect, unit=unit)
 
 
 @dataclass(frozen=True)
@@ -84,29 +82,18 @@ class BestLevel:
 
     def share_within(self, low: float, high: float) -> float:
         """Return the share of resamples whose best level lies in [low, high]."""
-        return float(
-            sum(
-                share
-                for level, share in zip(self.levels, self.shares, strict=True)
-                if low <= level <= high
-            )
-        )
+        shares = zip(self.levels, self.shares, strict=True)
+        return float(sum(share for level, share in shares if low <= level <= high))
 
 
 def best_level(
-    levels: ArrayLike,
-    results: ArrayLike,
-    *,
-    maximize: bool = True,
-    resamples: int = 10_000,
-    seed: int = 0,
+    levels: ArrayLike, results: ArrayLike, *, resamples: int = 10_000, seed: int = 0
 ) -> BestLevel:
-    """Find the best level, and how often each level is best when the seeds are resampled.
+    """Find the level with the largest mean, and how often it is each when seeds are resampled.
 
     Args:
         levels: Shape (levels,).
         results: Shape (seeds, levels).
-        maximize: True for accuracies, False for losses.
         resamples: Number of bootstrap resamples of the seeds.
         seed: Of the resampling.
 
@@ -121,8 +108,6 @@ def best_level(
     # Resampling n seeds with replacement draws how often each one is used.
     counts = generator.multinomial(len(results), np.full(len(results), 1 / len(results)), resamples)
     means = counts @ results / len(results)
-    if not maximize:
-        means = -means
     best = means >= means.max(axis=1, keepdims=True) - 1e-12 * np.abs(means).max()
     shares = (best / best.sum(axis=1, keepdims=True)).mean(axis=0)
     return BestLevel(
@@ -135,18 +120,15 @@ def best_level(
 
 @dataclass(frozen=True)
 class Proportion:
-    """A share of successes with its Wilson score interval [low, high]."""
+    """A share of successes with its 95 % Wilson score interval [low, high]."""
 
-    successes: int
-    total: int
     share: float
     low: float
     high: float
-    alpha: float
 
 
-def proportion(successes: int, total: int, *, alpha: float = 0.05) -> Proportion:
-    """Return a proportion with its 1 - alpha Wilson score interval (Wilson 1927).
+def proportion(successes: int, total: int) -> Proportion:
+    """Return a proportion with its 95 % Wilson score interval (Wilson 1927).
 
     Raises:
         UserError: Unless 0 <= successes <= total and total >= 1.
@@ -156,10 +138,8 @@ def proportion(successes: int, total: int, *, alpha: float = 0.05) -> Proportion
             "Expected 0 <= successes <= total and a total of at least 1. "
             f"Received: successes={successes!r}, total={total!r}."
         )
-    interval = stats.binomtest(int(successes), int(total)).proportion_ci(1 - alpha, "wilson")
-    return Proportion(
-        int(successes), int(total), successes / total, interval.low, interval.high, alpha
-    )
+    interval = stats.binomtest(int(successes), int(total)).proportion_ci(method="wilson")
+    return Proportion(successes / total, interval.low, interval.high)
 
 
 @dataclass(frozen=True)
@@ -169,23 +149,20 @@ class RankTest:
     Attributes:
         p: Of "all arms rank alike".
         mean_ranks: Mean rank of each arm over the seeds, 1 is best.
-        critical_difference: Two arms whose mean ranks differ by more are different at `alpha`.
-        alpha: Level of the critical difference.
+        critical_difference: Two arms whose mean ranks differ by more are different at level 0.05.
     """
 
     p: float
     mean_ranks: tuple[float, ...]
     critical_difference: float
-    alpha: float
 
 
-def rank_test(results: ArrayLike, *, maximize: bool = True, alpha: float = 0.05) -> RankTest:
+def rank_test(results: ArrayLike, *, maximize: bool = True) -> RankTest:
     """Compare three or more arms by their ranks within each seed.
 
     Args:
         results: Shape (seeds, arms).
         maximize: True if the largest result gets rank 1.
-        alpha: Level of the critical difference.
 
     Source: Friedman (1937); Nemenyi (1963) as given by Demsar (2006), JMLR 7, section 3.2.2.
 
@@ -200,12 +177,11 @@ def rank_test(results: ArrayLike, *, maximize: bool = True, alpha: float = 0.05)
     # Where every seed ties all arms, SciPy would divide by zero.
     tied = np.all(ranks == ranks[0, 0])
     p = 1.0 if tied else float(stats.friedmanchisquare(*ranks.T).pvalue)
-    quantile = stats.studentized_range.ppf(1 - alpha, arms, np.inf) / math.sqrt(2)
+    quantile = stats.studentized_range.ppf(0.95, arms, np.inf) / math.sqrt(2)
     return RankTest(
         p=p,
         mean_ranks=tuple(ranks.mean(axis=0).tolist()),
         critical_difference=float(quantile * math.sqrt(arms * (arms + 1) / (6 * seeds))),
-        alpha=alpha,
     )
 
 

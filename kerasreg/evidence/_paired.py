@@ -114,17 +114,22 @@ def compare(
     b: ArrayLike,
     smallest_effect: float,
     *,
+    scale: Scale = "difference",
     alpha: float = 0.05,
     seed: int = 0,
     unit: str = "",
 ) -> Comparison:
-    """Compare two arms by the differences a - b of their paired results.
+    """Compare two arms by the differences a - b, or the ratios a / b, of their paired results.
+
+    Ratios are for quantities whose effect is a factor: updates to a target, losses, learning
+    rates, gradient norms. Times at which some runs had not arrived yet: see `compare_times`.
 
     Args:
-        a, b: One finite number per seed, in the same order. `b` may be a single number: a fixed
-            reference.
-        smallest_effect: Smallest distance of the mean difference from 0 that matters, >= 0, in the
-            units of `a`.
+        a, b: One finite number per seed, in the same order; of ratios all greater than 0. `b` may
+            be a single number: a fixed reference.
+        smallest_effect: Smallest effect that matters: a difference >= 0 in the units of `a`, or a
+            factor of at least 1 (1.2: 20 % more or 17 % less).
+        scale: "difference" or "ratio".
         alpha: 0.05 gives a 95 % interval.
         seed: Of the Monte Carlo sign flips; unused up to 20 pairs, where all are enumerated.
         unit: See `Comparison`.
@@ -133,38 +138,49 @@ def compare(
         A `Comparison` that stands alone (family of one).
 
     Raises:
-        UserError: Fewer than two pairs, unequal lengths, numbers that are not finite, or an
-            argument out of range.
+        UserError: Fewer than two pairs, unequal lengths, numbers that are not finite (of ratios:
+            not positive), or an argument out of range.
     """
-    return _comparison(a, b, "difference", smallest_effect, alpha, seed, unit)
-
-
-def compare_ratios(
-    a: ArrayLike,
-    b: ArrayLike,
-    smallest_ratio: float,
-    *,
-    alpha: float = 0.05,
-    seed: int = 0,
-    unit: str = "",
-) -> Comparison:
-    """Compare two arms by the ratios a / b of their paired results, on the log scale.
-
-    For quantities whose effect is a factor: updates to a target, losses, learning rates, gradient
-    norms. Times at which some runs had not arrived yet are compared by `compare_times`.
-
-    Args:
-        a, b: As in `compare`, all greater than 0.
-        smallest_ratio: Smallest factor that matters, at least 1 (1.2: 20 % more or 17 % less).
-        alpha, seed, unit: As in `compare`.
-
-    Returns:
-        A `Comparison` on scale "ratio".
-
-    Raises:
-        UserError: As `compare`, and for results that are not positive.
-    """
-    return _comparison(a, b, "ratio", smallest_ratio, alpha, seed, unit)
+    fixed = np.ndim(b) == 0
+    a, b = _paired(a, b)
+    to_line, from_line, none = np.asarray, float, 0
+    if scale == "ratio":
+        _positive(a, b)
+        to_line, from_line, none = np.log, np.exp, 1
+    if not (math.isfinite(smallest_effect) and smallest_effect >= none):
+        raise UserError(
+            f"Expected smallest_effect to be a finite number of at least {none} on scale "
+            f"{scale!r}. Received: smallest_effect={smallest_effect!r}."
+        )
+    if not 0 < alpha < 0.5:
+        raise UserError(f"Expected alpha between 0 and 0.5. Received: alpha={alpha!r}.")
+    margin = float(to_line(smallest_effect))
+    differences = to_line(a) - to_line(b)
+    mean = differences.mean()
+    error = differences.std(ddof=1) / math.sqrt(len(differences))
+    freedom = len(differences) - 1
+    half = stats.t.ppf(1 - alpha / 2, freedom) * error
+    p = sign_flip_p(differences, seed=seed)
+    p_equivalence = _tost_p(mean, error, freedom, margin)
+    return Comparison(
+        scale=scale,
+        effect=float(from_line(mean)),
+        low=float(from_line(mean - half)),
+        high=float(from_line(mean + half)),
+        smallest_effect=float(smallest_effect),
+        p=p,
+        p_equivalence=p_equivalence,
+        p_adjusted=p,
+        p_equivalence_adjusted=p_equivalence,
+        family_size=1,
+        exact=len(differences) <= EXACT_PAIRS,
+        alpha=float(alpha),
+        mean_a=float(from_line(to_line(a).mean())),
+        mean_b=float(from_line(to_line(b).mean())),
+        differences=tuple(float(value) for value in differences),
+        unit=unit,
+        fixed=fixed,
+    )
 
 
 def _paired(a: ArrayLike, b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -196,59 +212,6 @@ def _positive(a: np.ndarray, b: np.ndarray) -> None:
                 f"Expected positive numbers to take ratios of. Received: {name} with "
                 f"{values[values <= 0][0]!r}; compare differences instead."
             )
-
-
-def _comparison(
-    a: ArrayLike,
-    b: ArrayLike,
-    scale: Scale,
-    smallest_effect: float,
-    alpha: float,
-    seed: int,
-    unit: str,
-) -> Comparison:
-    fixed = np.ndim(b) == 0
-    a, b = _paired(a, b)
-    to_line, from_line = np.asarray, float
-    name, none = "smallest_effect", 0
-    if scale == "ratio":
-        _positive(a, b)
-        to_line, from_line = np.log, np.exp
-        name, none = "smallest_ratio", 1
-    if not (math.isfinite(smallest_effect) and smallest_effect >= none):
-        raise UserError(
-            f"Expected {name} to be a finite number of at least {none}. "
-            f"Received: {name}={smallest_effect!r}."
-        )
-    if not 0 < alpha < 0.5:
-        raise UserError(f"Expected alpha between 0 and 0.5. Received: alpha={alpha!r}.")
-    margin = float(to_line(smallest_effect))
-    differences = to_line(a) - to_line(b)
-    mean = differences.mean()
-    error = differences.std(ddof=1) / math.sqrt(len(differences))
-    freedom = len(differences) - 1
-    half = stats.t.ppf(1 - alpha / 2, freedom) * error
-    p = sign_flip_p(differences, seed=seed)
-    p_equivalence = _tost_p(mean, error, freedom, margin)
-    return Comparison(
-        scale=scale,
-        effect=float(from_line(mean)),
-        low=float(from_line(mean - half)),
-        high=float(from_line(mean + half)),
-        smallest_effect=float(smallest_effect),
-        p=p,
-        p_equivalence=p_equivalence,
-        p_adjusted=p,
-        p_equivalence_adjusted=p_equivalence,
-        family_size=1,
-        exact=len(differences) <= EXACT_PAIRS,
-        alpha=float(alpha),
-        mean_a=float(from_line(to_line(a).mean())),
-        mean_b=float(from_line(to_line(b).mean())),
-        differences=tuple(float(value) for value in differences),
-        unit=unit,
-        fixed=fixed,
-    )
 
 
 def _tost_p(mean: float, error: float, freedom: int, margin: float) -> float:

@@ -12,7 +12,7 @@ from kerasreg.errors import UserError
 from kerasreg.evidence._decisions import Decision, Sign, Verdict
 from kerasreg.evidence._families import require_seeds, seeds_needed
 from kerasreg.evidence._margins import ShareOfErrors
-from kerasreg.evidence._paired import Comparison, Scale, compare, compare_ratios
+from kerasreg.evidence._paired import Comparison, Scale, compare
 from kerasreg.evidence._text import amount, probability
 from kerasreg.evidence._times import Times, compare_times
 
@@ -119,7 +119,7 @@ class Rule:
         """Compare two arms on this rule's terms.
 
         Args:
-            a, b: As in `compare`, `compare_ratios` or, for `Times`, `compare_times`.
+            a, b: As in `compare` or, for `Times`, `compare_times`.
             reference: Accuracies whose errors `smallest_effect` is a share of; by default b.
             where: Which pairs to compare, (seeds,); the others are counted as left out.
             seed: As in `compare`.
@@ -137,8 +137,8 @@ class Rule:
             a, b = (
                 values if np.ndim(values) == 0 else np.asarray(values)[where] for values in (a, b)
             )
-        function = compare_ratios if self.scale == "ratio" else compare
-        return dataclasses.replace(function(a, b, margin, **options), excluded=excluded)
+        comparison = compare(a, b, margin, scale=self.scale, **options)
+        return dataclasses.replace(comparison, excluded=excluded)
 
     def decide(self, comparison: Comparison) -> Decision:
         """Return the verdict on a comparison that was made on this rule's terms.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasreg.errors import UserError
-from kerasreg.evidence._paired import Bound, Comparison, compare_ratios
+from kerasreg.evidence._paired import Bound, Comparison, compare
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ def compare_times(
     unknown where both arms have them.
 
     Args:
-        a, b, smallest_ratio, alpha, seed, unit: As in `compare_ratios`.
+        a, b, smallest_ratio, alpha, seed, unit: As in `compare`.
 
     Raises:
-        UserError: As `compare_ratios`; or half of an arm's runs or more did not arrive, so that
+        UserError: As `compare`; or half of an arm's runs or more did not arrive, so that
             the ratio would be the budget's: compare what was reached at the budget instead.
     """
     for name, times in (("a", a), ("b", b)):
@@ -66,7 +66,7 @@ def compare_times(
         (False, True): "at most",
         (True, True): "unknown",
     }
-    comparison = compare_ratios(
-        a.values, b.values, smallest_ratio, alpha=alpha, seed=seed, unit=unit
+    comparison = compare(
+        a.values, b.values, smallest_ratio, scale="ratio", alpha=alpha, seed=seed, unit=unit
     )
     return dataclasses.replace(comparison, bound=bounds[late_a, late_b])

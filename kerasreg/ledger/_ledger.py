@@ -12,8 +12,7 @@ from kerasreg.command import Parser, report_mistake
 from kerasreg.errors import UserError
 from kerasreg.evidence import DEFAULT_SEEDS
 from kerasreg.ledger._data import NO_DATA, DataSet, data_sets
-from kerasreg.ledger._gallery import write_gallery
-from kerasreg.ledger._page import write_page
+from kerasreg.ledger._page import write_gallery, write_page
 from kerasreg.ledger._runs import Run, measured_of, run_all
 from kerasreg.ledger._scripts import LessonScript, choose, find_lessons
 from kerasreg.lesson import QUICK_SEEDS, writable_folder

@@ -1,5 +1,6 @@
-"""LESSONS.md: what the lessons found, a screen a claim."""
+"""LESSONS.md: what the lessons found, a screen a claim; and the gallery of their pages."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +8,10 @@ from pathlib import Path
 from kerasreg.claims import CLAIMS, ERRATA, SOURCES, Claim, errata_of
 from kerasreg.files import atomic_write
 from kerasreg.ledger._data import NO_DATA
-from kerasreg.ledger._markdown import plain, table
 from kerasreg.ledger._runs import Measured
-from kerasreg.ledger._section import FIGURES, claim_section, short
+from kerasreg.ledger._section import FIGURES, claim_section, plain, short, table
 from kerasreg.ledger._verdicts import MARKS, findings, tally
+from kerasreg.report import render_gallery
 
 NOT_MEASURED = "not measured"
 _HEAD = """\
@@ -121,3 +122,26 @@ def _sources() -> str:
 
 def _versions(measured: Measured) -> str:
     return ", ".join(f"{name} {version}" for name, version in measured.results["versions"].items())
+
+
+def write_gallery(measured: Sequence[Measured], path: Path) -> Path:
+    """Write a page of cards, a card for each lesson on each data set, with links to their pages."""
+    cards = []
+    for one in measured:
+        claims = one.results["claims"]
+        report = one.folder / "report.html"
+        cards.append(
+            {
+                "title": f"{one.lesson.name.replace('_', ' ')}: {one.data.label}",
+                "question": one.results["question"],
+                "answer": " ".join(record["take_home"] for record in claims.values()),
+                "claims": [
+                    {"id": name, "sentence": record["statement"], "verdict": record["verdict"]}
+                    for name, record in claims.items()
+                ],
+                "picture": one.figures[0][0] if one.figures else None,
+                "alt": f"Figure of the lesson: {one.results['question']}",
+                "link": Path(os.path.relpath(report, path.parent)).as_posix(),
+            }
+        )
+    return render_gallery(cards, path)

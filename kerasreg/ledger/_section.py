@@ -1,12 +1,12 @@
 """One claim on the page: verdict, effects, why, what to do, figure; the rest is folded."""
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kerasreg.claims import Claim, Erratum
-from kerasreg.ledger._markdown import plain, table
 from kerasreg.ledger._verdicts import MARKS, Finding
 
 #: Folder of the figures, beside the page.
@@ -148,3 +148,16 @@ def _tests(found: Sequence[Finding]) -> list[str]:
 
 def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.2g}"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; stars and pipes in its cells are the caller's."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
+    return "\n".join(f"|{'|'.join(line)}|" for line in cells)
+
+
+def plain(text: str) -> str:
+    """Text whose stars and angle brackets are no markup."""
+    pieces = re.split(r"(`[^`]*`)", text)
+    return "".join(p if p[:1] == "`" else re.sub(r"([*<])", r"\\\1", p) for p in pieces)

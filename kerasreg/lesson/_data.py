@@ -96,11 +96,8 @@ class LessonData:
         """What a seed's draw comes from: the pool, with the test rows where they are split anew."""
         if self.own_test_part:
             return self.pool
-        x, y = (
-            np.concatenate(pair)
-            for pair in ((self.pool.x, self.test.x), (self.pool.y, self.test.y))
-        )
-        return Split(x, y)
+        x = np.concatenate([self.pool.x, self.test.x])
+        return Split(x, np.concatenate([self.pool.y, self.test.y]))
 
     def _drawn(self, seed: int) -> np.ndarray:
         return subset_rows(

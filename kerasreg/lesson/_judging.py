@@ -1,13 +1,12 @@
 """From results to decisions, and from decisions to what is concluded about a claim."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
-from kerasreg.claims import Claim, find_claim
-from kerasreg.evidence import Comparison, Decision, Rule, Verdict, combine, holm
-from kerasreg.lesson._advice import Advice, choose_advice, take_home
+from kerasreg.claims import Claim
+from kerasreg.evidence import Comparison, Decision, Rule, Verdict, holm
 
 #: A rule with what it is applied to: two arms' results, or a comparison already made on its terms.
 #: A decision that needed no numbers, as that nothing could be compared, stands as it is.
@@ -38,7 +37,7 @@ class Conclusion:
     setting: str
     why: str = ""
     predicted: Verdict = "supported"
-    beside: tuple[Decision, ...] = field(default=())
+    beside: tuple[Decision, ...] = ()
 
 
 def decide_together(tests: Mapping[str, Test], quick: bool) -> dict[str, Decision]:
@@ -47,40 +46,19 @@ def decide_together(tests: Mapping[str, Test], quick: bool) -> dict[str, Decisio
         raise ValueError(
             f"Expected at most {MOST_COMPARISONS} comparisons for one claim, got {len(tests)}."
         )
+    decided: dict[str, Decision] = {}
     made: dict[str, tuple[Rule, Comparison]] = {}
     for name, test in tests.items():
-        if not isinstance(test, Decision):
+        if isinstance(test, Decision):
+            decided[name] = test
+        else:
             rule, *sides = test
             made[name] = rule, sides[0] if len(sides) == 1 else rule.compare(*sides)
     adjusted = holm([comparison for _, comparison in made.values()], family=len(tests))
-    decided: dict[str, Decision] = {}
     for (name, (rule, _)), comparison in zip(made.items(), adjusted, strict=True):
         decided[name] = (
             Decision(rule.claim, "undecided", comparison.text(), comparison=comparison)
             if quick
             else rule.decide(comparison)
         )
-    return {
-        name: test if isinstance(test, Decision) else decided[name] for name, test in tests.items()
-    }
-
-
-def concluded(
-    claim: str,
-    decisions: Sequence[Decision],
-    advice: Advice,
-    setting: str,
-    why: str,
-    predicted: Verdict,
-    beside: Sequence[Decision],
-    quick: bool,
-) -> Conclusion:
-    """Join the decisions on a claim's parts; see `Lesson.conclude`."""
-    known = find_claim(claim)
-    decision = decisions[0] if len(decisions) == 1 else combine(known.statement, decisions)
-    words, what_to_do = take_home(decision, advice, setting), choose_advice(decision, advice)
-    if quick:
-        reason = f"a quick run decides nothing ({decision.reason})"
-        decision = replace(decision, verdict="undecided", sign=0, reason=reason)
-        words, what_to_do = "A quick run decides nothing.", ""
-    return Conclusion(known, decision, words, what_to_do, setting, why, predicted, tuple(beside))
+    return {name: decided[name] for name in tests}

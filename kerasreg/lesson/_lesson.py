@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasreg.evidence import Decision, ShareOfErrors, Verdict
-from kerasreg.lesson._advice import Advice
+from kerasreg.claims import find_claim
+from kerasreg.evidence import Decision, ShareOfErrors, Verdict, combine
+from kerasreg.lesson._advice import Advice, choose_advice, take_home
 from kerasreg.lesson._data import LessonData, load_lesson_data
-from kerasreg.lesson._judging import Conclusion, Test, concluded, decide_together
+from kerasreg.lesson._judging import Conclusion, Test, decide_together
 from kerasreg.lesson._panels import Panel, draw
 from kerasreg.lesson._progress import Progress
 from kerasreg.lesson._runs import Runs
@@ -110,7 +111,7 @@ class Lesson:
             runs = train_arms(
                 arms,
                 data,
-                data.judging,
+                [(data.draw(seed), data.judging(seed)) for seed in seeds],
                 seeds,
                 epochs=epochs,
                 batch_size=batch_size,
@@ -127,7 +128,7 @@ class Lesson:
                 f"Of {len(seeds)} runs diverged: {diverged}. From there they count as knowing "
                 f"nothing: accuracy 1/{data.classes}, data loss ln {data.classes}."
             )
-        self._remember(label or "training", arms, data, epochs=epochs, batch_size=batch_size)
+        self._remember(label or "training", arms, data, epochs, batch_size)
         return runs
 
     def tune(
@@ -189,12 +190,13 @@ class Lesson:
         count = 1 if self.quick else seeds
         epochs = min(epochs, QUICK_EPOCHS) if self.quick else epochs
         grid = {f"{arm}/{n}": c for arm, named in candidates.items() for n, c in named.items()}
+        own = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + count)
         with Progress(f"{label}: {len(grid)} candidates × {count} seeds") as progress:
             runs = train_arms(
                 grid,
                 data,
-                lambda seed: data.tuning,
-                range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + count),
+                [(data.draw(seed), data.tuning) for seed in own],
+                own,
                 epochs=epochs,
                 batch_size=batch_size,
                 every=epochs,
@@ -205,7 +207,7 @@ class Lesson:
             tried = {name: runs[f"{arm}/{name}"] for name in named}
             chosen[arm], scores[arm] = best_candidate(tried, worst)
         best = {arm: candidates[arm][name] for arm, name in chosen.items()}
-        self._remember(label, best, data, epochs=epochs, batch_size=batch_size)
+        self._remember(label, best, data, epochs, batch_size)
         self.settings[label] |= {"seeds": count, "chosen": chosen}
         self.settings[label]["accuracy on tuning rows"] = scores
         return best
@@ -215,7 +217,6 @@ class Lesson:
         label: str,
         arms: Mapping[str, StackConfig],
         data: LessonData,
-        *,
         epochs: int,
         batch_size: int,
     ) -> None:
@@ -273,10 +274,17 @@ class Lesson:
             predicted: The verdict that the docstring predicts.
             beside: Decisions that are shown with the claim and do not decide it.
         """
+        known = find_claim(claim)
+        decision = decisions[0] if len(decisions) == 1 else combine(known.statement, decisions)
+        words, what_to_do = take_home(decision, advice, setting), choose_advice(decision, advice)
+        if self.quick:
+            reason = f"a quick run decides nothing ({decision.reason})"
+            decision = replace(decision, verdict="undecided", sign=0, reason=reason)
+            words, what_to_do = "A quick run decides nothing.", ""
         self.conclusions.append(
-            concluded(claim, decisions, advice, setting, why, predicted, beside, self.quick)
+            Conclusion(known, decision, words, what_to_do, setting, why, predicted, tuple(beside))
         )
-        return self.conclusions[-1].decision
+        return decision
 
     def table(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows to the table that is printed, written and shown; columns are all their keys."""

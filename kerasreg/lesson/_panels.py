@@ -70,9 +70,7 @@ def curves(
         for index, arm in enumerate(arms or runs):
             x = runs[arm].epochs if per == "epoch" else runs[arm].updates
             band(axes, x, _scaled(name, getattr(runs[arm], name)), arm, index)
-        axes.set_title(title or name.replace("_", " "))
-        axes.set_xlabel(f"{per}s")
-        axes.set_ylabel(_unit(name))
+        axes.set(title=title or name.replace("_", " "), xlabel=f"{per}s", ylabel=_unit(name))
         if log:
             axes.set_yscale("log")
         axes.legend(loc="best")
@@ -120,9 +118,7 @@ def sweep(
                 ]
             axes.set_xticks(x, names)
             axes.set_xticks([], minor=True)
-        axes.set_title(title)
-        axes.set_xlabel(xlabel)
-        axes.set_ylabel(ylabel)
+        axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
         if log_y:
             axes.set_yscale("log")
         if len(results) > 1:
@@ -213,10 +209,8 @@ def _rows(axes: Axes, names: Collection[str], title: str, xlabel: str) -> np.nda
     """Lay out a named row for each of `names`, the first on top, and return their heights."""
     rows = np.arange(len(names))[::-1]
     axes.set_yticks(rows, [wrapped(name) for name in names])
-    axes.set_ylim(-0.6, len(names) - 0.4)
     axes.grid(axis="y", visible=False)
-    axes.set_title(title)
-    axes.set_xlabel(xlabel)
+    axes.set(title=title, xlabel=xlabel, ylim=(-0.6, len(names) - 0.4))
     return rows
 
 
@@ -241,9 +235,9 @@ def _round(value: float) -> bool:
     return value == 0 or f"{value:e}".startswith("1.000000e")
 
 
-def wrapped(name: str, width: int = 20) -> str:
-    """A row's name in lines of at most `width` characters, so that it leaves room for the row."""
-    return "\n".join(label(line, width + 4) for line in textwrap.wrap(name, width))
+def wrapped(name: str) -> str:
+    """A row's name in lines of at most 20 characters, so that it leaves room for the row."""
+    return "\n".join(label(line, 24) for line in textwrap.wrap(name, 20))
 
 
 def _scaled(name: str, values: np.ndarray) -> np.ndarray:

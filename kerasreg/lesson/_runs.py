@@ -160,6 +160,12 @@ class Runs:
         weights = population.get_weights(first + seed)
         return [w for p, w in zip(parameters, weights, strict=True) if p.name == "kernel"]
 
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Logits of all runs, (arms, seeds, rows, outputs), where all arms are one structure."""
+        population, _ = next(iter(self._members.values()))
+        logits = population.predict(x)
+        return logits.reshape(len(self.arms), len(self.seeds), *logits.shape[1:])
+
     def per_run(self, arm: str, measure: Callable[[list[np.ndarray]], float]) -> np.ndarray:
         """A number of each run's kernels, (seeds,): `per_run(arm, squared_norm)`."""
         return np.array([measure(self.kernels(arm, index)) for index in range(len(self.seeds))])

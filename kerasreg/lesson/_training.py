@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ PROBE_ROWS = 256
 def train_arms(
     arms: Mapping[str, StackConfig],
     data: LessonData,
-    judging: Callable[[int], Split],
+    folds: Sequence[tuple[Split, Split]],
     seeds: Sequence[int],
     *,
     epochs: int,
@@ -37,7 +37,7 @@ def train_arms(
 
     Args:
         arms, data, seeds, epochs, batch_size, every, histograms, dtype: As there.
-        judging: Seed -> the rows that count as its test rows.
+        folds: For each seed its training rows, and the rows that count as its test rows.
         progress: Told after every measurement.
         events: Folder for event files, one run folder an arm; None writes none.
 
@@ -48,11 +48,9 @@ def train_arms(
 
     if not arms:
         raise UserError("arms: expected at least one, got none.")
-    draws = [data.draw(seed) for seed in seeds]
-    tests = [judging(seed) for seed in seeds]
-    folds = [((draw.x, draw.y), (t.x, t.y)) for draw, t in zip(draws, tests, strict=True)]
     measured = np.array([e for e in range(1, epochs + 1) if e % every == 0 or e == epochs])
-    steps = math.ceil(data.train_size / batch_size)
+    rows = len(folds[0][0])
+    steps = math.ceil(rows / batch_size)
     trained: dict[str, Arm] = {}
     places: dict[str, tuple[Population, int]] = {}
     structures: dict[tuple, list[str]] = {}
@@ -71,12 +69,12 @@ def train_arms(
         )
         first = {name: index * len(seeds) for index, name in enumerate(names)}
         results = population.fit(
-            folds=folds,
+            folds=[((train.x, train.y), (test.x, test.y)) for train, test in folds],
             epochs=epochs,
-            batch_size=min(batch_size, data.train_size),
+            batch_size=min(batch_size, rows),
             every=every,
             watch={
-                first[name]: [_monitor(tests[0], run_folder(events, name))]
+                first[name]: [_monitor(folds[0][1], run_folder(events, name))]
                 for name in names
                 if name in histograms and events is not None
             },
@@ -90,7 +88,15 @@ def train_arms(
     runs = Runs({name: trained[name] for name in arms}, tuple(seeds), places)
     if events is not None:
         for name, arm in runs.arms.items():
-            write_curves(run_folder(events, name), arm)
+            curves = {
+                "accuracy/train": arm.train_accuracy,
+                "accuracy/test": arm.test_accuracy,
+                "accuracy/gap": arm.gap,
+                "data_loss/train": arm.train_data_loss,
+                "data_loss/test": arm.test_data_loss,
+                "penalty": arm.penalty,
+            }
+            write_scalars(run_folder(events, name), arm.epochs, curves)
     return runs
 
 
@@ -103,19 +109,6 @@ def _monitor(rows: Split, folder: Path):
     from kerasreg.monitors import ActivationMonitor
 
     return ActivationMonitor(rows.x[:PROBE_ROWS], log_dir=folder)
-
-
-def write_curves(folder: Path, arm: Arm) -> None:
-    """Write an arm's curves, averaged over seeds, as TensorBoard scalars by epoch."""
-    tags = {
-        "accuracy/train": arm.train_accuracy,
-        "accuracy/test": arm.test_accuracy,
-        "accuracy/gap": arm.gap,
-        "data_loss/train": arm.train_data_loss,
-        "data_loss/test": arm.test_data_loss,
-        "penalty": arm.penalty,
-    }
-    write_scalars(folder, arm.epochs, tags)
 
 
 def write_scalars(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import log_softmax, softmax
 
 if TYPE_CHECKING:
     import keras
@@ -72,12 +73,6 @@ def keep_masks(
     return [(generator.random(s, "float32") < keep) / np.float32(keep) for s in shapes]
 
 
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Logarithms of the probabilities, over the last axis."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-
-
 def accuracy(logits: np.ndarray, split: "Split") -> float:
     """Share of rows whose largest output, of (rows, outputs), is their class."""
     return float((logits.argmax(axis=-1) == split.y).mean())
@@ -85,7 +80,7 @@ def accuracy(logits: np.ndarray, split: "Split") -> float:
 
 def data_loss(logits: np.ndarray, split: "Split") -> float:
     """Mean cross-entropy, nats."""
-    return float(-log_softmax(logits)[np.arange(len(split.y)), split.y].mean())
+    return float(-log_softmax(logits, axis=-1)[np.arange(len(split.y)), split.y].mean())
 
 
 def softmax_penalty(hidden: np.ndarray, last: Weights, rate: float) -> float:
@@ -100,6 +95,6 @@ def softmax_penalty(hidden: np.ndarray, last: Weights, rate: float) -> float:
         rate: Fraction dropped.
     """
     kernel, _ = last[0]
-    p = np.exp(log_softmax(thinned_logits(last, hidden)))
+    p = softmax(thinned_logits(last, hidden), axis=-1)
     by_unit = p @ (kernel**2).T - (p @ kernel.T) ** 2
     return float(0.5 * rate / (1 - rate) * (hidden**2 * by_unit).sum(axis=1).mean())

@@ -5,13 +5,14 @@ A search on the table costs nothing, so each can be repeated, and all see the sa
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import chain
 
 import numpy as np
 
 from kerasreg.data import Split
 from kerasreg.lesson._data import LessonData
 from kerasreg.lesson._progress import Progress
+from kerasreg.lesson._training import train_arms
 from kerasreg.seeds import derive
 from kerasreg.stacks import StackConfig
 
@@ -35,20 +36,16 @@ class TrialTable:
 
     def part(self, *levels: slice) -> "TrialTable":
         """The table of some levels of each axis only: another range of the same settings."""
-        chosen = (slice(None), *levels)
-        return TrialTable(
-            self.validation[chosen], self.test[chosen], self.validation_data_loss[chosen]
-        )
+        tables = self.validation, self.test, self.validation_data_loss
+        return TrialTable(*(scores[:, *levels] for scores in tables))
 
     def search(self, searcher: Searcher, repeats: int) -> "Searches":
         """Search each seed's table `repeats` times, each time with a seed of its own."""
-        return Searches(
-            self,
-            [
-                [searcher(scores, repeats * index + repeat) for repeat in range(repeats)]
-                for index, scores in enumerate(self.validation)
-            ],
-        )
+        cells = [
+            [searcher(scores, repeats * index + repeat) for repeat in range(repeats)]
+            for index, scores in enumerate(self.validation)
+        ]
+        return Searches(self, cells)
 
     def best_fifth(self) -> np.ndarray:
         """Which settings are the best fifth, for each seed by what the other seeds measured.
@@ -87,12 +84,11 @@ class Searches:
 
         It chooses the best validation accuracy, the earliest of equals. Repeats are averaged.
         """
+        by_seed = zip(self.cells, self.table.validation, self.table.test, strict=True)
         return np.array(
             [
                 np.mean([test[max(cells[:trials], key=scores.__getitem__)] for cells in repeats])
-                for repeats, scores, test in zip(
-                    self.cells, self.table.validation, self.table.test, strict=True
-                )
+                for repeats, scores, test in by_seed
             ]
         )
 
@@ -128,51 +124,35 @@ def train_trials(
         validation: Share of each draw that is kept back for validation.
         epochs, batch_size: As in `Population.fit`.
     """
-    from kerasreg.population import Population
-
-    every = [config for row in configs for config in row]
     folds = [_halves(data.draw(seed), validation, seed) for seed in seeds]
-    population = Population(
-        [config for _ in seeds for config in every],
-        data.input_shape,
-        data.outputs,
-        seeds=[seed for seed in seeds for _ in every],
-        folds=[fold for fold in range(len(seeds)) for _ in every],
-    )
-    with Progress(f"trials: {len(every)} settings × {len(seeds)} seeds") as progress:
-        results = population.fit(
-            folds=folds,
+    flat = {str(index): config for index, config in enumerate(chain.from_iterable(configs))}
+    with Progress(f"trials: {len(flat)} settings × {len(seeds)} seeds") as progress:
+        runs = train_arms(
+            flat,
+            data,
+            folds,
+            seeds,
             epochs=epochs,
             batch_size=batch_size,
             every=epochs,
-            on_epoch=partial(progress.epoch, 0, len(population), len(population)),
+            progress=progress,
         )
-    # A run that diverged knows nothing.
-    chance = 1 / data.classes
-    scores = [float(result.curves["val_accuracy"][-1]) for result in results]
-    broken = np.array([result.status == "diverged" for result in results])
-    losses = [float(result.curves["val_data_loss"][-1]) for result in results]
     rows = data.test if data.own_test_part else data.candidates()
-    right = (population.predict(rows.x).argmax(axis=-1) == rows.y).reshape(
-        len(seeds), -1, len(rows)
+    right = runs.predict(rows.x).argmax(axis=-1) == rows.y
+    judged = [slice(None) if data.own_test_part else data.judging_rows(seed) for seed in seeds]
+    hits = np.stack([right[:, index, own].mean(axis=-1) for index, own in enumerate(judged)])
+    broken = np.stack([arm.diverged for arm in runs.arms.values()], axis=1)
+    values = (
+        runs.stacked("test_accuracy"),
+        np.where(broken, 1 / data.classes, hits),  # a run that diverged knows nothing
+        np.where(broken, np.inf, runs.stacked("test_data_loss")),
     )
-    hits = [
-        own.mean(axis=1) if data.own_test_part else own[:, data.judging_rows(seed)].mean(axis=1)
-        for seed, own in zip(seeds, right, strict=True)
-    ]
     shape = (len(seeds), len(configs), -1)
-    return TrialTable(
-        np.where(broken, chance, scores).reshape(shape),
-        np.where(broken, chance, np.concatenate(hits)).reshape(shape),
-        np.where(broken, np.inf, losses).reshape(shape),
-    )
+    return TrialTable(*(scores.reshape(shape) for scores in values))
 
 
-def _halves(draw: Split, share: float, seed: int) -> tuple[tuple, tuple]:
+def _halves(draw: Split, share: float, seed: int) -> tuple[Split, Split]:
     """Training and validation rows of a draw."""
     order = np.random.default_rng(derive(seed, "validation rows")).permutation(len(draw))
-    kept = round(share * len(draw))
-    return (draw.x[order[kept:]], draw.y[order[kept:]]), (
-        draw.x[order[:kept]],
-        draw.y[order[:kept]],
-    )
+    kept, rest = np.split(order, [round(share * len(draw))])
+    return Split(draw.x[rest], draw.y[rest]), Split(draw.x[kept], draw.y[kept])

@@ -16,7 +16,6 @@ from keras_tuner.src.engine import tuner_utils
 
 from kerasreg.errors import UserError
 from kerasreg.stacks import StackConfig, build_stack
-from kerasreg.tuner.compile_arguments import override_compile_arguments
 from kerasreg.tuner.fit_arguments import bind_fit, epochs_of
 from kerasreg.tuner.joint_training import execution_seed
 from kerasreg.tuner.objectives import check_objective, refuse_unlogged
@@ -207,3 +206,31 @@ class PlainTuner(ProjectTuner):
             tuner_utils.convert_to_metrics_dict(results, objective),
             step=tuner_utils.get_best_step(results, objective),
         )
+
+
+def override_compile_arguments(
+    model: keras.Model, optimizer: Any = None, loss: Any = None, metrics: Any = None
+) -> None:
+    """Compile a model again with some arguments replaced and the others as the user gave them.
+
+    keras-tuner takes the metrics to keep from `model.metrics`, which holds Keras' container of
+    them: the model can then be neither saved nor read.
+
+    Args:
+        model: Compiled, unless the arguments suffice.
+        optimizer: A name, or an optimizer of which every model gets a copy.
+        loss, metrics: As in `compile`.
+    """
+    if optimizer is not None and not isinstance(optimizer, str):
+        optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    metric, losses = model._compile_metrics, model._compile_loss
+    model.compile(
+        optimizer=optimizer or getattr(model, "optimizer", None) or "rmsprop",
+        loss=loss or model.loss,
+        loss_weights=None if loss or losses is None else losses._user_loss_weights,
+        metrics=metrics or (metric and metric._user_metrics),
+        weighted_metrics=metric and metric._user_weighted_metrics,
+        run_eagerly=model.run_eagerly,
+        steps_per_execution=model.steps_per_execution,
+        jit_compile=model.jit_compile if model.compiled else "auto",
+    )
