@@ -46,15 +46,7 @@ def write_events(
     status: str,
     seconds: float,
 ) -> None:
-    """Write curves as Keras' `TensorBoard` does, and the trial's row of the HParams dashboard.
-
-    Args:
-        folder: Of the execution; `train/` and `validation/` are made in it.
-        curves: As in `History.history`.
-        trial: Its hyperparameters are the row; executions of one trial share it.
-        objective: The row's metric, at its best epoch.
-        status, seconds: Of the execution.
-    """
+    """Write an execution's curves as Keras' `TensorBoard` does, and its trial's row of HParams."""
     for part, prefix in (("train", ""), ("validation", "val_")):
         measured = {
             name.removeprefix("val_"): values

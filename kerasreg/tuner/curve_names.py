@@ -30,18 +30,14 @@ _KNOWN: dict[str, dict[str, str]] = {
 def curve_names(model: keras.Model, loss: str, weighted: bool) -> dict[str, str]:
     """Names in the logs of `model.fit` -> names of a population's curves, both without `val_`.
 
-    Args:
-        model: A compiled model.
-        loss: Of its blueprint.
-        weighted: Whether rows have weights, which Keras applies to the loss and not to metrics.
+    Weights of rows (`weighted`) count in Keras' loss and not in its metrics.
 
     Raises:
         CannotTrainTogether: A metric that a population does not measure.
     """
-    compiled = model._compile_metrics
+    compiled, names = model._compile_metrics, stack_curve_names("")
     if compiled is None:
-        return stack_curve_names("")
-    names = stack_curve_names("")
+        return names
     known = _KNOWN[loss if loss != "softmax" else "one-hot" if takes_one_hot(model) else "classes"]
     # Keras sees through a last softmax or sigmoid in spite of from_logits=True.
     last = activation_name(getattr(model.layers[-1], "activation", None))

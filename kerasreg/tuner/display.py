@@ -40,13 +40,7 @@ def show_start(oracle: keras_tuner.Oracle, trial: Trial) -> None:
 
 
 def announce(sizes: Sequence[int], job: Job, executions: int) -> None:
-    """Print how many structures the trials of a round have, and what gain to expect.
-
-    Args:
-        sizes: Trials of each structure.
-        job: The first structure's.
-        executions: Of each trial.
-    """
+    """Print how many structures a round's trials have (`sizes` of trials), and the gain."""
     trials, structures = sum(sizes), len(sizes)
     steps = job.epochs * math.ceil(len(job.arguments.rows.train) / job.arguments.rows.batch_size)
     # Seconds measured on two cores; the ratio is what matters.

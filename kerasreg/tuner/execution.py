@@ -27,8 +27,7 @@ class Execution:
         given: The user's callbacks, as `made_ready` gives them; the execution has copies.
         names: `Curves.names`.
         validated: Whether there are validation rows.
-        first_epoch: Number of the first epoch.
-        learning_rate: Before the first step.
+        first_epoch, learning_rate: Number of the first epoch, and the rate before its first step.
         save: For `ModelCheckpoint`.
         objective: Of the search.
 

@@ -86,10 +86,6 @@ class FitArguments:
     """Everything that `fit` was to be called with, read and as it was given, by name.
 
     Trials of one population share it; two that were read are never equal.
-
-    Attributes:
-        rows, callbacks: What was read.
-        given: By name.
     """
 
     rows: FitRows
@@ -99,12 +95,7 @@ class FitArguments:
 
 @dataclass(frozen=True)
 class SearchCall:
-    """One call of `search`.
-
-    Attributes:
-        args, kwargs: As they were given.
-        fit: What a population takes of a trial's; None where all are trained the plain way.
-    """
+    """One call of `search`; no `fit` of trials where all are trained the plain way."""
 
     args: tuple
     kwargs: dict[str, Any]

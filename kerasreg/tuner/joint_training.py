@@ -49,11 +49,9 @@ def train_together(
     """Train the trials of one job; every execution is a member with another seed.
 
     Args:
-        job, prepared: What the trials share, and the trials.
-        geometry: Input shape, outputs and task of a `StackConfig`.
+        job, prepared, geometry, objective: As in the tuner.
         seed: Of the first execution; equal for all trials, so that they differ in settings only.
         checkpoint: File of a trial's weights, by its id.
-        objective: Of the search.
         report: Called with each trial, the population and its members when it is through.
     """
     # Each member as the indices of its trial and of its execution.

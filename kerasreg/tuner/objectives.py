@@ -15,12 +15,7 @@ _PLAIN = ("fit", "train_step", "test_step", "compute_metrics", "get_metrics_resu
 
 
 def population_objective(name: str, mode: str, names: Mapping[str, str]) -> str:
-    """The population's name of a keras-tuner objective.
-
-    Args:
-        name: In the user's logs.
-        mode: `"min"` or `"max"`.
-        names: As `curve_names` gives them.
+    """The population's name of a keras-tuner objective, given `curve_names`.
 
     Raises:
         CannotTrainTogether: A population does not measure it, or not in that direction.
@@ -43,8 +38,7 @@ def check_objective(
     making, callbacks that may add to the logs.
 
     Args:
-        objective: keras-tuner's, of one name or several.
-        model: Compiled.
+        objective, model: Of one name or several; compiled.
         given: Arguments of `fit` by name.
         more: Names that are there without `fit`, both without `val_`.
 

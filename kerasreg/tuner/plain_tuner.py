@@ -30,20 +30,9 @@ class PlainTuner(ProjectTuner):
     has failed, which never ends the search. An exception makes a failed trial, as in keras-tuner,
     and a warning. An objective that `fit` does not log is refused before it trains. Curves are
     kept. Hyperband's oracle works without keras-tuner's class `Hyperband`.
-
-    Args:
-        oracle, hypermodel, tuner_id, kwargs: As in `keras_tuner.Tuner`.
-        seed: Of a `StackConfig`'s models: `seed + execution`, as in a population.
     """
 
-    def __init__(
-        self,
-        oracle: keras_tuner.Oracle,
-        hypermodel: Any,
-        seed: int,
-        tuner_id: str | None,
-        **kwargs: Any,
-    ):
+    def __init__(self, oracle: keras_tuner.Oracle, *args: Any, **kwargs: Any):
         # Of the executions of the trial under way; None for a model that the user builds.
         self._seeds: list[int | None] = []
         # Arguments of the `fit` that the model under construction is for.
@@ -51,7 +40,7 @@ class PlainTuner(ProjectTuner):
         self._warned: set[str] = set()
         # Trials that had ended before the search began.
         self._earlier: set[str] = set()
-        super().__init__(oracle, hypermodel, seed, tuner_id, **kwargs)
+        super().__init__(oracle, *args, **kwargs)
         # keras-tuner counts diverged trials too, and in the order in which trials end.
         self.max_consecutive_failed_trials = oracle.max_consecutive_failed_trials
         oracle.max_consecutive_failed_trials = None
@@ -215,11 +204,7 @@ def override_compile_arguments(
 
     keras-tuner takes the metrics to keep from `model.metrics`, which holds Keras' container of
     them: the model can then be neither saved nor read.
-
-    Args:
-        model: Compiled, unless the arguments suffice.
-        optimizer: A name, or an optimizer of which every model gets a copy.
-        loss, metrics: As in `compile`.
+    Every model gets a copy of an optimizer that is one.
     """
     if optimizer is not None and not isinstance(optimizer, str):
         optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))

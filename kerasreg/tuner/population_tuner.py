@@ -122,7 +122,9 @@ class PopulationTuner(RoundTuner):
         self.outputs = outputs
         self.task = task
         seed = getattr(oracle, "seed", 0) if seed is None else seed
-        super().__init__(oracle, hypermodel, int(seed or 0), tuner_id, round_size, **kwargs)
+        super().__init__(
+            oracle, hypermodel, int(seed or 0), tuner_id, round_size=round_size, **kwargs
+        )
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
         """Search; arguments are those of `keras.Model.fit`.

@@ -20,9 +20,7 @@ from kerasreg.tuner.trial_results import executions_of
 class ProjectTuner(keras_tuner.Tuner):
     """Files are replaced as a whole, and open again after a kill and under any `tuner_id`.
 
-    Args:
-        oracle, hypermodel, tuner_id, kwargs: As in `keras_tuner.Tuner`.
-        seed: Kept with the project.
+    The `seed` of a `StackConfig`'s models, `seed + execution`, is kept with the project.
     """
 
     def __init__(
@@ -89,13 +87,11 @@ class ProjectTuner(keras_tuner.Tuner):
 
     def get_state(self) -> dict[str, Any]:
         """What a project that is opened again has to know."""
-        oracle = type(self.oracle).__name__
-        objective = project_folder.directions(self.oracle)
         return {
             "seed": self.seed,
             "geometry": self._geometry,
-            "oracle": oracle,
-            "objective": objective,
+            "oracle": type(self.oracle).__name__,
+            "objective": project_folder.directions(self.oracle),
         }
 
     def set_state(self, state: dict[str, Any]) -> None:

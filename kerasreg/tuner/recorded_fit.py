@@ -26,11 +26,6 @@ def record_fit(
     It is called with a stand-in of the model. A population can take its place only if it calls
     `fit` once, returns what that returns, and uses nothing else of the model.
 
-    Args:
-        hypermodel: With its own `fit`.
-        hp: Of the trial; what the method asks for is registered.
-        args, kwargs: Of `search`.
-
     Raises:
         CannotTrainTogether: It does more than that, or fails.
     """
@@ -56,11 +51,7 @@ def record_fit(
 
 
 class FitReader:
-    """Reads arguments of `fit` once for all trials that have the same.
-
-    Args:
-        read: Reads them.
-    """
+    """Reads arguments of `fit` once for all trials that have the same."""
 
     def __init__(self, read: Callable[[dict[str, Any]], FitArguments]):
         self._read = read

@@ -75,26 +75,18 @@ class Round:
 class RoundTuner(PlainTuner):
     """Trains what shares a structure together, and the rest of a round one by one.
 
-    Args:
-        oracle, hypermodel, seed, tuner_id, kwargs: As in `PlainTuner`.
-        round_size: Most trials of a round; None for 8 where the oracle learns from results, else
-            64.
+    A round has at most `round_size` trials: by default 8 where the oracle learns from results,
+    else 64.
     """
 
     def __init__(
-        self,
-        oracle: keras_tuner.Oracle,
-        hypermodel: Any,
-        seed: int,
-        tuner_id: str | None,
-        round_size: int | None,
-        **kwargs: Any,
+        self, oracle: keras_tuner.Oracle, *args: Any, round_size: int | None, **kwargs: Any
     ):
         self._learns = learns(oracle)
         self.round_size = round_size or (8 if self._learns else 64)
         # Each execution has another copy, as in keras-tuner, until the round ends.
         self._heard: list = []
-        super().__init__(oracle, hypermodel, seed, tuner_id, **kwargs)
+        super().__init__(oracle, *args, **kwargs)
 
     def _run_round(self, call: SearchCall) -> bool:
         """Draw and train one round; False if there was nothing to draw."""

@@ -36,10 +36,7 @@ def made_ready(
     The weights that a population keeps are those of the best epoch by the objective, as in
     keras-tuner, whatever `EarlyStopping` would restore.
 
-    Args:
-        callbacks: The user's.
-        model: A trial's model; Keras builds its metrics on some rows where they are asked for.
-        rows: Of training.
+    Where the metrics of a trial's `model` are asked for, Keras builds them on some `rows`.
 
     Raises:
         CannotTrainTogether: Keras refuses a callback for this model.
