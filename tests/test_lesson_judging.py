@@ -15,7 +15,7 @@ from kerasreg.lesson import (
     overfits,
     sooner,
 )
-from kerasreg.lesson._advice import choose_advice, take_home
+from kerasreg.lesson._judging import choose_advice, take_home
 from kerasreg.lesson._training import best_candidate
 from kerasreg.stacks import StackConfig
 

@@ -64,8 +64,9 @@ def page_text(measured: Sequence[Measured], labels: Sequence[str], folder: Path)
         folder: Where the page will lie, for its links.
     """
     columns = list(dict.fromkeys([*labels, *(one.data.label for one in measured)]))
+    sources = "; ".join(f"{name} {said.split(':')[0].lower()}" for name, said in SOURCES.items())
     parts = [
-        _HEAD.format(data=" and ".join(labels), sources=_sources()),
+        _HEAD.format(data=" and ".join(labels), sources=sources),
         *_summary(measured, columns),
     ]
     shown: set[str] = set()
@@ -114,10 +115,6 @@ def _overview(claim: Claim, measured: Sequence[Measured], labels: Sequence[str])
         cells[labels[0]] = f"{cells[NO_DATA.label]} ({NO_DATA.label})"
     first, *others = (cells.get(label, "") for label in labels)
     return [first if cells else NOT_MEASURED, *others]
-
-
-def _sources() -> str:
-    return "; ".join(f"{name} {words.split(':')[0].lower()}" for name, words in SOURCES.items())
 
 
 def _versions(measured: Measured) -> str:

@@ -138,16 +138,13 @@ def _tests(found: Sequence[Finding]) -> list[str]:
         parts = [part["comparison"] for part in tested[one.label]]
         if not parts:
             continue
-        values = [_p(part["p_adjusted"]) for part in parts]
+        numbers = [part["p_adjusted"] for part in parts]
+        values = ["< 0.001" if p < 0.001 else f"{p:.2g}" for p in numbers]
         p = ", ".join(values if len(set(values)) > 1 else values[:1])
         family = f", Holm over {parts[0]['family_size']}" if parts[0]["family_size"] > 1 else ""
         seeds = len(one.lessons[0][0].results["seeds"])
         lines.append(f"- {short(one.label)}: p {p}{family}, {seeds} seeds.")
     return lines
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.2g}"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

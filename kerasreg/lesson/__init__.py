@@ -63,7 +63,6 @@ How the pieces work:
 `kerasreg.lesson.models` builds the networks that the notes name.
 """
 
-from kerasreg.lesson._advice import Advice
 from kerasreg.lesson._comparing import (
     FIFTH,
     at_equal_accuracy,
@@ -72,7 +71,7 @@ from kerasreg.lesson._comparing import (
     overfits,
     sooner,
 )
-from kerasreg.lesson._judging import Conclusion
+from kerasreg.lesson._judging import Advice, Conclusion
 from kerasreg.lesson._lesson import Lesson
 from kerasreg.lesson._panels import Panel, band, curves, dots, effects, sweep
 from kerasreg.lesson._run import QUICK_SEEDS, parse_docstring, run, writable_folder

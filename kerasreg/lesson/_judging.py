@@ -1,4 +1,4 @@
-"""From results to decisions, and from decisions to what is concluded about a claim."""
+"""From results to decisions, to what is concluded about a claim, and what a learner takes home."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +11,14 @@ from kerasreg.evidence import Comparison, Decision, Rule, Verdict, holm
 #: A rule with what it is applied to: two arms' results, or a comparison already made on its terms.
 #: A decision that needed no numbers, as that nothing could be compared, stands as it is.
 Test = tuple[Rule, ArrayLike, ArrayLike] | tuple[Rule, Comparison] | Decision
+_PHRASES: dict[Verdict, str] = {
+    "supported": "True here.",
+    "partly": "True in part.",
+    "smaller than claimed": "The direction is right, the effect smaller than claimed.",
+    "no difference seen": "No difference that matters was seen.",
+    "contradicted": "Not so.",
+    "undecided": "These data cannot tell.",
+}
 #: Most comparisons that decide one claim; the fewest seeds of a lesson follow from it.
 MOST_COMPARISONS = 12
 
@@ -62,3 +70,51 @@ def decide_together(tests: Mapping[str, Test], quick: bool) -> dict[str, Decisio
             else rule.decide(comparison)
         )
     return {name: decided[name] for name in tests}
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do, for each sign that may be measured; a lesson writes all of them beforehand.
+
+    Attributes:
+        claimed: If what was measured lies in the direction claimed.
+        opposite: If it lies in the opposite direction.
+        none: If no difference that matters was seen.
+        mixed: If some parts lie in the direction claimed and others in the opposite one.
+    """
+
+    claimed: str
+    opposite: str
+    none: str
+    mixed: str = "It depends: compare both on your own data."
+
+
+def choose_advice(decision: Decision, advice: Advice) -> str:
+    """The advice that the signs of a decision's parts call for; empty where nothing is sure."""
+    leaves = decision.leaves()
+    signs = {leaf.sign for leaf in leaves} - {0}
+    if len(signs) == 2:
+        return advice.mixed
+    if signs:
+        return advice.claimed if signs == {1} else advice.opposite
+    if any(leaf.verdict == "no difference seen" for leaf in leaves):
+        return advice.none
+    return ""
+
+
+def take_home(decision: Decision, advice: Advice, setting: str) -> str:
+    """The verdict in a phrase, the setting with the first effect that is sure, and the advice."""
+    leaves = decision.leaves()
+    compared = [leaf for leaf in leaves if leaf.comparison is not None]
+    sure = [leaf for leaf in compared if leaf.sign or leaf.verdict == "no difference seen"]
+    words = [_PHRASES[decision.verdict]]
+    if decision.verdict == "undecided":
+        reasons = dict.fromkeys(
+            leaf.reason for leaf in leaves if leaf.reason.startswith("does not apply")
+        )
+        words += [f"The claim {reason}." for reason in reasons]
+    for leaf in sure[:1]:
+        levels = leaf.comparison.levels_text()
+        levels = f"{levels}, " if levels else ""
+        words.append(f"{setting}: {leaf.claim}, {levels}{leaf.comparison.effect_text()}.")
+    return " ".join([*words, choose_advice(decision, advice)]).strip()

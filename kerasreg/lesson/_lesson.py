@@ -10,9 +10,15 @@ import numpy as np
 
 from kerasreg.claims import find_claim
 from kerasreg.evidence import Decision, ShareOfErrors, Verdict, combine
-from kerasreg.lesson._advice import Advice, choose_advice, take_home
 from kerasreg.lesson._data import LessonData, load_lesson_data
-from kerasreg.lesson._judging import Conclusion, Test, decide_together
+from kerasreg.lesson._judging import (
+    Advice,
+    Conclusion,
+    Test,
+    choose_advice,
+    decide_together,
+    take_home,
+)
 from kerasreg.lesson._panels import Panel, draw
 from kerasreg.lesson._progress import Progress
 from kerasreg.lesson._runs import Runs

@@ -47,7 +47,13 @@ def run(
             from kerasreg.lesson._lesson import Lesson
             from kerasreg.lesson._output import print_results, write_results
         lesson = Lesson(name, text, parsed.data, seeds, parsed.quick, out)
-        _clear_events(out, name)
+        results = out / "results.json"
+        if (
+            results.is_file()
+            and f'"lesson": "{name}"' in results.read_text("utf-8", "replace")[:400]
+        ):
+            # The same lesson's earlier run: TensorBoard would show both.
+            shutil.rmtree(out / "tensorboard", ignore_errors=True)
         body(lesson)
         print_results(lesson, write_results(lesson))
     except UserError as error:
@@ -127,10 +133,3 @@ def writable_folder(path: Path) -> Path:
             f"({error.strerror}); choose another."
         ) from None
     return path
-
-
-def _clear_events(out: Path, name: str) -> None:
-    """Remove the event files of the same lesson's earlier run: TensorBoard would show both."""
-    results = out / "results.json"
-    if results.is_file() and f'"lesson": "{name}"' in results.read_text("utf-8", "replace")[:400]:
-        shutil.rmtree(out / "tensorboard", ignore_errors=True)

@@ -44,12 +44,14 @@ def train_arms(
     Raises:
         UserError: No arms.
     """
+    from kerasreg.monitors import ActivationMonitor
     from kerasreg.population import Population
 
     if not arms:
         raise UserError("arms: expected at least one, got none.")
     measured = np.array([e for e in range(1, epochs + 1) if e % every == 0 or e == epochs])
     rows = len(folds[0][0])
+    probe = folds[0][1].x[:PROBE_ROWS]
     steps = math.ceil(rows / batch_size)
     trained: dict[str, Arm] = {}
     places: dict[str, tuple[Population, int]] = {}
@@ -74,7 +76,7 @@ def train_arms(
             batch_size=min(batch_size, rows),
             every=every,
             watch={
-                first[name]: [_monitor(folds[0][1], run_folder(events, name))]
+                first[name]: [ActivationMonitor(probe, log_dir=run_folder(events, name))]
                 for name in names
                 if name in histograms and events is not None
             },
@@ -103,12 +105,6 @@ def train_arms(
 def run_folder(events: Path, name: str) -> Path:
     """The folder of an arm's event files: its name with what folders dislike replaced."""
     return events / (re.sub(r"[^\w.=+-]+", "_", name).strip("_.") or "arm")
-
-
-def _monitor(rows: Split, folder: Path):
-    from kerasreg.monitors import ActivationMonitor
-
-    return ActivationMonitor(rows.x[:PROBE_ROWS], log_dir=folder)
 
 
 def write_scalars(

@@ -21,5 +21,4 @@ from kerasreg.plots._records import scored, varied
 from kerasreg.plots._reliability import reliability_diagram
 from kerasreg.plots._response import response_surface
 from kerasreg.plots._slices import parallel_coordinates, slices
-from kerasreg.plots._speed import speed
 from kerasreg.plots._style import SERIES, label, new_figure, style

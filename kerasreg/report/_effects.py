@@ -58,7 +58,7 @@ def effect_rows(view: StudyView) -> list[dict[str, str]]:
             "value": show(effect["value"]),
             "chosen": "yes" if effect["chosen"] else "no",
             "gain": _amount(view, effect["gain"], signed=True),
-            "interval": _interval(view, effect),
+            "interval": f"[{_amount(view, effect['low'])}, {_amount(view, effect['high'])}]",
             "verdict": _verdict(effect),
         }
         for effect in effects(view)
@@ -77,10 +77,6 @@ def _said(view: StudyView, effect: Mapping[str, Any]) -> str:
     ends = sorted(sign * effect[end] for end in ("low", "high"))
     between = ", ".join(_amount(view, end, unit=False) for end in ends)
     return f"{_name(effect)}{value} (by {_amount(view, abs(effect['gain']))} [{between}])"
-
-
-def _interval(view: StudyView, effect: Mapping[str, Any]) -> str:
-    return f"[{_amount(view, effect['low'])}, {_amount(view, effect['high'])}]"
 
 
 def _amount(view: StudyView, value: float, signed: bool = False, unit: bool = True) -> str:

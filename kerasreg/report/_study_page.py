@@ -189,8 +189,7 @@ def _code(view: StudyView, config: StackConfig) -> str:
 
 
 def _keywords(values: Mapping[str, Any]) -> list[str]:
-    return [f"{name}={_literal(value)}" for name, value in values.items()]
-
-
-def _literal(value: Any) -> str:
-    return repr(tuple(value)) if isinstance(value, list) else repr(value)
+    return [
+        f"{name}={tuple(value) if isinstance(value, list) else value!r}"
+        for name, value in values.items()
+    ]

@@ -1,9 +1,7 @@
 """Callbacks of the user that only listen to epochs: they need no model and no `fit`."""
 
 import copy
-from collections.abc import Iterator, Mapping
 from types import CodeType
-from typing import Any
 
 import keras
 
@@ -36,12 +34,9 @@ def only_listens(callback: keras.callbacks.Callback) -> bool:
     named = {name for space in own for name in space}
     if named & (_BASE | {"set_model", "set_params"}) - {*_HEARD}:
         return False
-    codes = [function.__code__ for space in own for function in _functions(space)]
+    values = [value for space in own for value in space.values()]
+    codes = [value.__code__ for value in values if hasattr(value, "__code__")]
     return not any({"model", "_model", "params"} & names for names in map(_names, codes))
-
-
-def _functions(space: Mapping[str, Any]) -> Iterator[Any]:
-    return (value for value in space.values() if hasattr(value, "__code__"))
 
 
 def _names(code: CodeType) -> set[str]:

@@ -42,21 +42,18 @@ def made_ready(
         CannotTrainTogether: Keras refuses a callback for this model.
     """
     ready = copy.deepcopy(list(callbacks))
-    schedule = inner_optimizer(model)._learning_rate
+    rate = inner_optimizer(model)._learning_rate
+    scheduled = isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
     for callback in ready:
         if isinstance(callback, C.EarlyStopping):
             callback.restore_best_weights = False
-        if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-            _refuse_schedule(callback)
+        if scheduled and isinstance(callback, _SETS_RATE):
+            kind = type(callback).__name__
+            raise CannotTrainTogether(f"{kind} beside a learning-rate schedule")
         if isinstance(callback, STEERING) and getattr(callback, "mode", "") == "auto":
             name = callback.monitor.removeprefix("val_")
             callback.mode = "min" if name in _LOSSES else _direction(callback, model, rows)
     return ready
-
-
-def _refuse_schedule(callback: C.Callback) -> None:
-    if isinstance(callback, _SETS_RATE):
-        raise CannotTrainTogether(f"{type(callback).__name__} beside a learning-rate schedule")
 
 
 def _direction(callback: Any, model: keras.Model, rows: Columns) -> str:

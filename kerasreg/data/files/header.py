@@ -93,14 +93,12 @@ def is_header(names: Sequence[str], cells: Sequence[str] = (), some: bool = Fals
     """
     if len(names) != len(cells):
         return False
-    above, below = ([_number_or_missing(cell) for cell in row] for row in (names, cells))
+    above, below = (
+        [missing(plain(cell)) or is_number(cell) for cell in row] for row in (names, cells)
+    )
     if some:
         return any(not name and cell for name, cell in zip(above, below, strict=True))
     return any(below) and not any(above)
-
-
-def _number_or_missing(cell: str) -> bool:
-    return missing(plain(cell)) or is_number(cell)
 
 
 def _titles(lines: Sequence[str], separators: Sequence[str], header: bool) -> int:
