@@ -70,7 +70,6 @@ def read_array(stream: BinaryIO, size: int, kinds: str, most_values: int) -> np.
     """Read the array of a `.npy` file.
 
     Args:
-        stream: The file.
         size: Bytes that the file is said to have.
         kinds: Kinds of dtypes that are wanted, as in `numpy.dtype.kind`.
         most_values: More values than this are refused.

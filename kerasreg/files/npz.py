@@ -23,7 +23,6 @@ def atomic_save_npz(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
     """Write named arrays to an uncompressed .npz file, atomically.
 
     Args:
-        path: The file.
         arrays: Any names; arrays of numbers or truth values (objects would need pickle).
 
     Raises:
@@ -52,7 +51,6 @@ def load_npz(path: Path | str, most_bytes: int | None = MAX_BYTES) -> dict[str, 
     """Read what `atomic_save_npz` wrote; no pickle, checksums verified.
 
     Args:
-        path: The file.
         most_bytes: Most bytes of all arrays, by default 2 GiB; None for what the file holds.
 
     Raises:

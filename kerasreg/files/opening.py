@@ -38,8 +38,6 @@ def open_regular(path: Path | str, flags: int = os.O_RDONLY, *, links: bool = Fa
     """Open a regular file and return its descriptor.
 
     Args:
-        path: The file.
-        flags: As in `os.open`.
         links: Whether `path` may be a symbolic link to it.
 
     Raises:

@@ -38,9 +38,6 @@ NO_DATA = DataSet("digits", "no data", "no_data", "none")
 def data_set(name: str) -> DataSet:
     """Name a data set.
 
-    Args:
-        name: A name that `kerasreg.data.load` knows, or an .npz file.
-
     Raises:
         UserError: A file that is not there, or is no .npz with images in it.
     """

@@ -23,10 +23,6 @@ DEFAULT_DATA = ("digits", "mnist")
 def main(arguments: Sequence[str] | None = None, scripts: Path = Path("scripts")) -> int:
     """Run the ledger as its command line asks.
 
-    Args:
-        arguments: By default those of the process.
-        scripts: Folder of the lessons.
-
     Returns:
         0 done; 1 a lesson failed; 2 the user's mistake, one line on stderr; 130 interrupted.
     """

@@ -57,11 +57,6 @@ def page_text(measured: Sequence[Measured], labels: Sequence[str], folder: Path)
     """The whole page: how to read it, the tables, and a section a claim.
 
     Figures stand under the first claim of their lesson, errata under the first claim they touch.
-
-    Args:
-        measured: Results.
-        labels: The data sets, in the order of the columns.
-        folder: Where the page will lie, for its links.
     """
     columns = list(dict.fromkeys([*labels, *(one.data.label for one in measured)]))
     sources = "; ".join(f"{name} {said.split(':')[0].lower()}" for name, said in SOURCES.items())

@@ -66,9 +66,7 @@ def run_all(runs: Sequence[Run], options: Sequence[str], again: bool) -> list[st
     """Run what has no results yet, one after the other.
 
     Args:
-        runs: What was asked for.
         options: Of every lesson's command line, beside its data and its folder.
-        again: Whether to run also what has results.
 
     Returns:
         Titles of what failed.

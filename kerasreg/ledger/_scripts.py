@@ -17,7 +17,6 @@ class LessonScript:
     """A script that is a lesson.
 
     Attributes:
-        path: The file.
         question: Its docstring's first paragraph.
         claims: Ids of the claims that it decides, in the order of the notes.
         digest: SHA-256 (hex) of its text.

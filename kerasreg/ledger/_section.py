@@ -23,11 +23,9 @@ def claim_section(
     """Paragraphs about one claim.
 
     Args:
-        claim: The claim.
         found: What each data set said; at least one.
         errata: Mistakes of the notes to tell here, with the ids of those that repeat them.
         figures: File names of the figures to show here.
-        folder: Where the page will lie, for its links.
     """
     words = ", ".join(f"{short(one.label)} {MARKS[one.verdict]} {one.verdict}" for one in found)
     records = [record for one in found for _, record in one.lessons]

@@ -23,8 +23,6 @@ class Finding:
     """What the lessons found about a claim on one data set.
 
     Attributes:
-        claim: The claim's id.
-        label: The data set's.
         verdict: Joined over the lessons that decide the claim.
         lessons: Those, with their records of the claim.
     """

@@ -28,9 +28,7 @@ def sooner(
     accuracy that both have at the end of the budget.
 
     Args:
-        claim: Of the rule.
         a, b: The arms, measured after the same updates.
-        level: Training accuracy.
         direction: "less"; or "not greater" for a claim that a needs no more.
     """
     times = [times_to(arm.train_accuracy, arm.updates, level) for arm in (a, b)]

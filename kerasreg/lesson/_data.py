@@ -21,7 +21,6 @@ class LessonData:
     """What a lesson trains on, tunes on and is judged by: three sets of rows without overlap.
 
     Attributes:
-        name: Name or file name of the data.
         train_size: Rows of one draw.
         pool: Rows that the draws come from.
         tuning: Rows that choose learning rates, and nothing else.
@@ -30,8 +29,6 @@ class LessonData:
             test rows anew: a pool that is hardly larger than a draw would give all seeds the same
             training rows.
         input_shape: Shape of one row, `(features,)`.
-        outputs: Outputs of a stack.
-        class_names: Name of each class.
         fingerprint: SHA-256 (hex) of the data that was loaded.
         wrong_labels: Share of a draw's rows whose label is replaced by another one.
     """

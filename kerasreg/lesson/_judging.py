@@ -28,10 +28,8 @@ class Conclusion:
     """A claim with its decision and what a learner takes home.
 
     Attributes:
-        claim: The claim.
         decision: On the claim; its parts are what was judged.
         take_home: The verdict in a phrase, the effect, and what to do.
-        advice: What to do.
         setting: What it was measured on, in words: rows and network.
         why: The reason in a sentence or two.
         predicted: The verdict that the lesson predicts.

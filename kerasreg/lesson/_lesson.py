@@ -40,12 +40,9 @@ class Lesson:
     """One run of a script: training, judging, and everything it will write at the end.
 
     Attributes:
-        name: The script's name.
         text: Parts of the script's docstring: question, prediction, source, rule.
         data_name: What `--data` said.
-        seeds: The paired seeds.
         quick: Whether this is a trial of the script that decides nothing.
-        out: Folder of the results.
     """
 
     name: str
@@ -102,8 +99,6 @@ class Lesson:
         behind their dropout masks. `--quick` ends after two epochs.
 
         Args:
-            arms: Name -> setting.
-            data: From `data`.
             epochs, batch_size: Of training; the last batch of an epoch may be short.
             every: Epochs between two measurements; the last epoch is always measured.
             label: Folder of the event files below `tensorboard/`, where a lesson trains twice.
@@ -188,9 +183,7 @@ class Lesson:
 
         Args:
             candidates: Arm -> name -> setting: `{"L2": {"l2 1e-4": config, …}, …}`.
-            data, epochs, batch_size: As in `train`.
             seeds: How many.
-            label: What it is called in results.json.
             worst: Judge by the worst seed instead of the mean, where single runs may fail.
         """
         count = 1 if self.quick else seeds
@@ -239,8 +232,6 @@ class Lesson:
         """Write curves of an arm that `train` did not train to `tensorboard/`.
 
         Args:
-            arm: Its name, the folder of its event files.
-            steps: When was measured.
             curves: Tag -> values, (seeds, measurements); their mean over seeds is written.
         """
         write_scalars(run_folder(self.out / "tensorboard", arm), steps, curves)
@@ -275,8 +266,6 @@ class Lesson:
             *decisions: From `judge`, an `ExactRule` or a `ThresholdRule`; several are joined by
                 `kerasreg.evidence.combine`.
             setting: Rows and network in words, for every sentence about the claim.
-            advice: What a learner should do, for each sign that may come out.
-            why: The reason, where one is known.
             predicted: The verdict that the docstring predicts.
             beside: Decisions that are shown with the claim and do not decide it.
         """
@@ -302,10 +291,8 @@ class Lesson:
         """Draw a figure of panels: figure.png, figure_2.png and so on; all are in the report.
 
         Args:
-            title: What the figure shows, as a heading.
             *panels: From `curves`, `sweep`, `dots`, `effects`, or any function of an `Axes`.
             caption: What one sees in it, for the report and for those who cannot see it.
-            columns: Panels in a row, by default up to three.
         """
         figure = draw(f"{title} ({Path(self.data_name).name})", panels, columns)
         self.figures.append((figure, caption))

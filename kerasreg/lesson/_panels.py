@@ -58,12 +58,8 @@ def curves(
     """Arms over training: median over seeds, with the band between the quartiles.
 
     Args:
-        runs: From `Lesson.train`.
         name: An `Arm` curve: `"test_accuracy"`, `"gap"`, `"train_data_loss"`, …
-        title: By default the curve's name.
-        arms: Which, by default all.
         per: `"epoch"` or `"update"`.
-        log: Logarithmic vertical axis.
     """
 
     def panel(axes: Axes) -> None:
@@ -93,13 +89,10 @@ def sweep(
     """Results over the levels of a setting: median over seeds, quartile band, a mark a level.
 
     Args:
-        levels: The setting's values.
         results: Line name -> (seeds, levels), in the unit of `ylabel`.
-        title, xlabel, ylabel: Words.
         log: Logarithmic horizontal axis; a level of 0 is drawn left of the others.
         log_y: Logarithmic vertical axis, for errors that span decades.
         shade: An interval of levels to mark: what a claim names.
-        ticks: Words for the levels.
     """
 
     def panel(axes: Axes) -> None:
@@ -132,7 +125,6 @@ def dots(results: Mapping[str, np.ndarray], title: str, xlabel: str) -> Panel:
 
     Args:
         results: Arm -> (seeds,), in the unit of `xlabel`.
-        title, xlabel: Words.
     """
 
     def panel(axes: Axes) -> None:
@@ -153,7 +145,6 @@ def effects(decisions: Mapping[str, Decision], title: str, xlabel: str) -> Panel
     Args:
         decisions: Row name -> decision on one comparison. All on one scale: differences are drawn
             in percentage points where the rule's unit is "pp", ratios on a logarithmic axis.
-        title, xlabel: Words.
     """
 
     def panel(axes: Axes) -> None:

@@ -31,7 +31,6 @@ def run(
         doc: The script's `__doc__`: the question as its first paragraph, then paragraphs that
             begin "Prediction:", "Source:" and "Rule:".
         body: Trains, judges, draws; everything it does, it does through the `Lesson` it gets.
-        arguments: By default those of the process.
 
     Returns:
         0 done; 2 the user's mistake, one line on stderr; 130 interrupted.

@@ -51,7 +51,6 @@ class Arm:
     accuracy 1 / classes, data loss ln(classes), penalty as last measured.
 
     Attributes:
-        config: The arm's setting.
         epochs: Epochs after which was measured, (measurements,).
         updates: Updates made by then, (measurements,).
         train_accuracy, test_accuracy: (seeds, measurements), fractions.

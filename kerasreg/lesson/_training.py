@@ -36,7 +36,6 @@ def train_arms(
     """Train every arm with every seed; see `Lesson.train`.
 
     Args:
-        arms, data, seeds, epochs, batch_size, every, histograms, dtype: As there.
         folds: For each seed its training rows, and the rows that count as its test rows.
         progress: Told after every measurement.
         events: Folder for event files, one run folder an arm; None writes none.

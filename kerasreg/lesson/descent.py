@@ -22,10 +22,7 @@ def descend(
     """The points an optimiser visits.
 
     Args:
-        optimizer: A fresh Keras optimiser.
         gradient: Point (coordinates,) -> gradient (coordinates,).
-        start: Coordinates of the first point.
-        steps: Updates to make.
 
     Returns:
         (steps + 1, coordinates), float64 copies of Keras' float32 values.
@@ -66,9 +63,6 @@ def path_panel(
     Args:
         path: (points, 2).
         function: Points (..., 2) -> heights (...).
-        title, colour: Of the path.
-        x, y: Limits of the axes.
-        levels: Heights of the contours.
     """
 
     def panel(axes: "Axes") -> None:

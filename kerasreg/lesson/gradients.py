@@ -77,8 +77,6 @@ def gradient_check(
     """Compare the gradients of a stack in float64 with central differences.
 
     Args:
-        config: The stack.
-        data: Where the rows come from.
         rows: Of the one batch, seen in training mode.
         seed: Of the weights, the rows and the entries to check.
         entries: Of each trainable variable to check.

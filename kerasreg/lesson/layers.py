@@ -19,7 +19,6 @@ def layer_outputs(config: StackConfig, x: np.ndarray, seed: int) -> list[np.ndar
     Args:
         config: The network, built by `build_stack` for ten classes.
         x: (rows, features).
-        seed: Of the initial weights.
     """
     import keras
 
@@ -45,9 +44,6 @@ def ridges(
     Args:
         outputs: Of each layer, any shape.
         limits: Range of the bins; what lies outside is counted in the outermost ones.
-        title, xlabel: Words.
-        colour: Of the histograms.
-        bins: Number of bins.
     """
 
     def panel(axes: "Axes") -> None:

@@ -25,7 +25,6 @@ def grid(scores: np.ndarray, side: int, seed: int) -> list[Cell]:
     A fixed grid is as good as where its lines happen to lie beside the optimum.
 
     Args:
-        scores: See the module.
         side: Levels of each axis, one in each of `side` equal parts of the range.
         seed: Of the offset in these parts, one for each axis.
     """
@@ -88,7 +87,6 @@ def bayesian(
     Args:
         scores: See the module; high is good.
         space: Two logarithmic ranges, whose ends are the outermost levels of the table.
-        trials, seed: As above.
         initial: Trials of the design that the search starts from.
     """
     from kerasreg.search import Proposer, make_oracle

@@ -32,7 +32,6 @@ def hidden_units(
     """Outputs of the hidden layers of a ReLU network, whose units are multiplied by factors.
 
     Args:
-        weights: From `dense_weights`.
         x: (rows, features).
         factors: One for each hidden layer, that broadcasts to (rows, units): a number, (units,)
             for units that all rows lack, or (rows, units). None at all leaves the units alone.
@@ -63,9 +62,6 @@ def keep_masks(
     """Inverted dropout's factors: 1 / keep with probability `keep`, else 0.
 
     Args:
-        generator: Of the draws.
-        weights: From `dense_weights`.
-        keep: Probability of keeping a unit.
         rows: Masks of its own for each row, (rows, units); None for one mask for all, (units,).
     """
     sizes = [len(bias) for _, bias in weights[:-1]]

@@ -119,10 +119,7 @@ def train_trials(
 
     Args:
         configs: The table of settings, rows of equal length, all of one structure.
-        data: Each seed draws its own rows.
-        seeds: One run of each setting a seed.
         validation: Share of each draw that is kept back for validation.
-        epochs, batch_size: As in `Population.fit`.
     """
     folds = [_halves(data.draw(seed), validation, seed) for seed in seeds]
     flat = {str(index): config for index, config in enumerate(chain.from_iterable(configs))}

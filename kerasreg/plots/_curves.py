@@ -166,8 +166,6 @@ def best_so_far(trials: Sequence[Trial], objective: str, baseline: float | None 
     """Draw every score and the best so far, against trials and against seconds of training.
 
     Args:
-        trials: Trial records in the order they finished.
-        objective: Name of the score; decides which way is better.
         baseline: The baseline's score, a dashed line.
     """
     done = scored(trials)

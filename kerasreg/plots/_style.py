@@ -105,10 +105,6 @@ def panels(
 
     Args:
         count: How many panels, from 1; the places left over in the last row stay empty.
-        columns: Most panels in a row.
-        height: Of a row, in inches.
-        width: Of the figure, in inches.
-        shared: `sharex` and `sharey` of matplotlib's `subplots`.
     """
     columns = min(columns, count)
     rows = -(-count // columns)

@@ -36,10 +36,6 @@ _SAME_IN_TENSORFLOW = (*_SAME_IN_OPS, "gelu")
 def require(holds: bool, what: keras.layers.Layer | str) -> None:
     """Check what a stack needs of a model.
 
-    Args:
-        holds: Whether it is so.
-        what: The layer, or the part of the model in words, that the check is about.
-
     Raises:
         UserError: It is not so; the message names `what`.
     """

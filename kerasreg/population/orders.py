@@ -10,12 +10,7 @@ from kerasreg.seeds import derive
 
 
 def batch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
-    """The order in which a member visits its rows in one epoch.
-
-    Args:
-        seed: The member's seed.
-        epoch: Epoch, from 0.
-        rows: How many training rows there are.
+    """The order in which a member visits its rows in one epoch (from 0).
 
     Returns:
         A permutation of `range(rows)`, shape (rows,), int32. Batches are consecutive slices of it;

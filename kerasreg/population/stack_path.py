@@ -36,15 +36,7 @@ PREDICT_FLOATS = 50_000_000
 
 
 class StackPath:
-    """How the members of one blueprint are computed, see `kerasreg.population.path.Path`.
-
-    Args:
-        blueprint: The structure.
-        members: Everyone who belongs to the population.
-        input_shape: Shape of a row.
-        task: As in `build_stack`.
-        dtype: Of the arrays.
-    """
+    """How the members of one blueprint are computed, see `kerasreg.population.path.Path`."""
 
     def __init__(
         self,

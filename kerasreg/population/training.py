@@ -22,8 +22,6 @@ class Training:
     """The training of some members of a population.
 
     Args:
-        runs: Whom to train.
-        plan: How.
         new_chunk: Makes the arrays of some members and their program.
         followers: Who hears of a member's epochs, by index.
         checkpoint: Where to go on from, and to write progress to.

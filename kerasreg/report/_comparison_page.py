@@ -30,10 +30,6 @@ def render_comparison(comparison: Mapping[str, Any], folder: Path | str) -> Path
               (written to `figures/` too) or the path of a PNG, SVG or JPEG
             - `notes`: list of texts
             - `repeat`: dict of name to value: command, seeds, data fingerprint, versions
-        folder: Where to; made when absent.
-
-    Returns:
-        The page.
 
     Raises:
         UserError: A key that is not one of these, a missing title, an unknown verdict.
@@ -74,11 +70,6 @@ def render_gallery(
         lessons: Each `{title, question, answer, claims, picture, alt, link}`: `claims` as in
             `render_comparison`, `picture` the path of an image file, `link` a path relative to the
             gallery (or nothing).
-        path: The HTML file.
-        title: The page's heading.
-
-    Returns:
-        The page.
 
     Raises:
         UserError: A lesson without a title, an unknown verdict, a link that is not a relative path.

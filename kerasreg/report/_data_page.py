@@ -17,10 +17,6 @@ def render_data(data: Mapping[str, Any], path: Path | str) -> Path:
 
     Args:
         data: What `Dataset.describe()` returned.
-        path: The file to write.
-
-    Returns:
-        The path.
     """
     columns = (data.get("table") or {}).get("columns") or []
     rows = [[cell(value) for value in _row(column)] for column in columns]

@@ -25,12 +25,8 @@ class Study:
     """A folder that holds one search or comparison; made by `create`, found again by `open`.
 
     Attributes:
-        folder: Its absolute path.
-        tensorboard: Folder of event files.
-        figures: Folder of PNG and SVG figures.
         checkpoints: Folder of unfinished work: what may be deleted when the study is finished.
         best_model: The best model, a .keras file.
-        report: The report page.
     """
 
     def __init__(self, folder: Path, info: dict[str, Any]) -> None:

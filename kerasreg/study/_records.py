@@ -180,9 +180,7 @@ def failed_record(
     """Build the record of a trial that raised: status `failed`, the error's text, no curves.
 
     Args:
-        trial_id, hyperparameters, engine: As in `trial_record`.
         error: What went wrong; cut after 2,000 characters.
-        seeds: The seeds it was asked to run with.
 
     Raises:
         ValueError: Arguments outside the contract.

@@ -21,9 +21,6 @@ ERROR_UNIT = "target"
 def error_scale(info: Mapping[str, Any]) -> float:
     """The factor from the errors of a study's files to the target's unit; 1 where they are in it.
 
-    Args:
-        info: What study.json holds.
-
     Raises:
         UserError: The standard deviation of the target is no positive number.
     """

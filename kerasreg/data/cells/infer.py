@@ -42,8 +42,6 @@ def infer(column: pd.Series, name: str, decimal: str, kind: str | None, first_ro
     """Find how a column is to be read.
 
     Args:
-        column: Raw cells.
-        name: What the column is called.
         decimal: Decimal sign of the file, for what could be read both ways.
         kind: What the user says that it is; None to find out.
         first_row: Row number that the user sees at the first cell (2 below a header).

@@ -52,7 +52,6 @@ def read_csv(
     """Read a CSV; separator (comma, semicolon, tab, bar) and quotes are found from its head.
 
     Args:
-        path: The file.
         header: Whether the first row names the columns; else they are named "0", "1", ...
         encoding: Of the text; None to recognise UTF-8, UTF-16 and cp1252.
         decimal: Decimal sign, "." or ","; None to find it.

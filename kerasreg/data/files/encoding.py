@@ -23,8 +23,6 @@ def as_utf8(content: bytes, path: Path, encoding: str | None) -> tuple[bytes, st
     """Return the content in UTF-8 without a byte order mark, and the encoding that it had.
 
     Args:
-        content: The whole file.
-        path: What messages call it.
         encoding: A name that Python knows; None to recognise UTF-8, UTF-16 or cp1252.
 
     Raises:
