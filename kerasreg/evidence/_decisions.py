@@ -65,8 +65,6 @@ class Premise:
 
     Attributes:
         says: The premise, such as "the network overfits: its gap is at least 5 points".
-        holds: Whether it was met.
-        measured: The numbers in one line.
     """
 
     says: str

@@ -34,10 +34,6 @@ def trend(
         results: Shape (seeds, levels).
         smallest_effect: Smallest slope or correlation that matters.
         statistic: "slope" or "spearman". A seed whose results do not vary has correlation 0.
-        unit: As in `compare`.
-
-    Returns:
-        A `Comparison` of the seeds' slopes or correlations with 0.
 
     Raises:
         UserError: Fewer than two distinct levels, or shapes that do not match.
@@ -68,11 +64,8 @@ class BestLevel:
     """Which level is best, and how sure that is over resampled seeds.
 
     Attributes:
-        levels: The levels compared.
-        means: Mean result of each level.
         shares: Share of bootstrap resamples of the seeds in which each level has the best mean; a
             tie is split equally.
-        resamples: Number of resamples.
     """
 
     levels: tuple[float, ...]
@@ -94,8 +87,6 @@ def best_level(
     Args:
         levels: Shape (levels,).
         results: Shape (seeds, levels).
-        resamples: Number of bootstrap resamples of the seeds.
-        seed: Of the resampling.
 
     Raises:
         UserError: Shapes that do not match, or fewer than one resample.

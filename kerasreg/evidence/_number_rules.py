@@ -22,7 +22,6 @@ class ExactRule:
     contradicted.
 
     Attributes:
-        claim: One sentence that is right or wrong.
         tolerance: Largest absolute deviation allowed, >= 0.
         relative: Largest deviation allowed as a fraction of the expected value, >= 0.
     """
@@ -58,12 +57,10 @@ class ThresholdRule:
     """Decides a claim about one number: a count, a share, a largest z-score.
 
     Attributes:
-        claim: One sentence that is right or wrong.
         relation: "at_least" or "at_most".
         bound: Supported if the value keeps this bound.
         contradicted_at: Value at which, or beyond which, the claim is contradicted; in between it
             is undecided. None: wherever the bound is not kept.
-        unit: Written after the value.
     """
 
     claim: str

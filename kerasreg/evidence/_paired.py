@@ -28,7 +28,6 @@ class Comparison:
     Attributes:
         scale: "difference" or "ratio"; gives the meaning of `effect`, `low`, `high` and
             `smallest_effect`.
-        effect: The estimated effect.
         low, high: Ends of the 1 - `alpha` t-interval of the effect.
         smallest_effect: Smallest distance from no effect that matters: an amount for differences, a
             factor of at least 1 for ratios. Fixed before the numbers are seen.
@@ -38,7 +37,6 @@ class Comparison:
         p_adjusted, p_equivalence_adjusted: The same after Holm's step-down over the family.
         family_size: Number of comparisons in the family, 1 when it stands alone.
         exact: True if `p` enumerates all sign flips, False if it is a seeded Monte Carlo value.
-        alpha: Level of the interval and of the tests.
         mean_a, mean_b: Means of the arms (geometric means for ratios).
         differences: The paired differences (log-ratios for ratios), one per seed.
         unit: Of the arms. "pp" writes fractions as percentages.
@@ -129,10 +127,8 @@ def compare(
             be a single number: a fixed reference.
         smallest_effect: Smallest effect that matters: a difference >= 0 in the units of `a`, or a
             factor of at least 1 (1.2: 20 % more or 17 % less).
-        scale: "difference" or "ratio".
         alpha: 0.05 gives a 95 % interval.
         seed: Of the Monte Carlo sign flips; unused up to 20 pairs, where all are enumerated.
-        unit: See `Comparison`.
 
     Returns:
         A `Comparison` that stands alone (family of one).

@@ -53,7 +53,6 @@ class Rule:
     value beyond the bound would give it too.
 
     Attributes:
-        claim: One sentence that is right or wrong.
         direction: What is claimed of a against b.
         smallest_effect: Smallest effect that matters: an amount; on scale "ratio" a factor; or a
             share of the reference's errors.
@@ -122,7 +121,6 @@ class Rule:
             a, b: As in `compare` or, for `Times`, `compare_times`.
             reference: Accuracies whose errors `smallest_effect` is a share of; by default b.
             where: Which pairs to compare, (seeds,); the others are counted as left out.
-            seed: As in `compare`.
         """
         margin = self.smallest_effect
         if isinstance(margin, ShareOfErrors):

@@ -14,10 +14,6 @@ def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
     p-value is the share of all 2**n sign assignments whose mean is at least as far from 0 as the
     observed one; up to 20 pairs all are enumerated, above that 99,999 are drawn and the observed
     assignment is counted in. Source: Fisher (1935), The Design of Experiments, section 21.
-
-    Args:
-        differences: One finite number per pair.
-        seed: Of the drawn assignments.
     """
     differences = np.asarray(differences, dtype=np.float64)
     observed = abs(differences.sum())

@@ -43,9 +43,6 @@ class EventWriter:
     Events are buffered: `flush` hands them to the operating system, where a running TensorBoard
     sees them. `close`, the end of a `with` block and the writer's garbage collection flush too.
 
-    Args:
-        log_dir: Folder of the run; made if missing.
-
     Raises:
         UserError: If the folder cannot be made or written to; from any method, if the file cannot
             be written (a full disk).
@@ -141,13 +138,10 @@ class EventWriter:
         separate tags (`hparams/NAME`), so that they are the chosen epoch's.
 
         Args:
-            hyperparameters: Name -> value.
             metrics: Name -> value at the chosen epoch.
             group: Sessions of one group are one row whose metrics are averaged: the trial's id
                 for all of its seeds. Each session needs another folder, and so another writer.
-            step: The chosen epoch.
             status: `"success"`, `"failure"` or `"running"`.
-            seconds: How long the session took.
         """
         if status not in _protos.STATUS:
             raise UserError(f"status: expected one of {sorted(_protos.STATUS)}, got {status!r}.")
@@ -217,7 +211,6 @@ def shared_writer(log_dir: str | os.PathLike, fresh: bool = False) -> EventWrite
     It closes when the last holder lets go of it; a holder must not call `close`.
 
     Args:
-        log_dir: Folder of the run.
         fresh: Open a new one, because the file of an earlier one may be deleted.
     """
     key = os.path.abspath(log_dir)
