@@ -70,12 +70,10 @@ class LiveProgress:
 
     def __call__(self, event: "Event") -> None:
         """Show one event."""
-        if event.notice:
-            if not self._quiet:
+        if event.notice or event.story:
+            if event.notice and not self._quiet:
                 self._console.print(event.notice, style="yellow", markup=False, highlight=False)
-            return
-        if event.story:
-            if not self._quiet:
+            elif not self._quiet:
                 print_story(event.story)
             return
         if event.phase != self._phase:
@@ -84,11 +82,10 @@ class LiveProgress:
         said = self._verbose or (self._live and event.new_best)
         if event.finished and said and not self._quiet:
             self._console.print(event.finished, style="dim", markup=False, highlight=False)
-        total = 1.0 if event.total else None
         self._bar.update(
             self._task,
             description=escape(event.phase),
-            total=total,
+            total=1.0 if event.total else None,
             completed=event.fraction,
             detail=escape(self._detail(event)),
         )
@@ -113,9 +110,9 @@ class LiveProgress:
         return " · ".join(parts)
 
 
-def print_story(lines: Sequence[str], console: Console | None = None) -> None:
+def print_story(lines: Sequence[str]) -> None:
     """Print what `kerasreg.data.story` tells; warnings stand out."""
-    console = console or Console(highlight=False)
+    console = Console(highlight=False)
     for line in lines:
         style = "yellow" if line.startswith("warning") else ""
         console.print(line, style=style, soft_wrap=True, markup=False)

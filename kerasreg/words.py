@@ -5,7 +5,7 @@ from typing import Any
 
 from kerasreg.stacks import lambda_from_l2
 
-NAMES = {
+_METRICS = {
     "data_loss": "data loss",
     "accuracy": "accuracy",
     "mae": "mean absolute error",
@@ -13,16 +13,8 @@ NAMES = {
     "auc": "area under the ROC curve",
     "f1": "F1",
     "rmse": "root mean squared error",
-    "val_data_loss": "validation data loss",
-    "val_accuracy": "validation accuracy",
-    "val_mae": "validation mean absolute error",
-    "val_balanced_accuracy": "validation balanced accuracy",
-    "val_auc": "validation area under the ROC curve",
-    "val_f1": "validation F1",
-    "val_rmse": "validation root mean squared error",
 }
-
-
+NAMES = _METRICS | {f"val_{name}": f"validation {said}" for name, said in _METRICS.items()}
 _PHRASES = {
     "dropout": "dropout at rate {} (fraction dropped)",
     "input_dropout": "input dropout at rate {}",

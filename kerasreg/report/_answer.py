@@ -50,7 +50,7 @@ def headline(view: StudyView) -> str:
                 "Search smaller learning rates and weaker penalties."
             )
         return "No answer yet: no trial is completed."
-    used = regularisers(settings_of(view, best))
+    used = regularisers({**(view.request.get("base") or {}), **best["hyperparameters"]})
     what = joined(used) if used else "no regularisation at all"
     which = "best"
     if view.request.get("choose") == "one-se":
@@ -123,11 +123,6 @@ def test_sentence(view: StudyView) -> str:
         if better
         else f"a loss larger than the luck of the {what}: here regularisation did not help."
     )
-
-
-def settings_of(view: StudyView, record: Record) -> dict[str, Any]:
-    """All settings of a record: what the study held fixed, and what varied."""
-    return {**(view.request.get("base") or {}), **record["hyperparameters"]}
 
 
 def answer_rows(view: StudyView) -> list[Row]:

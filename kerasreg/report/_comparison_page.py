@@ -59,11 +59,7 @@ def render_comparison(comparison: Mapping[str, Any], folder: Path | str) -> Path
     return write_page("comparison.html.j2", folder / "report.html", values)
 
 
-def render_gallery(
-    lessons: Sequence[Mapping[str, Any]],
-    path: Path | str,
-    title: str = "Lessons: what regularisation does, measured",
-) -> Path:
+def render_gallery(lessons: Sequence[Mapping[str, Any]], path: Path | str) -> Path:
     """Write one page that shows many lessons as cards.
 
     Args:
@@ -95,6 +91,7 @@ def render_gallery(
         verdict: sum(claim["verdict"] == verdict for card in cards for claim in card["claims"])
         for verdict in VERDICTS
     }
+    title = "Lessons: what regularisation does, measured"
     return write_page(
         "gallery.html.j2", Path(path), {"title": title, "cards": cards, "counts": counts}
     )

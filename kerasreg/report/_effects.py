@@ -7,17 +7,7 @@ from kerasreg.objectives import lower_is_better
 from kerasreg.report._reading import StudyView
 from kerasreg.words import NAMES, joined, show
 
-_NAMES = {
-    "dropout": "dropout",
-    "input_dropout": "input dropout",
-    "l1": "L1",
-    "l2": "L2",
-    "weight_decay": "weight decay",
-    "normalization": "batch normalisation",
-    "label_smoothing": "label smoothing",
-}
-
-
+_NAMES = {"l1": "L1", "l2": "L2", "normalization": "batch normalisation"}
 #: Smaller gains, as shares or points, make no difference whatever their interval.
 LEAST = 0.005
 
@@ -31,18 +21,14 @@ def effects(view: StudyView) -> list[Mapping[str, Any]]:
 def effects_sentence(view: StudyView) -> str:
     """Which regularisers help, which harm, and which make no difference; empty without."""
     found = effects(view)
-    helping = [_said(view, effect) for effect in found if _verdict(effect) == "helps"]
-    harming = [_said(view, effect) for effect in found if _verdict(effect) == "harms"]
     neutral = [_name(effect) for effect in found if _verdict(effect) == "open"]
-    lowers = lower_is_better(view.objective)
-    parts = []
-    if helping:
-        parts.append(
-            f"{joined(helping)} {'lower' if lowers else 'raise'}{_s(helping)} {_what(view)}"
-        )
-    if harming:
-        what = "it" if helping else _what(view)
-        parts.append(f"{joined(harming)} {'raise' if lowers else 'lower'}{_s(harming)} {what}")
+    verbs = ("lower", "raise") if lower_is_better(view.objective) else ("raise", "lower")
+    what, parts = f"the {NAMES[view.objective]}", []
+    for verdict, verb in zip(("helps", "harms"), verbs, strict=True):
+        said = [_said(view, effect) for effect in found if _verdict(effect) == verdict]
+        if said:
+            parts.append(f"{joined(said)} {verb}{'s' * (len(said) == 1)} {what}")
+            what = "it"
     if neutral:
         verb = "makes" if len(neutral) == 1 else "make"
         parts.append(f"{joined(neutral)} {verb} no difference that the folds show")
@@ -85,13 +71,5 @@ def _amount(view: StudyView, value: float, signed: bool = False, unit: bool = Tr
     return f"{100 * value:{sign}.{digits}f}{name if unit else ''}".replace("-", "\u2212")
 
 
-def _what(view: StudyView) -> str:
-    return f"the {NAMES[view.objective]}"
-
-
 def _name(effect: Mapping[str, Any]) -> str:
-    return _NAMES.get(effect["name"], effect["name"])
-
-
-def _s(names: list[str]) -> str:
-    return "s" if len(names) == 1 else ""
+    return _NAMES.get(effect["name"], effect["name"].replace("_", " "))

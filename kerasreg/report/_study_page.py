@@ -29,6 +29,7 @@ def render_report(folder: Path | str) -> Path:
     """
     view = read_study(folder)
     figures = view.folder / "figures"
+    setting = view.best["hyperparameters"] if view.best else {}
     values = {
         "title": f"{view.name}: which regularisation?",
         "effects_sentence": effects_sentence(view),
@@ -40,7 +41,7 @@ def render_report(folder: Path | str) -> Path:
         "rows": _answer.answer_rows(view),
         "members_note": _answer.members_note(view),
         "best": view.best,
-        "settings": _settings(view),
+        "settings": [(name, words.show(value)) for name, value in setting.items()],
         "test": _test_facts(view),
         "cost": _cost(view),
         "curves": _pictures.curves(view, figures),
@@ -83,13 +84,6 @@ def _resume(view: StudyView, given: str) -> str:
         function = {"train": "train_stack", "search": "search_regularization"}[verb]
         return f"kerasreg.{function}(..., out={given!r}, resume=True)"
     return f"kerasreg {verb} --resume --out {shlex.quote(given)}"
-
-
-def _settings(view: StudyView) -> list[tuple[str, str]]:
-    best = view.best
-    if best is None:
-        return []
-    return [(name, words.show(value)) for name, value in best["hyperparameters"].items()]
 
 
 def _test_facts(view: StudyView) -> dict[str, Any]:

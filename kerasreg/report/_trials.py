@@ -26,7 +26,11 @@ def table(view: StudyView) -> dict[str, Any]:
     columns = [*head, *names, "epoch", "seconds"]
     best = view.best
     rows = []
-    ranked = sorted(enumerate(view.trials), key=lambda pair: _rank(pair[1], view.objective))
+    better = sign(view.objective)
+    ranked = sorted(  # what has no score last
+        enumerate(view.trials),
+        key=lambda pair: (pair[1]["score"] is None, -better * (pair[1]["score"] or 0)),
+    )
     for index, trial in ranked:
         metrics = trial["metrics"]
         cells = [trial["score"], *([trial["score_std"]] if spread else [])]
@@ -50,12 +54,6 @@ def table(view: StudyView) -> dict[str, Any]:
         "lower": lower_is_better(view.objective),
         "rows": rows,
     }
-
-
-def _rank(trial: Record, objective: str) -> tuple[bool, float]:
-    """Best first, what has no score last."""
-    score = trial["score"]
-    return score is None, -sign(objective) * float(score or 0)
 
 
 def numeric_columns(rows: list[list[dict[str, Any]]], columns: int) -> list[bool]:
