@@ -7,10 +7,8 @@ from tuned import BASE, Y
 
 from kerasreg.losses import DataLoss
 from kerasreg.stacks import build_stack
-from kerasreg.tuner.curve_names import curve_names
-from kerasreg.tuner.objectives import population_objective
-from kerasreg.tuner.rows_in_memory import CannotTrainTogether
-from kerasreg.tuner.target_rows import check_targets
+from kerasreg.tuner.objectives import curve_names, population_objective
+from kerasreg.tuner.rows_in_memory import CannotTrainTogether, check_targets
 
 
 def compiled(loss, metrics, activation=None, outputs=3):

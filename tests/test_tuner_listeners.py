@@ -4,7 +4,7 @@ import keras
 import pytest
 from tuned import FIT, TRAIN, make_tuner, network
 
-from kerasreg.tuner.listeners import only_listens
+from kerasreg.tuner.callbacks import only_listens
 
 C = keras.callbacks
 HEARD = []

@@ -9,15 +9,6 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial
 
 from kerasreg.monitors import EventWriter
-from kerasreg.tuner.rows_in_memory import CannotTrainTogether
-
-
-def check_board(board: keras.callbacks.TensorBoard) -> None:
-    """Raise `CannotTrainTogether` if it shows more than epochs and weights."""
-    for name, neutral in (("embeddings_freq", 0), ("update_freq", "epoch")):
-        value = getattr(board, name)
-        if value != neutral:
-            raise CannotTrainTogether(f"TensorBoard with {name}={value!r}")
 
 
 class WeightHistograms(keras.callbacks.Callback):

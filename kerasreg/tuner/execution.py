@@ -8,8 +8,8 @@ import keras
 import keras_tuner
 import numpy as np
 
+from kerasreg.tuner.callbacks import STEERING
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether
-from kerasreg.tuner.steering import STEERING
 
 Callback = keras.callbacks.Callback
 Weights = Callable[[], list[np.ndarray]]

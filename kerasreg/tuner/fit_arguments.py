@@ -12,8 +12,7 @@ from keras_tuner.engine.trial import Trial
 
 from kerasreg.monitors import ActivationMonitor, GradientMonitor, PenaltyMonitor, TrainEvaluation
 from kerasreg.population.rows import check_class_weight, class_weights
-from kerasreg.tuner.boards import check_board
-from kerasreg.tuner.listeners import only_listens
+from kerasreg.tuner.callbacks import STEERING, check_epochs, only_listens
 from kerasreg.tuner.rows_in_memory import (
     CannotTrainTogether,
     Columns,
@@ -21,7 +20,6 @@ from kerasreg.tuner.rows_in_memory import (
     read_arrays,
     read_pipeline,
 )
-from kerasreg.tuner.steering import STEERING, check_steering
 
 _MONITORS = (ActivationMonitor, GradientMonitor, PenaltyMonitor, TrainEvaluation)
 # Arguments of `fit` that are read here or change nothing.
@@ -201,10 +199,10 @@ def read_callbacks(given: Mapping[str, Any]) -> FitCallbacks:
     for callback in callbacks:
         kind = type(callback)
         if kind in STEERING:
-            check_steering(callback)
+            check_epochs(callback)
             told.append(callback)
         elif kind is keras.callbacks.TensorBoard:
-            check_board(callback)
+            check_epochs(callback)
             boards.append(callback)
         elif kind in _MONITORS:
             monitors.append(callback)

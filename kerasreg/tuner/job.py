@@ -16,11 +16,14 @@ from kerasreg.population.general import lift_model, widen_model
 from kerasreg.population.lifting import lift
 from kerasreg.population.widths import widened
 from kerasreg.stacks import StackConfig
-from kerasreg.tuner.curve_names import curve_names, stack_curve_names
 from kerasreg.tuner.fit_arguments import FitArguments, FitRows, epochs_of
-from kerasreg.tuner.objectives import check_objective, population_objective
-from kerasreg.tuner.rows_in_memory import CannotTrainTogether
-from kerasreg.tuner.target_rows import check_targets
+from kerasreg.tuner.objectives import (
+    check_objective,
+    curve_names,
+    population_objective,
+    stack_curve_names,
+)
+from kerasreg.tuner.rows_in_memory import CannotTrainTogether, check_targets
 from kerasreg.tuner.tuned_widths import widths_of
 
 Geometry = tuple[tuple[int, ...], int, str]

@@ -17,12 +17,11 @@ from kerasreg.population.plan import TrainingPlan
 from kerasreg.seeds import derive
 from kerasreg.stacks import StackConfig
 from kerasreg.tuner.boards import WeightHistograms
+from kerasreg.tuner.callbacks import made_ready
 from kerasreg.tuner.execution import Execution
 from kerasreg.tuner.fit_arguments import FitArguments
 from kerasreg.tuner.job import Geometry, Job
-from kerasreg.tuner.rows_in_memory import Columns
-from kerasreg.tuner.steering import made_ready
-from kerasreg.tuner.target_rows import check_targets
+from kerasreg.tuner.rows_in_memory import Columns, check_targets
 
 
 @dataclass

@@ -22,8 +22,7 @@ from kerasreg.tuner.fit_arguments import (
 )
 from kerasreg.tuner.recorded_fit import FitReader, record_fit
 from kerasreg.tuner.round_tuner import RoundTuner
-from kerasreg.tuner.rows_in_memory import CannotTrainTogether
-from kerasreg.tuner.target_rows import stack_geometry
+from kerasreg.tuner.rows_in_memory import CannotTrainTogether, stack_geometry
 
 # What keras-tuner calls for a trial, an epoch or a batch and a population does not.
 _NOT_CALLED = (

@@ -6,9 +6,9 @@ from typing import Any, NoReturn
 import keras
 import keras_tuner
 
+from kerasreg.tuner.callbacks import STEERING
 from kerasreg.tuner.fit_arguments import FitArguments, bind_fit
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether
-from kerasreg.tuner.steering import STEERING
 
 _ROWS = ("x", "y", "sample_weight", "validation_data")
 # A longer list holds numbers, not arrays.

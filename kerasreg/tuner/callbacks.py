@@ -1,8 +1,8 @@
-"""Keras' callbacks that steer training, or save what it makes: which ones a population runs."""
+"""Which of the user's callbacks a population runs: those that steer training or only listen."""
 
 import copy
 from collections.abc import Sequence
-from types import SimpleNamespace
+from types import CodeType, SimpleNamespace
 from typing import Any
 
 import keras
@@ -16,16 +16,54 @@ STEERING = (C.EarlyStopping, C.ReduceLROnPlateau, C.LearningRateScheduler, C.Mod
 _SETS_RATE = (C.ReduceLROnPlateau, C.LearningRateScheduler)
 # Curves of which Keras knows the direction without the model's metrics, and ours.
 _LOSSES = ("loss", "data_loss", "penalty")
+# What some of Keras' callbacks must be left at: a population has nothing to show between epochs.
+_BETWEEN_EPOCHS = {"save_freq": "epoch", "embeddings_freq": 0, "update_freq": "epoch"}
+_HEARD = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
+# Keras' callbacks for batches call those of before TensorFlow 2 by these names.
+_BASE = frozenset(name for name in dir(C.Callback) if name.startswith("on_"))
 
 
-def check_steering(callback: C.Callback) -> None:
-    """Refuse what needs batches.
+def check_epochs(callback: C.Callback) -> None:
+    """Raise `CannotTrainTogether` if a callback of Keras asks for more than epochs and weights."""
+    for name, neutral in _BETWEEN_EPOCHS.items():
+        value = getattr(callback, name, neutral)
+        if value != neutral:
+            raise CannotTrainTogether(f"{type(callback).__name__} with {name}={value!r}")
 
-    Raises:
-        CannotTrainTogether: A `ModelCheckpoint` that saves between epochs.
+
+def only_listens(callback: C.Callback) -> bool:
+    """Whether a callback hears of epochs alone, and never touches `self.model`.
+
+    Judged by its code: what it overrides, and the names that its functions use. One that cannot
+    be copied for every execution is left to keras-tuner, which says so.
     """
-    if getattr(callback, "save_freq", "epoch") != "epoch":
-        raise CannotTrainTogether(f"ModelCheckpoint with save_freq={callback.save_freq!r}")
+    if not isinstance(callback, C.Callback):
+        return False
+    try:
+        copy.deepcopy(callback)
+    except Exception:
+        return False
+    kinds = [k for k in type(callback).__mro__ if issubclass(k, C.Callback)]
+    own = [vars(k) for k in kinds if k is not C.Callback] + [vars(callback)]
+    if any(type(callback) is getattr(C, k.__name__, None) for k in kinds):
+        # Keras' callbacks use the model where one does not see it; these do not.
+        if type(callback) in (C.CSVLogger, C.RemoteMonitor):
+            return True
+        if type(callback) is not C.LambdaCallback:
+            return False
+        own = [vars(callback)]
+    named = {name for space in own for name in space}
+    if named & (_BASE | {"set_model", "set_params"}) - {*_HEARD}:
+        return False
+    values = [value for space in own for value in space.values()]
+    codes = [value.__code__ for value in values if hasattr(value, "__code__")]
+    return not any({"model", "_model", "params"} & names for names in map(_names, codes))
+
+
+def _names(code: CodeType) -> set[str]:
+    """Names that a function uses, functions inside it included."""
+    inner = (_names(const) for const in code.co_consts if isinstance(const, CodeType))
+    return {*code.co_names, *code.co_freevars}.union(*inner)
 
 
 def made_ready(
