@@ -1,7 +1,7 @@
 """How the training of a member or a trial ends."""
 
 #: A member `completed` its epochs (patience included), was `stopped` before its time by successive
-#: halving (`population.stopping`), or `diverged`: a value was not finite.
+#: halving (`TrainingPlan.halving`), or `diverged`: a value was not finite.
 MEMBER_STATUSES = ("completed", "stopped", "diverged")
 #: A trial may also have `failed`: it raised an error.
 TRIAL_STATUSES = (*MEMBER_STATUSES, "failed")

@@ -23,7 +23,6 @@ Nothing but the path knows which of them it is.
 
 from kerasreg.population.memory import OutOfMemory
 from kerasreg.population.orders import batch_order
-from kerasreg.population.plan import TrainingPlan
+from kerasreg.population.plan import TrainingPlan, halving_rungs
 from kerasreg.population.population import Population
 from kerasreg.population.results import EpochReport, MemberResult
-from kerasreg.population.stopping import halving_rungs

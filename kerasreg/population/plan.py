@@ -107,3 +107,9 @@ class TrainingPlan:
     def measured(self, epoch: int) -> bool:
         """Whether metrics are taken after this epoch (from 1)."""
         return epoch % self.every == 0 or epoch == self.epochs
+
+
+def halving_rungs(epochs: int) -> tuple[tuple[int, float], ...]:
+    """Keep the better half after an eighth, a quarter and half of the epochs."""
+    rungs = dict.fromkeys(epochs // part for part in (8, 4, 2))
+    return tuple((epoch, 0.5) for epoch in rungs if epoch)

@@ -1,5 +1,6 @@
 """How a population is trained: one cohort after the other, patience, halving, what is told."""
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,6 @@ from kerasreg.population.results import EpochReport, MemberResult
 from kerasreg.population.resuming import load_progress, save_progress
 from kerasreg.population.runs import Group, Run, group_runs, runs_of
 from kerasreg.population.sizes import split
-from kerasreg.population.stopping import stopped_at_rung
 from kerasreg.population.watching import Follower
 
 
@@ -67,7 +67,7 @@ class Training:
                     if stop and index < len(self._cohorts) and stop():
                         return [run.result for run in self._runs]
             if share < 1:
-                self._halve_trials(share)
+                self._stop_at_rung(share)
             self._rung += 1
         if self._checkpoint:
             self._checkpoint.remove()
@@ -166,8 +166,13 @@ class Training:
         for run, weights in cohort.weights(runs_of(groups)).items():
             run.member.weights = weights
 
-    def _halve_trials(self, share: float) -> None:
-        stopped = set(stopped_at_rung(self._groups, share))
+    def _stop_at_rung(self, share: float) -> None:
+        """Stop the groups that do not belong to the best `share`, by their best objective."""
+        live = [group for group in self._groups if not group.ended]
+        ranked = sorted(live, key=lambda group: -group.best)
+        stopped = set(ranked[max(1, math.ceil(len(live) * share)) :])
+        for run in runs_of(list(stopped)):
+            run.result.status = "stopped"
         for cohort in self._cohorts:
             self._end(cohort, [group for group in cohort.groups if group in stopped])
 
