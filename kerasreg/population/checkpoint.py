@@ -10,15 +10,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasreg.files import atomic_save_npz, load_npz
-
-if TYPE_CHECKING:
-    from kerasreg.population.members import Member
-    from kerasreg.population.path import FoldedRows
+from kerasreg.population.members import Member
+from kerasreg.population.path import FoldedRows
 
 #: Seconds between two checkpoints.
 INTERVAL = 45.0
@@ -76,7 +73,7 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def context_digest(structure: object, rows: "FoldedRows", plan: object, dtype: str) -> str:
+def context_digest(structure: object, rows: FoldedRows, plan: object, dtype: str) -> str:
     """Digest of what a training's numbers depend on besides its members."""
     digest = hashlib.sha256(repr((structure, plan, dtype)).encode())
     for array in rows.arrays():
@@ -85,7 +82,7 @@ def context_digest(structure: object, rows: "FoldedRows", plan: object, dtype: s
     return digest.hexdigest()
 
 
-def identities(members: "Sequence[Member]") -> list[str]:
+def identities(members: Sequence[Member]) -> list[str]:
     """A name for each member that does not depend on its index; equal members are counted.
 
     The names tell which of a checkpoint's members are here.

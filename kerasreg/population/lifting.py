@@ -6,17 +6,14 @@ for the general path, which says what it cannot train and why; here a refusal on
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 
 from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.lifting_layers import Chain, require
 from kerasreg.population.lifting_training import read_loss, read_optimizer
 from kerasreg.population.widths import padded_arrays, widened, width_values
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Lifted:
     dtype: str
 
 
-def lift(model: "keras.Model") -> Lifted:
+def lift(model: keras.Model) -> Lifted:
     """Take a compiled, untrained Sequential or functional model apart.
 
     The layers may be, in a row: Input, Flatten and Rescaling (with scalars) at the start, Dense
@@ -78,14 +75,12 @@ def widen(lifted: Lifted, widths: Sequence[int]) -> Lifted:
     return Lifted(wide, {**lifted.values, **width_values(narrow)}, weights, lifted.dtype)
 
 
-def layers_in_order(model: "keras.Model") -> "list[keras.layers.Layer]":
+def layers_in_order(model: keras.Model) -> list[keras.layers.Layer]:
     """The layers of a model that is one chain, first to last.
 
     Raises:
         UserError: The model is of another kind, not built, branches or uses a layer twice.
     """
-    import keras
-
     kind = type(model)
     functional = kind.__name__ == "Functional" and kind.__module__.startswith("keras.")
     require(kind is keras.Sequential or functional, f"the class {kind.__name__}")

@@ -1,18 +1,15 @@
 """Lifting, the layers: one Keras layer as what a blueprint says of it, and its values."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Hashable
 from functools import cache
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import keras
 
 from kerasreg.errors import UserError
 from kerasreg.stacks import LayerSpec
-
-if TYPE_CHECKING:
-    import keras
 
 #: Keras' elementwise activations, by the names of `keras.activations`.
 ELEMENTWISE = (
@@ -216,7 +213,6 @@ def activation_name(function: Any) -> str | None:
 
 @cache
 def _activation_names() -> dict[Callable, str]:
-    import keras
     import tensorflow as tf
 
     found = {getattr(tf.nn, name): name for name in _SAME_IN_TENSORFLOW}

@@ -1,17 +1,16 @@
 """Lifting, the rest: a model's loss and optimiser as a blueprint's words and values."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import keras
 
 from kerasreg.losses import SmoothedCrossentropy
 from kerasreg.population.lifting_layers import PROBABILITIES, Chain, require
 
-if TYPE_CHECKING:
-    import keras
-
 Values = dict[tuple[int, str], float]
 
 
-def read_loss(model: "keras.Model", chain: Chain) -> tuple[str, Values]:
+def read_loss(model: keras.Model, chain: Chain) -> tuple[str, Values]:
     """The blueprint's name of the loss, and its values.
 
     Where the loss computes the last activation itself, it is taken off the chain.
@@ -74,7 +73,7 @@ def loss_kind(given: Any, reduction: str = "sum_over_batch_size") -> tuple[str, 
     return kinds[key], from_logits, float(config.get("label_smoothing", 0.0))
 
 
-def read_optimizer(model: "keras.Model") -> tuple[str, bool, Values]:
+def read_optimizer(model: keras.Model) -> tuple[str, bool, Values]:
     """The blueprint's update rule, whether decay touches everything, and the rule's values.
 
     Raises:
@@ -119,7 +118,7 @@ def read_optimizer(model: "keras.Model") -> tuple[str, bool, Values]:
     return rule, _decays_all(model), named
 
 
-def _decays_all(model: "keras.Model") -> bool:
+def _decays_all(model: keras.Model) -> bool:
     """Whether biases and normalisation parameters decay like the kernels."""
     # Read whatever the decay is, so that a trial without one shares the others' structure.
     optimizer = model.optimizer

@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 
 from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.optimizers import SLOTS
 from kerasreg.seeds import derive
 from kerasreg.stacks import FEATURE_SCALE_RATE, StackConfig
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass
@@ -36,7 +33,7 @@ class Member:
     group: int = 0
     values: dict[tuple[int, str], float] = field(default_factory=dict)
     initial: list[np.ndarray] | None = None
-    source: "keras.Model | None" = None
+    source: keras.Model | None = None
     weights: list[np.ndarray] | None = None
 
 
@@ -75,8 +72,6 @@ class InitialWeights:
 
     def _normal(self, seed: int, layer: int, shape: tuple[int, int]) -> np.ndarray:
         if (seed, layer) not in self._normals:
-            import keras
-
             initializer = keras.initializers.RandomNormal(
                 stddev=1.0, seed=derive(seed, "kernel", layer)
             )

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path as File
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+import keras
 import numpy as np
 
 from kerasreg.objectives import Direction
 from kerasreg.population.chunk import Chunk
 from kerasreg.population.members import Member
 from kerasreg.population.plan import TrainingPlan
-
-if TYPE_CHECKING:
-    import keras
 
 
 class FoldedRows(Protocol):
@@ -57,10 +55,10 @@ class Path(Protocol):
     def initial(self, member: Member) -> list[np.ndarray]:
         """A member's weights before its first step."""
 
-    def build(self, member: Member) -> "keras.Model":
+    def build(self, member: Member) -> keras.Model:
         """A compiled model with a member's hyperparameters and any weights."""
 
-    def write(self, weights: Sequence[np.ndarray], model: "keras.Model") -> None:
+    def write(self, weights: Sequence[np.ndarray], model: keras.Model) -> None:
         """Copy a member's weights into a model of `build`."""
 
     def save(self, member: Member, weights: Sequence[np.ndarray], file: str | File) -> None:

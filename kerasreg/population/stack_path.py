@@ -1,12 +1,10 @@
 """The path of stacks: dense layers with the member axis inside every product."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path as File
-from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -27,9 +25,6 @@ from kerasreg.population.stack_chunk import StackChunk
 from kerasreg.population.values import active_names, stack_values
 from kerasreg.population.widths import padded_arrays
 from kerasreg.stacks import build_stack
-
-if TYPE_CHECKING:
-    import keras
 
 #: Largest arrays of one call of `predict`, in floats.
 PREDICT_FLOATS = 50_000_000
@@ -88,8 +83,6 @@ class StackPath:
         outputs = self.structure.outputs
         if member.source is None:
             return build_stack(member.config, self._input_shape, outputs, self._task, member.seed)
-        import keras
-
         model = keras.models.clone_model(member.source)
         model.compile_from_config(member.source.get_compile_config())
         if not self.structure.decay_all:

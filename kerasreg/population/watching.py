@@ -1,14 +1,12 @@
 """Who hears of a member's epochs: the contract, and ordinary Keras callbacks on its model."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+import keras
 import numpy as np
 
 from kerasreg.objectives import Direction
-
-if TYPE_CHECKING:
-    import keras
 
 
 class Follower(Protocol):
@@ -48,9 +46,9 @@ class Watched:
 
     def __init__(
         self,
-        build: "Callable[[], keras.Model]",
-        write: "Callable[[Sequence[np.ndarray], keras.Model], None]",
-        callbacks: "Sequence[keras.callbacks.Callback]",
+        build: Callable[[], keras.Model],
+        write: Callable[[Sequence[np.ndarray], keras.Model], None],
+        callbacks: Sequence[keras.callbacks.Callback],
     ):
         self._build, self._write = build, write
         self._callbacks = list(callbacks)

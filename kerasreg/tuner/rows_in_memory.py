@@ -1,13 +1,11 @@
 """Rows of data in memory, from arrays or from a pipeline of batches, and their targets."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+import tensorflow as tf
 
 #: Largest pipeline that is read into memory.
 PIPELINE_BYTES = 2**30
@@ -97,13 +95,11 @@ def _is_numbers(given: Any) -> bool:
 
 def is_pipeline(value: Any) -> bool:
     """Whether `fit` would read batches from it: a `tf.data.Dataset` or a `PyDataset`."""
-    import tensorflow as tf
-
     return isinstance(value, tf.data.Dataset | keras.utils.PyDataset)
 
 
 def read_pipeline(
-    name: str, pipeline: "tf.data.Dataset | keras.utils.PyDataset"
+    name: str, pipeline: tf.data.Dataset | keras.utils.PyDataset
 ) -> tuple[Columns, int, bool]:
     """Rows of a batched pipeline, its batch size, and whether it gives them in one order.
 
@@ -132,7 +128,7 @@ def read_pipeline(
 
 
 def _batches(
-    name: str, pipeline: "tf.data.Dataset | keras.utils.PyDataset"
+    name: str, pipeline: tf.data.Dataset | keras.utils.PyDataset
 ) -> list[tuple[np.ndarray, ...]]:
     batches = []
     size = 0
