@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +23,8 @@ from kerasreg.lesson._panels import Panel, draw
 from kerasreg.lesson._progress import Progress
 from kerasreg.lesson._runs import Runs
 from kerasreg.lesson._training import best_candidate, run_folder, train_arms, write_scalars
+from kerasreg.plots import Figure
 from kerasreg.stacks import StackConfig
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: Epochs of a --quick run.
 QUICK_EPOCHS = 2
@@ -53,7 +51,7 @@ class Lesson:
     out: Path
     conclusions: list[Conclusion] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
-    figures: "list[tuple[Figure, str]]" = field(default_factory=list)
+    figures: list[tuple[Figure, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
@@ -285,9 +283,7 @@ class Lesson:
         """Add rows to the table that is printed, written and shown; columns are all their keys."""
         self.rows += [dict(row) for row in rows]
 
-    def draw(
-        self, title: str, *panels: Panel, caption: str, columns: int | None = None
-    ) -> "Figure":
+    def draw(self, title: str, *panels: Panel, caption: str, columns: int | None = None) -> Figure:
         """Draw a figure of panels: figure.png, figure_2.png and so on; all are in the report.
 
         Args:

@@ -3,30 +3,22 @@
 lesson.draw("Dropout on 300 images", curves(runs, "test_accuracy"), effects(decisions))
 """
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from kerasreg.evidence import Decision
 from kerasreg.lesson._runs import Runs
-from kerasreg.plots import SERIES, label, new_figure, style
+from kerasreg.plots import MUTED, SERIES, Axes, Figure, label, new_figure, style
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
-
-Panel = Callable[["Axes"], None]
+Panel = Callable[[Axes], None]
 
 #: Width of a figure: 1600 pixels at 150 dots an inch.
 WIDTH = 1600 / 150
 _DASHES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5)), (0, (1, 1)))
 _MARKERS = "osD^vPX*"
-_MUTED = "#5b6370"
 
 
 def draw(title: str, panels: Sequence[Panel], columns: int | None = None) -> Figure:
@@ -98,7 +90,7 @@ def sweep(
     def panel(axes: Axes) -> None:
         x = np.asarray(levels, float)
         if shade:
-            axes.axvspan(*shade, color=_MUTED, alpha=0.12, linewidth=0)
+            axes.axvspan(*shade, color=MUTED, alpha=0.12, linewidth=0)
         if log:
             axes.set_xscale("symlog", linthresh=x[x > 0].min() / 2, linscale=0.3)
         for index, (name, values) in enumerate(results.items()):
@@ -156,9 +148,9 @@ def effects(decisions: Mapping[str, Decision], title: str, xlabel: str) -> Panel
             null, matters = (1.0 if ratio else 0.0), comparison.smallest_effect
             low, high = (1 / matters, matters) if ratio else (-matters, matters)
             axes.fill_betweenx(
-                [row - 0.4, row + 0.4], factor * low, factor * high, color=_MUTED, alpha=0.14, lw=0
+                [row - 0.4, row + 0.4], factor * low, factor * high, color=MUTED, alpha=0.14, lw=0
             )
-            axes.vlines(factor * null, row - 0.4, row + 0.4, color=_MUTED, linewidth=1)
+            axes.vlines(factor * null, row - 0.4, row + 0.4, color=MUTED, linewidth=1)
             ends = factor * comparison.low, factor * comparison.high
             axes.hlines(row, *ends, color=SERIES[0], linewidth=2.4)
             axes.plot(factor * comparison.effect, row, "o", color=SERIES[0], markersize=6)
@@ -169,7 +161,7 @@ def effects(decisions: Mapping[str, Decision], title: str, xlabel: str) -> Panel
                 textcoords="offset points",
                 ha="center",
                 fontsize=8,
-                color=_MUTED,
+                color=MUTED,
             )
         if ratio:
             axes.set_xscale("log")
@@ -205,7 +197,7 @@ def _rows(axes: Axes, names: Collection[str], title: str, xlabel: str) -> np.nda
     return rows
 
 
-def _plain_numbers(axis: Axis) -> None:
+def _plain_numbers(axis: Any) -> None:
     """Label a logarithmic axis in plain numbers, with as many as its range needs."""
     low, high = sorted(axis.get_view_interval())
     axis.set_major_formatter("{x:g}")

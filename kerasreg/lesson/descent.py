@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from kerasreg.lesson._panels import Panel
+from kerasreg.plots import Axes
+
 if TYPE_CHECKING:
     import keras
-    from matplotlib.axes import Axes
-
-    from kerasreg.lesson._panels import Panel
 
 
 def descend(
@@ -57,7 +57,7 @@ def path_panel(
     x: tuple[float, float],
     y: tuple[float, float],
     levels: Sequence[float],
-) -> "Panel":
+) -> Panel:
     """A panel: a path in the plane over the contours of the function it goes down.
 
     Args:
@@ -65,7 +65,7 @@ def path_panel(
         function: Points (..., 2) -> heights (...).
     """
 
-    def panel(axes: "Axes") -> None:
+    def panel(axes: Axes) -> None:
         grid = np.stack(np.meshgrid(np.linspace(*x, 100), np.linspace(*y, 100)), axis=-1)
         axes.contour(
             grid[..., 0], grid[..., 1], function(grid), levels, colors="#b9c1cc", linewidths=0.7

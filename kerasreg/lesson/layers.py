@@ -1,16 +1,12 @@
 """What the layers of an untrained network give out."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasreg.lesson._panels import Panel
-from kerasreg.plots import SERIES
+from kerasreg.plots import SERIES, Axes
 from kerasreg.stacks import StackConfig
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def layer_outputs(config: StackConfig, x: np.ndarray, seed: int) -> list[np.ndarray]:
@@ -46,7 +42,7 @@ def ridges(
         limits: Range of the bins; what lies outside is counted in the outermost ones.
     """
 
-    def panel(axes: "Axes") -> None:
+    def panel(axes: Axes) -> None:
         edges = np.linspace(*limits, bins + 1)
         for row, values in enumerate(outputs):
             counts, _ = np.histogram(np.clip(values, *limits), edges)

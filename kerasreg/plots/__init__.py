@@ -4,6 +4,7 @@ Every drawing function takes plain records (lines of `trials.jsonl`, arrays) and
 `matplotlib.figure.Figure`; `save` writes it as PNG and SVG, `themed_svg` makes it part of a page.
 """
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kerasreg.plots._curves import best_so_far, learning_curves
@@ -21,4 +22,4 @@ from kerasreg.plots._records import scored, varied
 from kerasreg.plots._reliability import reliability_diagram
 from kerasreg.plots._response import response_surface
 from kerasreg.plots._slices import parallel_coordinates, slices
-from kerasreg.plots._style import SERIES, label, new_figure, style
+from kerasreg.plots._style import MUTED, SERIES, label, new_figure, style
