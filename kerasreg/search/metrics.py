@@ -1,7 +1,5 @@
 """Data loss and metric of a Keras model, from its logits."""
 
-from __future__ import annotations
-
 import math
 
 import keras

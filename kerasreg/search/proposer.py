@@ -5,8 +5,6 @@ result. What an oracle proposes then follows from its seed and the recorded roun
 that a resumed study goes on as if it had not been interrupted.
 """
 
-from __future__ import annotations
-
 import math
 import shutil
 import tempfile

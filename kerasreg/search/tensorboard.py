@@ -11,8 +11,6 @@ The dashboards show a tag's last value; HParams therefore get the chosen epoch's
 names. Every run has the same tags.
 """
 
-from __future__ import annotations
-
 import json
 import struct
 from collections.abc import Mapping

@@ -15,8 +15,6 @@ much to compute, and what it saves in small ones its compilation takes back in a
 length. So it takes recurrences.
 """
 
-from __future__ import annotations
-
 import keras
 
 from kerasreg.population.general.description import graph_of

@@ -1,7 +1,5 @@
 """A member's arrays before its first step."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from kerasreg.population.general.template import State, Template

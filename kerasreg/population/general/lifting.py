@@ -1,7 +1,5 @@
 """Lifting any compiled Keras model: its structure, its values, its weights, or why not."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property

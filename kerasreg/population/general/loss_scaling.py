@@ -1,7 +1,5 @@
 """Keras' `LossScaleOptimizer`, which float16 needs, as a function of a member's arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import keras

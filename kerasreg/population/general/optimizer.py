@@ -5,8 +5,6 @@ overrides for `tf.distribute` works on `tf.Variable`s only; the backend-independ
 base class take its place.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping, Sequence
 from functools import cache

@@ -1,7 +1,5 @@
 """The general path of a population: members are models of any one structure."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

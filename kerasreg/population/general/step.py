@@ -3,8 +3,6 @@
 Both are traced once for a structure; `program` maps them over the members.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any

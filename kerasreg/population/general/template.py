@@ -1,7 +1,5 @@
 """The template: one model of a structure, called with the arrays and values of any member."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """A hyperparameter's value as a layer or an optimiser reads it while a member's step is traced."""
 
-from __future__ import annotations
-
 import keras
 import tensorflow as tf
 

@@ -4,8 +4,6 @@ A narrow member has zeros in what it lacks, and they stay zeros (see `kerasreg.p
 Only layers, activations and optimisers for which that holds without a mask are widened.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 

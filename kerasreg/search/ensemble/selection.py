@@ -5,8 +5,6 @@ replacement, the candidate that improves the mean prediction most. Bags of candi
 selection from fitting the rows that it is made on.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

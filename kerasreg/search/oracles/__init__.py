@@ -1,7 +1,5 @@
 """The searchers: keras-tuner oracles whose proposals follow from seed, trial index and results."""
 
-from __future__ import annotations
-
 import keras_tuner
 
 from kerasreg.errors import UserError

@@ -4,20 +4,11 @@ Every hyperparameter is one axis: a position in [0, 1) is a value, drawn as kera
 and back. A hyperparameter with one value only (`Fixed`, a choice of one) is no axis.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import numpy as np
-from keras_tuner.engine.hyperparameters import (
-    Boolean,
-    Choice,
-    Fixed,
-    Float,
-    HyperParameter,
-    Int,
-)
+from keras_tuner.engine.hyperparameters import Boolean, Choice, Fixed, Float, HyperParameter, Int
 
 from kerasreg.search.space.parameters import ZeroOrRange
 

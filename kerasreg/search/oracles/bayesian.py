@@ -1,7 +1,5 @@
 """Bayesian search: propose where a Gaussian process thinks the best score possible."""
 
-from __future__ import annotations
-
 import functools
 import math
 from typing import Any

@@ -1,7 +1,5 @@
 """Grid search in an order that makes every beginning of it a fair sample."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Random search."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from kerasreg.search.oracles.seeded import SeededOracle

@@ -1,7 +1,5 @@
 """What the three oracles share: seeds that are seeds, no duplicates, only finite scores."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras_tuner

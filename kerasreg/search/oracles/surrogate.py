@@ -1,7 +1,5 @@
 """The Gaussian process behind Bayesian search: fitted, told of pending trials, asked what next."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +38,7 @@ class Surrogate:
     process: GaussianProcessRegressor
 
     @classmethod
-    def fit(cls, x: np.ndarray, y: np.ndarray) -> Surrogate:
+    def fit(cls, x: np.ndarray, y: np.ndarray) -> "Surrogate":
         """Fit the kernel by maximum a posteriori, always from the same start."""
         kernel = ConstantKernel(_VARIANCE, (0.05, 20.0)) * Matern(
             np.full(x.shape[1], _LENGTH), (0.05, 20.0), nu=2.5
@@ -63,10 +61,10 @@ class Surrogate:
         return cls._given(kernel.clone_with_theta(found.x), x, y)
 
     @classmethod
-    def _given(cls, kernel: Kernel, x: np.ndarray, y: np.ndarray) -> Surrogate:
+    def _given(cls, kernel: Kernel, x: np.ndarray, y: np.ndarray) -> "Surrogate":
         return cls(GaussianProcessRegressor(kernel, alpha=_JITTER, optimizer=None).fit(x, y))
 
-    def believing(self, pending: np.ndarray) -> Surrogate:
+    def believing(self, pending: np.ndarray) -> "Surrogate":
         """Take the believed score of pending settings for known.
 
         The mean stays as it is and the uncertainty at them goes, so that the next proposal lies

@@ -5,8 +5,6 @@ question, and a log range cannot contain zero. Two hyperparameters (on/off, and 
 leave a strength that means nothing whenever it is off.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The two ways in which a field may vary: a range, or a choice of values."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from numbers import Real
