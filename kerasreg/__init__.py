@@ -26,6 +26,7 @@ _PUBLIC = {
     "TrainEvaluation": ("monitors", "TrainEvaluation"),
     "UserError": ("errors", "UserError"),
     "build_stack": ("stacks", "build_stack"),
+    "diagnose": ("diagnosis", "diagnose"),
     "from_arrays": ("data", "from_arrays"),
     "from_frame": ("data", "from_frame"),
     "load": ("data", "load"),

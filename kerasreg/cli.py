@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from kerasreg.command import quiet_import, report_mistake
 from kerasreg.errors import UserError
-from kerasreg.options import STACK, build_parser, joined
+from kerasreg.options import DIAGNOSE, STACK, build_parser, joined
 
 if TYPE_CHECKING:
     from kerasreg.search.progress import Event
@@ -43,7 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         verbs = {verb: partial(_run, verb) for verb in ("search", "train")}
         parsed = build_parser(
-            {**verbs, "report": _report, "predict": _predict, "data": _data}
+            {
+                **verbs,
+                "diagnose": _diagnose,
+                "report": _report,
+                "predict": _predict,
+                "data": _data,
+            }
         ).parse_args(joined(sys.argv[1:] if arguments is None else arguments))
         return parsed.run(parsed)
     except UserError as error:
@@ -114,6 +120,45 @@ def _run(verb: str, parsed: argparse.Namespace) -> int:
 
 def _given(parsed: argparse.Namespace) -> dict:
     return {name: value for name, value in vars(parsed).items() if name != "run"}
+
+
+def _diagnose(parsed: argparse.Namespace) -> int:
+    given = _given(parsed)
+    quiet, folder = given.pop("quiet"), Path(given.pop("out"))
+    with _importing(given.pop("verbose")):
+        from kerasreg.data import load
+        from kerasreg.diagnosis import diagnose
+        from kerasreg.files.keras_model import open_model
+        from kerasreg.report import render_diagnosis
+        from kerasreg.search.from_cli import load_arguments
+        from kerasreg.terminal import LiveProgress, is_live, print_diagnosis
+    data = given.setdefault("data", "digits")
+    if data.endswith(".npz"):
+        given.setdefault("scaling", "none")
+    target = f" --target {shlex.quote(given['target'])}" if "target" in given else ""
+    files = shlex.quote(given["model"]), shlex.quote(data) + target
+    options = {name: given[name] for name in DIAGNOSE if name in given}
+    live = LiveProgress(is_live(quiet), quiet)
+    with _interruptible("diagnose", folder) as check, live as progress:
+
+        def told(what: str, fraction: float | None = None) -> None:
+            check()
+            progress.say(what, fraction)
+
+        try:
+            # Before a minute of work, not after it.
+            (folder / "figures").mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise UserError(f"--out: expected a folder, but {folder} is a file.") from None
+        told("reading")
+        model = open_model(given["model"], given.get("custom", ()))
+        rows = load(**load_arguments(given))
+        diagnosis = diagnose(model, rows, progress=told, files=files, **options)
+        told("writing the page")
+        page = render_diagnosis(diagnosis, folder)
+    if not quiet:
+        print_diagnosis(diagnosis, page)
+    return 0
 
 
 def _report(parsed: argparse.Namespace) -> int:

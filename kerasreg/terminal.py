@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from kerasreg.report import (
     StudyView,
@@ -18,12 +20,14 @@ from kerasreg.report import (
     beats_baseline,
     effects_sentence,
     ensemble_sentence,
+    headline,
     read_study,
     test_sentence,
 )
 from kerasreg.words import amount, duration, show
 
 if TYPE_CHECKING:
+    from kerasreg.diagnosis import Diagnosis, Finding
     from kerasreg.search.progress import Event
 
 # Regularisers first, in the order in which a reader asks for them.
@@ -90,9 +94,12 @@ class LiveProgress:
             detail=escape(self._detail(event)),
         )
 
-    def say(self, phase: str) -> None:
-        """Name what is done now."""
-        self._bar.update(self._task, description=escape(phase), total=None, detail="")
+    def say(self, phase: str, fraction: float | None = None) -> None:
+        """Name what is done now and, where it is known, its fraction."""
+        total = None if fraction is None else 1.0
+        self._bar.update(
+            self._task, description=escape(phase), total=total, completed=fraction or 0.0, detail=""
+        )
 
     def _detail(self, event: "Event") -> str:
         if not event.total:
@@ -116,6 +123,32 @@ def print_story(lines: Sequence[str]) -> None:
     for line in lines:
         style = "yellow" if line.startswith("warning") else ""
         console.print(line, style=style, soft_wrap=True, markup=False)
+
+
+def print_diagnosis(diagnosis: Diagnosis, page: Path, console: Console | None = None) -> None:
+    """One table: what was found, by which numbers, and what to do next.
+
+    Args:
+        diagnosis: What to show.
+        page: Where more of it stands.
+        console: Where to print; stdout by default.
+    """
+    console = console or Console(highlight=False)
+    model, data = diagnosis.files
+    console.print(f"{model} on {data}: {headline(diagnosis)}", style="bold", markup=False)
+    if diagnosis.findings:
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, show_lines=True, header_style="bold")
+        for column, ratio in (("", 2), ("measured", 6), ("do next", 4)):
+            table.add_column(column, ratio=ratio)
+        for one in diagnosis.findings:
+            style = "red" if one.severity == "serious" else "yellow"
+            table.add_row(Text(one.name, style), Text(one.text), Text(_next(one)))
+        console.print(table)
+    console.print(f"Open next: [bold]{escape(str(page))}[/]", soft_wrap=True)
+
+
+def _next(finding: Finding) -> str:
+    return f"{finding.next}:\n{finding.command}" if finding.command else finding.next
 
 
 def print_summary(folder: Path, console: Console | None = None) -> None:

@@ -29,7 +29,7 @@ FLOORS = [
     {"regularization", "stacks"},
     {"decision", "population", "words"},
     {"study"},
-    {"prediction", "search", "plots"},
+    {"diagnosis", "prediction", "search", "plots"},
     {"report", "tuner"},
     {"terminal"},
     {"lesson", "options"},

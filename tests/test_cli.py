@@ -22,7 +22,7 @@ from kerasreg.study import Study, failed_record
 from kerasreg.terminal import LiveProgress, describe_setting, is_live, print_summary
 from kerasreg.words import duration
 
-VERBS = ("search", "train", "report", "predict", "data")
+VERBS = ("search", "train", "diagnose", "report", "predict", "data")
 PARSER = build_parser(dict.fromkeys(VERBS, lambda parsed: 0))
 COMMAND = [sys.executable, "-m", "kerasreg"]
 # Slow trials, many of them: a signal arrives in the middle.

@@ -30,7 +30,7 @@ def columns(data) -> dict:
 def raw(data, name) -> np.ndarray:
     """Every row of a numeric column as read, sorted; NaN last."""
     held, _ = data._test.read()
-    both = [table.numeric[:, table.numeric_names.index(name)] for table in (data._raw, held)]
+    both = [table.numeric[:, table.numeric_names.index(name)] for table in (data.raw, held)]
     return np.sort(np.concatenate(both))
 
 

@@ -126,7 +126,7 @@ def table(planted=()):
 def test_only_training_rows_are_looked_at(encoding):
     plain = table()
     sizes = pd.Series(np.random.default_rng(3).lognormal(3, 2, 100)).astype(np.float32)
-    raw, trained = plain._raw.numeric[:, 0], len(plain.train)
+    raw, trained = plain.raw.numeric[:, 0], len(plain.train)
     held = np.flatnonzero(np.isin(sizes, raw[trained:]))
     planted = table(held)
     np.testing.assert_array_equal(
@@ -169,7 +169,7 @@ def test_missing_cells_have_a_feature_in_every_encoding():
     for encoding in ENCODINGS:
         encoded = data.encoded(encoding)
         flag = encoded.train.x[:, encoded.feature_names.index("hole is missing")]
-        np.testing.assert_array_equal(flag == 1, np.isnan(data._raw.numeric[: len(flag), 2]))
+        np.testing.assert_array_equal(flag == 1, np.isnan(data.raw.numeric[: len(flag), 2]))
     assert {"count bin 3", "place=x"} < set(encoded.feature_names)
 
 

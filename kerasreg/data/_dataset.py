@@ -37,6 +37,7 @@ class Dataset:
         warnings: Sentences on what may be wrong with the data.
         rows: `"train"`, `"validation"` and `"test"` -> which rows of the arrays or the table they
             are, counted from 0; of a test part that the data brings, which of its own.
+        raw: Training rows, then validation rows, as they came: an array or a table.
         source: The arguments of `load` that made it, but for defaults; None for data given as
             arrays or as a table. A study records them, to load the data again.
     """
@@ -71,7 +72,7 @@ class Dataset:
             self.target_offset = float(np.mean(labels.y[:train_size]))
             # A training part whose target is constant has no scale.
             self.target_scale = float(np.std(labels.y[:train_size])) or 1.0
-        self._raw = raw
+        self.raw = raw
         self._y = labels.y
         self._train_size = train_size
         self._test = test
@@ -128,7 +129,7 @@ class Dataset:
                 other.__dict__.pop(made, None)
             other._folds = {}
             rows = np.arange(self._train_size)
-            other._preprocessing = self._preprocessing.encoded(encoding, self._raw, rows)
+            other._preprocessing = self._preprocessing.encoded(encoding, self.raw, rows)
             self._encoded[encoding] = other
         return self._encoded[encoding]
 
@@ -152,8 +153,7 @@ class Dataset:
     @cached_property
     def refit(self) -> Split:
         """Training rows, then validation rows, for the last fit; scaled by the training rows."""
-        rows = np.arange(len(self._y))
-        x = self._preprocessing.transform(self._raw, rows)
+        x = self._preprocessing.transform(self.raw, np.arange(len(self._y)))
         return Split(x, self._targets(self._y, self.target_offset))
 
     @cached_property
@@ -182,8 +182,7 @@ class Dataset:
 
     def read_tests(self, views: Sequence[str | Fold]) -> list[Split]:
         """The test rows, counted once, as encoded by the training rows or by those of a fold."""
-        raw, y = self._test.read()
-        splits = []
+        (raw, y), splits = self._test.read(), []
         for view in views:
             encoded = isinstance(view, str) and self.encoded(view)
             fitted = encoded._preprocessing if encoded else view.preprocessing
@@ -204,21 +203,24 @@ class Dataset:
         Raises:
             UserError: When `k` is not at least 2 or a class has fewer than `k` rows.
         """
-        y, folds = self._y, []
-        parts = fold_rows(y, k, seed, self.class_names, self._division)
         if (k, seed) in self._folds:
             return self._folds[k, seed]
-        for index, (train, validation) in enumerate(parts, start=1):
-            fitted = self._preprocessing.refit(self._raw, train)
+        y, folds = self._y, []
+        for index, (train, validation) in enumerate(self.fold_rows(k, seed), start=1):
+            fitted = self._preprocessing.refit(self.raw, train)
             offset = float(np.mean(y[train])) if self.task == "regression" else 0.0
             sides = [
-                Split(fitted.transform(self._raw, rows), self._targets(y[rows], offset))
+                Split(fitted.transform(self.raw, rows), self._targets(y[rows], offset))
                 for rows in (train, validation)
             ]
             name = f"fold_{index}_of_{k}_seed_{seed}"
             folds.append(Fold(*sides, offset, validation, name, fitted))
         self._folds[k, seed] = folds
         return folds
+
+    def fold_rows(self, k: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """By fold of `folds`, where its training and its validation rows are in `refit`."""
+        return fold_rows(self._y, k, seed, self.class_names, self._division)
 
     @property
     def default_batch_size(self) -> int:
@@ -246,9 +248,8 @@ class Dataset:
         from kerasreg.data._table_graph import free_name
 
         name = f"features_{self.encoding}" + (f"_{fold.name}" if fold else "")
-        taken = self._preprocessing.columns
         fitted = fold.preprocessing if fold else self._preprocessing
-        return fitted.features_model(free_name(name, taken))
+        return fitted.features_model(free_name(name, self._preprocessing.columns))
 
     def export(self, model: "keras.Model") -> "keras.Model":
         """Put the preprocessing in front of a trained stack and the target's unit behind it.

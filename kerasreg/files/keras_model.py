@@ -6,6 +6,7 @@ modules that the user names.
 
 import importlib
 import sys
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +38,10 @@ def open_model(path: str | Path, custom: Sequence[str] = ()) -> keras.Model:
         )
     objects = dict(_imported(name) for name in custom)
     try:
-        model = keras.saving.load_model(path, custom_objects=objects)
+        with warnings.catch_warnings():
+            # Of a network that was compiled and never trained.
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            model = keras.saving.load_model(path, custom_objects=objects)
     except (ValueError, TypeError, KeyError, OSError, AttributeError, ImportError) as error:
         reason = " ".join(str(error).split())
         if "Lambda" in reason and "safe" in reason:

@@ -14,6 +14,8 @@ callbacks = [
 ```
 """
 
+from kerasreg.monitors._layers import variables_by_layer
+from kerasreg.monitors._outputs import replaced, watch_outputs
 from kerasreg.monitors.activations import ActivationMonitor
 from kerasreg.monitors.events import EventWriter
 from kerasreg.monitors.gradients import GradientMonitor

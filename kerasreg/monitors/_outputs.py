@@ -49,11 +49,11 @@ def watch_outputs(model: keras.Model, inputs: object) -> Outputs:
     with ExitStack() as stack:
         for name, layer in watch.names.values():
             if id(layer) in watch.called_by_code:
-                stack.enter_context(_replaced(layer, "call", watch.spy_call(layer)))
+                stack.enter_context(replaced(layer, "call", watch.spy_call(layer)))
             function = vars(layer).get("activation")
             if _is_function(function):
                 spy = watch.spy_activation(name, function)
-                stack.enter_context(_replaced(layer, "activation", spy))
+                stack.enter_context(replaced(layer, "activation", spy))
         stack.enter_context(keras.StatelessScope(trainable_values(model), collect_losses=True))
         watch.run(model, inputs)
     return watch.outputs()
@@ -162,7 +162,7 @@ def _graph(layer: object) -> keras.Model | None:
 
 
 @contextmanager
-def _replaced(layer: object, name: str, value: object) -> Iterator[None]:
+def replaced(layer: object, name: str, value: object) -> Iterator[None]:
     """Set an instance attribute behind Keras' attribute tracking, and put it back."""
     attributes = vars(layer)
     missing = object()

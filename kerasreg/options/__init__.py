@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from kerasreg.options.groups import STACK
-from kerasreg.options.verbs import build_parser
+from kerasreg.options.verbs import DIAGNOSE, build_parser
 
-__all__ = ["STACK", "build_parser", "joined"]
+__all__ = ["DIAGNOSE", "STACK", "build_parser", "joined"]
 
 
 def joined(arguments: Sequence[str]) -> list[str]:

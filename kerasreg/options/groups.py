@@ -35,6 +35,17 @@ def add_stack(group, only: Sequence[str] | None = None) -> None:
             group.add_argument(flag, dest=STACK + field, metavar=metavar, help=text)
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the network")
+    group.add_argument("--model", metavar="FILE", required=True, help="a .keras file")
+    group.add_argument(
+        "--custom",
+        action="append",
+        metavar="MODULE:NAME",
+        help="a class or function of yours that the file names; may be repeated",
+    )
+
+
 def add_data(parser: argparse.ArgumentParser, positional: bool = False) -> None:
     group = parser.add_argument_group("the data")
     add = group.add_argument

@@ -9,6 +9,7 @@ from kerasreg import __version__
 from kerasreg.command import Parser
 from kerasreg.options.groups import (
     add_data,
+    add_model,
     add_output,
     add_ray,
     add_stack,
@@ -17,6 +18,8 @@ from kerasreg.options.groups import (
 )
 
 Run = Callable[[argparse.Namespace], int]
+#: Options that are arguments of `kerasreg.diagnose`.
+DIAGNOSE = ("scaling", "rows", "epochs", "batch_size", "seed")
 
 
 def build_parser(run: Mapping[str, Run]) -> argparse.ArgumentParser:
@@ -34,6 +37,7 @@ def build_parser(run: Mapping[str, Run]) -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
     _add_search(verbs, run["search"])
     _add_train(verbs, run["train"])
+    _add_diagnose(verbs, run["diagnose"])
     _add_report(verbs, run["report"])
     _add_predict(verbs, run["predict"])
     _add_data_verb(verbs, run["data"])
@@ -140,6 +144,33 @@ def _add_train(verbs, run: Run) -> None:
     )
     add_training(parser)
     add_output(parser)
+
+
+def _add_diagnose(verbs, run: Run) -> None:
+    parser = _verb(
+        verbs,
+        "diagnose",
+        run,
+        "Say what is wrong with a Keras network of yours and its data, in about a minute.",
+        "  kerasreg diagnose --model network.keras --data images.npz --out diagnosis\n"
+        "  kerasreg diagnose --model network.keras --data people.csv --target income --out d\n"
+        "  kerasreg diagnose --model network.keras --custom layers:Squash --data digits --out d",
+    )
+    add_model(parser)
+    add_data(parser)
+    group = parser.add_argument_group("training copies of the network")
+    add = group.add_argument
+    add(
+        "--scaling",
+        metavar="S",
+        help="none (default for .npz files: rows as they are) or auto (scaled as search scales)",
+    )
+    add("--rows", type=int, metavar="N", help="train on at most N rows (default 2000)")
+    add("--epochs", type=int, metavar="E", help="(default: about 500 steps)")
+    add("--batch-size", type=int, metavar="B", help="rows a step (default: by the data's size)")
+    add("--seed", type=int, metavar="K", help="fixes every draw (default 0)")
+    parser.add_argument("--out", metavar="DIR", required=True, help="the folder of the page")
+    add_verbosity(parser)
 
 
 def _add_report(verbs, run: Run) -> None:

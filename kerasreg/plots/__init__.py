@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kerasreg.plots._curves import best_so_far, learning_curves
+from kerasreg.plots._diagnosis import diagnosis
 from kerasreg.plots._files import png_bytes, save, themed_svg
 from kerasreg.plots._importance import (
     Importance,

@@ -28,6 +28,24 @@ class NestedRows:
     train: tuple[np.ndarray, ...]
     validation: tuple[np.ndarray, ...]
 
+    @classmethod
+    def of_indices(
+        cls, x: Any, y: Any, folds: Sequence[tuple[np.ndarray, np.ndarray]]
+    ) -> NestedRows:
+        """Rows that folds share: by fold, indices of its training and of its validation rows.
+
+        An index may be there several times.
+
+        Raises:
+            UserError: As `gather_nested_rows`.
+        """
+        (x, y, _), _ = _checked((x, y, None), "all", False)
+        train, validation = zip(*folds, strict=True)
+        return cls(x, y, None, *(tuple(map(np.int32, part)) for part in (train, validation)))
+
+    def __len__(self) -> int:
+        return len(self.train)
+
     @property
     def weighted(self) -> bool:
         """Whether rows have weights."""
@@ -48,8 +66,8 @@ class NestedRows:
         return _map(lambda _: next(rest), (self.x, self.y, self.weights))
 
 
-def gather_nested_rows(folds: Sequence[tuple[tuple, tuple]]) -> NestedRows:
-    """Check and concatenate the folds' arrays.
+def gather_nested_rows(folds: Sequence[tuple[tuple, tuple]] | NestedRows) -> NestedRows:
+    """Check and concatenate the folds' arrays; rows that are gathered stay as they are.
 
     Args:
         folds: By fold, `((x, y, weights), (x, y, weights))` of training and validation rows;
@@ -58,6 +76,8 @@ def gather_nested_rows(folds: Sequence[tuple[tuple, tuple]]) -> NestedRows:
     Raises:
         UserError: Arrays of different lengths, or none at all.
     """
+    if isinstance(folds, NestedRows):
+        return folds
     folds = [tuple((*part, None)[:3] for part in fold) for fold in folds]
     parts = [part for fold in folds for part in fold]
     weighted = any(part[2] is not None for part in parts)

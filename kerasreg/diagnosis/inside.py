@@ -1,0 +1,165 @@
+"""What a network looks like inside: what enters its layers, its units, gradients, normalisation."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasreg.diagnosis.rows import Rows
+from kerasreg.monitors import GradientMonitor, replaced, variables_by_layer, watch_outputs
+from kerasreg.monitors.statistics import BOUNDS, activation_statistics, sort_finite
+
+#: Rows of a probe.
+PROBE = 512
+#: Activations that give exactly 0 to a whole half of their arguments, as Keras' names without
+#: underscores.
+_RECTIFIERS = ("relu", "relu6")
+
+
+@dataclass(frozen=True)
+class Units:
+    """Dead and saturated outputs of the hidden layers with an activation.
+
+    Attributes:
+        dead: Layer -> share of its units that are 0 for every row; of rectifiers.
+        saturated: Layer -> share of its outputs near a bound; of bounded activations.
+    """
+
+    dead: dict[str, float]
+    saturated: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """One batch normalisation.
+
+    Attributes:
+        layer: Its name.
+        variance_ratio: Variance of what enters it in inference, by its moving variance; mean over
+            the channels.
+        momentum: Of its moving statistics.
+    """
+
+    layer: str
+    variance_ratio: float
+    momentum: float
+
+
+def layers_of(model: keras.Model) -> list[keras.layers.Layer]:
+    """Every layer in a model that is no model, in the order of the graph."""
+    layers = model._flatten_layers(include_self=False)
+    return [layer for layer in layers if not isinstance(layer, keras.Model)]
+
+
+def probe_of(rows: Rows) -> np.ndarray:
+    """Indices of the rows to look at a network with: an even part of the used ones."""
+    return rows.used[:: -(-len(rows.used) // PROBE)]
+
+
+def entering(
+    model: keras.Model, x: Any, wanted: Callable[[keras.layers.Layer], bool]
+) -> dict[str, np.ndarray]:
+    """What enters the layers that are wanted, in inference mode, in the order of their calls.
+
+    Args:
+        model: Of any kind.
+        x: Its inputs.
+        wanted: Which layers to look at.
+
+    Returns:
+        Layer's name -> its first input; of its first call.
+    """
+    found: dict[str, np.ndarray] = {}
+
+    def spy(layer: keras.layers.Layer) -> Callable:
+        call = layer.call
+
+        @functools.wraps(call)
+        def spied(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            found.setdefault(layer.name, np.asarray(keras.tree.flatten(inputs)[0]))
+            return call(inputs, *args, **kwargs)
+
+        return spied
+
+    with ExitStack() as stack:
+        for layer in layers_of(model):
+            if wanted(layer):
+                stack.enter_context(replaced(layer, "call", spy(layer)))
+        _call(model, x, training=False)
+    return found
+
+
+def _call(model: keras.Model, x: Any, training: bool) -> np.ndarray:
+    """Outputs of a model; its variables stay as they are."""
+    tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
+    mode = {"training": training} if model._call_has_training_arg else {}
+    with keras.StatelessScope():
+        return np.asarray(model(tensors, **mode))
+
+
+def units_of(model: keras.Model, x: Any) -> Units:
+    """Look at the hidden layers' outputs."""
+    watched = watch_outputs(model, keras.tree.map_structure(keras.ops.convert_to_tensor, x))
+    dead, saturated = {}, {}
+    *hidden, _ = watched.tensors
+    for name in hidden:
+        values, kind = watched.tensors[name].numpy(), watched.activations[name]
+        bounds = BOUNDS.get(kind)
+        if kind not in _RECTIFIERS and bounds is None:
+            continue
+        statistics = activation_statistics(values, sort_finite(values), None, bounds)
+        if kind in _RECTIFIERS:
+            dead[name] = statistics["dead"]
+        else:
+            saturated[name] = statistics["saturated"]
+    return Units(dead, saturated)
+
+
+def gradients_of(model: keras.Model, x: Any, y: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Norms of gradient and weights, by layer with a kernel, from input to output."""
+    monitor = GradientMonitor((x, y))
+    monitor.set_model(model)
+    monitor.on_train_begin()
+    monitor.on_epoch_end(0)
+    kernels = {
+        name
+        for name, variables in variables_by_layer(model).items()
+        if any(len(variable.shape) > 1 for variable in variables)
+    }
+    return {
+        name: (float(record["norm"][0]), float(record["weight_norm"][0]))
+        for name, record in monitor.records.items()
+        if name in kernels
+    }
+
+
+def normalizations_of(model: keras.Model, x: Any) -> list[Normalization]:
+    """Look at the batch normalisations that are in training."""
+    batch = {
+        layer.name: layer
+        for layer in layers_of(model)
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    }
+    found = []
+    for name, values in entering(model, x, lambda layer: layer.name in batch).items():
+        layer = batch[name]
+        axes = tuple(axis for axis in range(values.ndim) if axis != layer.axis % values.ndim)
+        moving = np.asarray(layer.moving_variance) + layer.epsilon
+        ratio = float(np.mean((values.var(axis=axes) + layer.epsilon) / moving))
+        found.append(Normalization(name, ratio, float(layer.momentum)))
+    return found
+
+
+def by_batches(model: keras.Model, inputs: list[Any]) -> np.ndarray:
+    """Outputs for batches of rows, normalised by each batch's own statistics, without dropout."""
+    with ExitStack() as stack:
+        for layer in layers_of(model):
+            if getattr(layer, "rate", 0):
+                stack.enter_context(replaced(layer, "rate", 0.0))
+        return np.concatenate([_call(model, x, training=True) for x in inputs])
