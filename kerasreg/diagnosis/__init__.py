@@ -12,5 +12,3 @@ diagnosing    `diagnose`: all of it
 
 from kerasreg.diagnosis.diagnosing import Diagnosis, diagnose
 from kerasreg.diagnosis.finding import Finding
-
-__all__ = ["Diagnosis", "Finding", "diagnose"]

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from kerasreg.plots._reliability import draw_reliability
 from kerasreg.plots._style import BASELINE, BEST, MUTED, panels, percent, power, remark, styled
 
 
@@ -63,22 +63,6 @@ def diagnosis(
         axes.set_ylim(bottom=0, top=min(axes.get_ylim()[1], 1.6 * max(guess_error, unseen.max())))
         axes.legend(loc="best")
     if bins is not None:
-        _reliability(right[0], bins)
+        right[0].set_title("Calibration on rows not seen")
+        draw_reliability(right[0], bins[:, 0], bins[:, 1])
     return figure
-
-
-def _reliability(axes: Axes, bins: np.ndarray) -> None:
-    axes.set_title("Calibration on rows not seen")
-    axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="calibrated")
-    axes.plot(bins[:, 0], bins[:, 1], color=BEST, linewidth=1)
-    axes.scatter(
-        bins[:, 0],
-        bins[:, 1],
-        s=8 + 120 * bins[:, 2] / bins[:, 2].sum(),
-        color=BEST,
-        label="rows by probability",
-    )
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(percent)
-    axes.set(xlabel="probability of the answer", ylabel="right", xlim=(0, 1.02), ylim=(0, 1.02))
-    axes.legend(loc="upper left")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -16,7 +17,12 @@ def reliability_diagram(predicted: Sequence[float], observed: Sequence[float]) -
         predicted, observed: Means of bins, as shares.
     """
     figure = new_figure(4.2, 3.6)
-    axes = figure.subplots()
+    draw_reliability(figure.subplots(), predicted, observed)
+    return figure
+
+
+def draw_reliability(axes: Axes, predicted: Sequence[float], observed: Sequence[float]) -> None:
+    """Draw the same into axes."""
     axes.axline((0, 0), slope=1, color=MUTED, linestyle="--", linewidth=1)
     axes.plot(predicted, observed, "o-", color=BEST, clip_on=False)
     # As far down as there is something to see: of several classes the largest is rarely small.
@@ -26,4 +32,3 @@ def reliability_diagram(predicted: Sequence[float], observed: Sequence[float]) -
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5))
         axis.set_major_formatter(percent)
-    return figure
