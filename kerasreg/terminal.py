@@ -125,7 +125,7 @@ def print_story(lines: Sequence[str]) -> None:
         console.print(line, style=style, soft_wrap=True, markup=False)
 
 
-def print_diagnosis(diagnosis: Diagnosis, page: Path, console: Console | None = None) -> None:
+def print_diagnosis(diagnosis: "Diagnosis", page: Path, console: Console | None = None) -> None:
     """One table: what was found, by which numbers, and what to do next.
 
     Args:
@@ -147,7 +147,7 @@ def print_diagnosis(diagnosis: Diagnosis, page: Path, console: Console | None = 
     console.print(f"Open next: [bold]{escape(str(page))}[/]", soft_wrap=True)
 
 
-def _next(finding: Finding) -> str:
+def _next(finding: "Finding") -> str:
     return f"{finding.next}:\n{finding.command}" if finding.command else finding.next
 
 

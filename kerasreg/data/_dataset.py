@@ -184,8 +184,7 @@ class Dataset:
         """The test rows, counted once, as encoded by the training rows or by those of a fold."""
         (raw, y), splits = self._test.read(), []
         for view in views:
-            encoded = isinstance(view, str) and self.encoded(view)
-            fitted = encoded._preprocessing if encoded else view.preprocessing
+            fitted = getattr(view, "preprocessing", None) or self.encoded(view)._preprocessing
             x = fitted.transform(raw, np.arange(len(y)))
             splits.append(Split(x, self._targets(y, self.target_offset)))
         return splits

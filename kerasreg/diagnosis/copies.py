@@ -1,7 +1,5 @@
 """Copies of a network, trained as one population: folds, shares of the rows, learning rates."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Callable

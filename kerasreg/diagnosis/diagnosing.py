@@ -1,7 +1,5 @@
 """`diagnose`: measure a network and its data, judge, and keep both."""
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Callable

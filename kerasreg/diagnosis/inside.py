@@ -1,7 +1,5 @@
 """What a network looks like inside: what enters its layers, its units, gradients, normalisation."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from contextlib import ExitStack

@@ -1,7 +1,5 @@
 """What a network's structure says, without any data."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

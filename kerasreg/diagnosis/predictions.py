@@ -1,7 +1,5 @@
 """What predictions for rows not trained on say: classes, calibration, labels that disagree."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

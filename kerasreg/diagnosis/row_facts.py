@@ -1,7 +1,5 @@
 """What is measured of the rows themselves: the size of inputs, rows that are there twice."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import keras

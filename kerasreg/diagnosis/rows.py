@@ -1,7 +1,5 @@
 """The rows that a network is diagnosed on, as it takes them; never test rows."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
