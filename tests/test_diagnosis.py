@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "check_diagnose.py"
@@ -10,32 +11,34 @@ _spec = importlib.util.spec_from_file_location("check_diagnose", SCRIPT)
 planted = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(planted)
 
-#: One epoch is enough for what can be seen without training.
-EPOCHS = dict.fromkeys(
-    (
-        "exploding gradients",
-        "softmax before a loss on logits",
-        "inputs of 0 to 255",
-        "duplicate rows",
-        "dead units",
-        "saturated units",
-    ),
-    1,
-)
-#: Of two steps each.
-EPOCHS["too few rows"] = 60
+#: Of those that set the thresholds: the script has others for checking them.
+SEED = 0
+#: One epoch is enough for what can be seen without training; "too few rows" has two steps in one.
+EPOCHS = {
+    "exploding gradients": 1,
+    "softmax before a loss on logits": 1,
+    "inputs of 0 to 255": 1,
+    "duplicate rows": 1,
+    "dead units": 1,
+    "saturated units": 1,
+    "too few rows": 60,
+}
 
 
 @pytest.mark.parametrize("fault", planted.FAULTS)
 def test_a_planted_fault_is_found(fault):
     case, expected = planted.FAULTS[fault]
-    found = planted.run(case, 2000, epochs=EPOCHS.get(fault, 20)).findings
+    found = planted.run(case, SEED, epochs=EPOCHS.get(fault, 20)).findings
     assert expected in {finding.name for finding in found}
-    for finding in found:
-        assert "{" not in finding.command
+    assert not any("{" in finding.command for finding in found)
 
 
-@pytest.mark.parametrize("kind", planted.HEALTHY)
-def test_a_healthy_network_gives_no_alarm(kind):
-    diagnosis = planted.run(planted.HEALTHY[kind], 2000)
-    assert diagnosis.findings == ()
+@pytest.mark.parametrize(("kind", "seed"), [("dense", 0), ("regression", 1), ("logits", 2)])
+def test_a_healthy_network_gives_no_alarm(kind, seed):
+    assert planted.run(planted.HEALTHY[kind], seed, epochs=25).findings == ()
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    first, second = (planted.run(planted.too_few_rows, SEED, epochs=2).facts for _ in range(2))
+    np.testing.assert_array_equal(first.copies.outputs, second.copies.outputs)
+    np.testing.assert_array_equal(first.copies.rate_errors, second.copies.rate_errors)
