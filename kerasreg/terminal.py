@@ -27,7 +27,7 @@ from kerasreg.report import (
 from kerasreg.words import amount, duration, show
 
 if TYPE_CHECKING:
-    from kerasreg.diagnosis import Diagnosis, Finding
+    from kerasreg.diagnosis import Diagnosis
     from kerasreg.search.progress import Event
 
 # Regularisers first, in the order in which a reader asks for them.
@@ -142,13 +142,9 @@ def print_diagnosis(diagnosis: "Diagnosis", page: Path, console: Console | None 
             table.add_column(column, ratio=ratio)
         for one in diagnosis.findings:
             style = "red" if one.severity == "serious" else "yellow"
-            table.add_row(Text(one.name, style), Text(one.text), Text(_next(one)))
+            table.add_row(Text(one.name, style), Text(one.text), Text(one.advice))
         console.print(table)
     console.print(f"Open next: [bold]{escape(str(page))}[/]", soft_wrap=True)
-
-
-def _next(finding: "Finding") -> str:
-    return f"{finding.next}:\n{finding.command}" if finding.command else finding.next
 
 
 def print_summary(folder: Path, console: Console | None = None) -> None:

@@ -57,7 +57,7 @@ def name_of(finding):
 )
 def test_a_gap_is_judged_by_how_the_error_falls_with_rows(curve, expected):
     copies = replace(COPIES, unseen=np.array([wrong(share) for share in curve]))
-    assert name_of(check_gap(copies, True)) == expected
+    assert name_of(check_gap(copies, "of rows wrong")) == expected
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_gap_is_judged_by_how_the_error_falls_with_rows(curve, expected):
 def test_a_rate_is_judged_by_what_others_learn(own, errors, broken, expected):
     seen = np.full((3, ROWS), 0.01) if expected is None else np.full((3, ROWS), 0.6)
     copies = replace(COPIES, own_rate=own, rate_errors=np.array(errors), broken=broken, seen=seen)
-    assert name_of(check_rate(copies, 0.7)) == expected
+    assert name_of(check_rate(copies, 0.7, "of rows wrong")) == expected
 
 
 @pytest.mark.parametrize(
@@ -100,16 +100,22 @@ def test_gradients_are_judged_by_their_norms(gradients, expected):
     ],
 )
 def test_output_and_loss_have_to_mean_the_same(activation, loss, from_logits, expected):
-    structure = Structure(activation, 3, loss, from_logits, {})
+    structure = Structure(activation, 3, loss, from_logits, "Adam", {})
     assert name_of(check_output(structure)) == expected
 
 
 @pytest.mark.parametrize(
-    ("size", "unevenness", "expected"),
-    [(1, 1, False), (5, 20, False), (120, 1, True), (1e-3, 1, True), (1, 500, True)],
+    ("high", "size", "unevenness", "expected"),
+    [
+        (1, 1, 1, False),
+        (9, 5, 20, False),
+        (255, 120, 1, True),
+        (0.004, 0.002, 1, True),
+        (9, 1, 500, True),
+    ],
 )
-def test_inputs_are_judged_by_size_and_evenness(size, unevenness, expected):
-    found = check_inputs(Inputs("dense", 0.0, 1.0, size, unevenness))
+def test_inputs_are_judged_by_size_and_evenness(high, size, unevenness, expected):
+    found = check_inputs(Inputs("dense", 0.0, high, size, unevenness))
     assert (found is not None) == expected
 
 

@@ -111,7 +111,7 @@ def train_copies(
         model: Compiled; it is not changed.
         rows: What to train on.
         epochs, batch_size: How long, and rows a step.
-        seed: Of the choice of rows; batches and masks follow the fold.
+        seed: Of the choice of rows, batches and masks, which differ from fold to fold.
         progress: Called with the fraction that is done.
         full: Whether to train on smaller shares and at other learning rates, too.
 
@@ -130,9 +130,8 @@ def train_copies(
             # Members with equally many rows are computed together.
             indices.append((np.resize(parts[-1][0], most), validation[:fewest]))
     places = [*range(len(parts)), *([0] * len(factors))]
-    models = Population.from_models(
-        [model] * len(places), [place % folds for place in places], folds=places, general=True
-    )
+    seeds = [derive(seed, "fold", place % folds) for place in places]
+    models = Population.from_models([model] * len(places), seeds, folds=places, general=True)
     key = next((key for key in _RATES if key in models.members[0].values), None)
     own = models.members[0].values[key] if key else math.nan
     for place, factor in enumerate(factors if key else (), start=len(parts)):

@@ -71,7 +71,7 @@ class Facts:
     disagreement: predictions.Disagreement | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
     """What is wrong with a network, and what was measured.
 
@@ -84,6 +84,11 @@ class Diagnosis:
     files: tuple[str, str]
     findings: tuple[Finding, ...]
     facts: Facts
+
+    def __repr__(self) -> str:
+        """The findings, for a console; `kerasreg.report.render_diagnosis` writes the page."""
+        found = [f"{f.name} ({f.severity}): {f.text}\n  {f.advice}" for f in self.findings]
+        return "\n".join(found or ["Nothing wrong was found."])
 
 
 def diagnose(
@@ -211,15 +216,15 @@ def _more_errors(network: keras.Model, rows: Rows, batch_size: int) -> Effect | 
 
 def _judge(facts: Facts) -> list[Finding]:
     """Every check; what only follows from a cause that was found is left out."""
-    copies, is_class = facts.copies, facts.rows.classification
+    copies, unit = facts.copies, facts.rows.unit
     steps = copies.epochs * math.ceil(len(facts.rows.folds[0][0]) / copies.batch_size)
     dead, gradients = check_dead(facts.units), check_gradients(facts.gradients)
-    underfitting = check_underfitting(copies, facts.reference, is_class)
+    underfitting = check_underfitting(copies, facts.reference, unit)
     training = [
         check_output(facts.structure),
         check_inputs(facts.inputs),
         None if dead else gradients,
-        check_rate(copies, facts.rows.guess_error),
+        check_rate(copies, facts.rows.guess_error, unit),
         check_penalty(copies, underfitting is not None),
     ]
     if not any(training):
@@ -233,7 +238,7 @@ def _judge(facts: Facts) -> list[Finding]:
     found = [check_duplicates(facts.duplicates), *training]
     if not any(training):
         labels = check_labels(facts.disagreement)
-        gap = check_gap(copies, is_class)
+        gap = check_gap(copies, unit)
         found += [labels, gap, check_classes(facts.classes)]
         if not (labels or gap):
             found.append(check_calibration(facts.calibration))

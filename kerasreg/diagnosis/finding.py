@@ -30,3 +30,8 @@ class Finding:
     command: str = ""
     lesson: str | None = None
     rows: tuple[int, ...] = ()
+
+    @property
+    def advice(self) -> str:
+        """What to do, and the command on a line of its own."""
+        return f"{self.next}:\n{self.command}" if self.command else self.next

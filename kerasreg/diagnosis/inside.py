@@ -79,9 +79,12 @@ def entering(
         call = layer.call
 
         @functools.wraps(call)
-        def spied(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            found.setdefault(layer.name, np.asarray(keras.tree.flatten(inputs)[0]))
-            return call(inputs, *args, **kwargs)
+        def spied(*args: Any, **kwargs: Any) -> Any:
+            first = keras.tree.flatten((args, kwargs))[0]
+            # Inside a compiled function there are no numbers to look at.
+            if hasattr(first, "numpy"):
+                found.setdefault(layer.name, first.numpy())
+            return call(*args, **kwargs)
 
         return spied
 
@@ -105,8 +108,7 @@ def units_of(model: keras.Model, x: Any) -> Units:
     """Look at the hidden layers' outputs."""
     watched = watch_outputs(model, keras.tree.map_structure(keras.ops.convert_to_tensor, x))
     dead, saturated = {}, {}
-    *hidden, _ = watched.tensors
-    for name in hidden:
+    for name in list(watched.tensors)[:-1]:
         values, kind = watched.tensors[name].numpy(), watched.activations[name]
         bounds = BOUNDS.get(kind)
         if kind not in _RECTIFIERS and bounds is None:

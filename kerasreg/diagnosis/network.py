@@ -17,6 +17,7 @@ class Structure:
         outputs: How many it has.
         loss: Name of its loss, in Keras' spelling with underscores.
         from_logits: Whether the loss is told that outputs are logits.
+        optimizer: Name of its optimiser.
         after_dropout: Normalisation layers by name -> the dropout layer before them.
     """
 
@@ -24,6 +25,7 @@ class Structure:
     outputs: int
     loss: str
     from_logits: bool
+    optimizer: str
     after_dropout: dict[str, str]
 
 
@@ -36,6 +38,7 @@ def structure_of(model: keras.Model) -> Structure:
         model.output_shape[-1],
         loss_name(model),
         bool(options.get("from_logits", False)),
+        type(model.optimizer).__name__,
         {normalization: dropout for dropout, normalization in _shifted(model)},
     )
 

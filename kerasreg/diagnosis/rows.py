@@ -64,6 +64,11 @@ class Rows:
         return self.class_names is not None
 
     @property
+    def unit(self) -> str:
+        """What errors are shares of."""
+        return "of rows wrong" if self.classification else "of the target's variance left"
+
+    @property
     def guess_error(self) -> float:
         """Error of always giving the most frequent class, or the mean, for the used rows."""
         if not self.classification:
@@ -234,10 +239,9 @@ def _fitted(x: Any, model: keras.Model, name: str) -> Any:
         return x
     wanted = [tuple(tensor.shape[1:]) for tensor in inputs]
     leaves = keras.tree.flatten(x)
-    if len(leaves) == len(wanted) == 1 and None not in wanted[0]:
-        same = math.prod(leaves[0].shape[1:]) == math.prod(wanted[0])
-        if same:
-            return keras.tree.map_structure(lambda leaf: leaf.reshape(-1, *wanted[0]), x)
+    single = len(leaves) == len(wanted) == 1 and None not in wanted[0]
+    if single and math.prod(leaves[0].shape[1:]) == math.prod(wanted[0]):
+        return keras.tree.map_structure(lambda leaf: leaf.reshape(-1, *wanted[0]), x)
     fits = len(leaves) == len(wanted) and all(
         len(leaf.shape[1:]) == len(shape)
         and all(b in (None, a) for a, b in zip(leaf.shape[1:], shape, strict=True))

@@ -6,7 +6,7 @@ import numpy as np
 
 from kerasreg import plots
 from kerasreg.diagnosis import Diagnosis
-from kerasreg.diagnosis.checks.fit import SHARES, unit
+from kerasreg.diagnosis.copies import SHARES
 from kerasreg.report._page import drawn, write_page
 from kerasreg.words import count
 
@@ -24,7 +24,7 @@ def render_diagnosis(diagnosis: Diagnosis, folder: Path | str) -> Path:
     folder = Path(folder)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     facts = diagnosis.facts
-    copies, classes = facts.copies, facts.rows.classification
+    copies = facts.copies
     picture = None
     if not copies.broken:
         picture = drawn(
@@ -38,7 +38,7 @@ def render_diagnosis(diagnosis: Diagnosis, folder: Path | str) -> Path:
                 copies.own_rate,
                 facts.rows.guess_error,
                 facts.calibration.bins if facts.calibration else None,
-                unit(classes),
+                facts.rows.unit,
             ),
             "diagnosis",
             f"Copies of the network after {copies.epochs} epochs; means over folds. The test rows "
@@ -73,9 +73,10 @@ def measured(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     said = [
         ("Rows", f"{len(rows.y) - validation:,} training, {validation:,} validation"),
         ("Copies trained on", f"{len(rows.used):,} rows, {len(rows.folds)} folds"),
+        ("Loss and optimiser", f"{facts.structure.loss}, {facts.structure.optimizer}"),
         ("Training", f"{copies.epochs} epochs, batches of {copies.batch_size}"),
         ("Units and normalisation of", "its own weights" if facts.trained else "a trained copy"),
-        (f"Error on training rows ({unit(rows.classification)})", _share(copies.seen[-1])),
+        (f"Error on training rows ({rows.unit})", _share(copies.seen[-1])),
         *(
             (f"Error on rows not seen, {share:.0%} of the rows", _share(errors))
             for share, errors in zip(SHARES, copies.unseen, strict=True)

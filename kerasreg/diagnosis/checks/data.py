@@ -11,8 +11,9 @@ from kerasreg.words import joined
 #: BackProp", section 4.3). Ten times larger, the first layer's outputs are far beyond where
 #: sigmoids and softmax react; pixels of 0 to 16 (5 to 8) still train.
 LARGE_INPUTS = 10.0
-#: A hundred times smaller, the first layer gives next to nothing but its bias.
-SMALL_INPUTS = 0.01
+#: Where even the largest number is so small, the first layer gives next to nothing but its bias, as
+#: for pixels that are divided by 255 twice.
+SMALL_INPUTS = 0.05
 #: One feature a hundred times as spread as the median one decides alone what the first layer sees.
 UNEVEN_INPUTS = 100.0
 #: Copied rows are a leak where they are at least this share of the validation rows; one pair may
@@ -31,7 +32,7 @@ def check_inputs(inputs: Inputs | None) -> Finding | None:
     if inputs is None:
         return None
     size = f"from {inputs.low:.4g} to {inputs.high:.4g}, root mean square {inputs.size:.3g}"
-    if inputs.size > LARGE_INPUTS or 0 < inputs.size < SMALL_INPUTS:
+    if inputs.size > LARGE_INPUTS or 0 < max(-inputs.low, inputs.high) < SMALL_INPUTS:
         text = f"What enters {inputs.layer} is {size}; initial weights are made for about 1."
     elif inputs.unevenness > UNEVEN_INPUTS:
         text = (

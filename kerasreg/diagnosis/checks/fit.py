@@ -17,12 +17,7 @@ BEHIND_IN_VALIDATION = 0.02
 STEEP = 0.15
 
 
-def unit(is_class: bool) -> str:
-    """What errors are shares of."""
-    return "of rows wrong" if is_class else "of the target's variance left"
-
-
-def check_gap(copies: Copies, is_class: bool) -> Finding | None:
+def check_gap(copies: Copies, unit: str) -> Finding | None:
     """Overfitting, and whether more rows would help."""
     gap = effect_of(copies.unseen[-1] - copies.seen[-1])
     if copies.broken or gap.low < GAP:
@@ -30,7 +25,7 @@ def check_gap(copies: Copies, is_class: bool) -> Finding | None:
     seen, *unseen = (np.nanmean(errors) for errors in (copies.seen[-1], *copies.unseen))
     curve = ", ".join(f"{s:.0%}: {error:.1%}" for s, error in zip(SHARES, unseen, strict=True))
     text = (
-        f"Copies of the network have {seen:.1%} {unit(is_class)} on rows that they trained on and "
+        f"Copies of the network have {seen:.1%} {unit} on rows that they trained on and "
         f"{unseen[-1]:.1%} on others: a gap of {gap}."
     )
     learned = effect_of(copies.unseen[-2] - copies.unseen[-1])
@@ -55,7 +50,7 @@ def check_gap(copies: Copies, is_class: bool) -> Finding | None:
     )
 
 
-def check_underfitting(copies: Copies, reference: Copies, is_class: bool) -> Finding | None:
+def check_underfitting(copies: Copies, reference: Copies, unit: str) -> Finding | None:
     """A network that fits less than a plain one of 128-128 units, and predicts worse."""
     behind = effect_of(copies.seen[-1] - reference.seen[-1])
     in_validation = effect_of(copies.unseen[-1] - reference.unseen[-1])
@@ -65,7 +60,7 @@ def check_underfitting(copies: Copies, reference: Copies, is_class: bool) -> Fin
     return Finding(
         "underfitting",
         "worth a look",
-        f"The network leaves {own:.1%} {unit(is_class)} of those that it trained on, a plain "
+        f"The network leaves {own:.1%} {unit} of those that it trained on, a plain "
         f"network of 128-128 units {plain:.1%} after as many steps: {behind} more, and "
         f"{in_validation} more on others. It is too small, or held back.",
         "make it wider or deeper, or weaken its regularisers; the plain network is",

@@ -29,7 +29,7 @@ DEAD = 0.5
 SATURATED = 0.5
 
 
-def check_rate(copies: Copies, guess_error: float) -> Finding | None:
+def check_rate(copies: Copies, guess_error: float, unit: str) -> Finding | None:
     """A learning rate at which the network learns much less than it could."""
     errors = np.where(np.isfinite(copies.rate_errors), copies.rate_errors, guess_error)
     if not len(errors):
@@ -47,9 +47,9 @@ def check_rate(copies: Copies, guess_error: float) -> Finding | None:
     return Finding(
         f"learning rate too {'small' if small else 'large'}",
         "serious",
-        f"After {copies.epochs} epochs at its learning rate {copies.own_rate:.3g} the network errs "
-        f"on {errors[own]:.1%} of its training rows{broke}, at {copies.rates[best]:.3g} on "
-        f"{errors[best]:.1%}; always guessing the same errs on {guess_error:.1%}.",
+        f"After {copies.epochs} epochs at its learning rate {copies.own_rate:.3g} the network has "
+        f"{errors[own]:.1%} {unit} in training{broke}, at {copies.rates[best]:.3g} "
+        f"{errors[best]:.1%}; always guessing the same has {guess_error:.1%}.",
         f"compile with a learning rate of {_between(good)}, or let it be searched",
         SEARCH,
         "learning_rates",
