@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from kerasreg.data import read_new_rows
+from kerasreg.data import read_new_images, read_new_rows
 from kerasreg.decision import decide
 from kerasreg.errors import UserError
 from kerasreg.files import atomic_write
@@ -38,16 +38,17 @@ def predict(
         model: A study's folder, or a model in it. A folder means `ensemble.keras` where the study
             has one, else `best.keras`.
         data: For a study of a table a `.csv` or `.parquet` file or a table, which need not have
-            the target or columns that were left out; else an `.npz` with `x`, or `x`.
+            the target or columns that were left out; else an `.npz` with `x`, or `x`; of images
+            also a folder with some.
         out: A `.csv` or `.parquet` file to write; replaced if it is there.
         header, encoding: Of a CSV; None for those of the training file.
         say: Called with a sentence for each column with missing cells or unknown categories.
 
     Returns:
-        One row a row of `data`, in its order. Classification: `label`, and `probability: NAME` of
-        each class; a threshold that the study chose (the smallest probability of the second class
-        that makes a row that class, or a weight for each class) is applied. Regression:
-        `prediction`, in the target's unit.
+        One row a row of `data`, in its order; of a folder with the column `file`. Classification:
+        `label`, and `probability: NAME` of each class; a threshold that the study chose (the
+        smallest probability of the second class that makes a row that class, or a weight for each
+        class) is applied. Regression: `prediction`, in the target's unit.
 
     Raises:
         UserError: No study or model there; rows that cannot be read; a file that cannot be written.
@@ -59,12 +60,16 @@ def predict(
     if result is None:
         raise UserError(f"{study.folder} has no result yet; go on with --resume, then predict.")
     given = asked.get("data") or {}
-    rows, notes = read_new_rows(
-        data,
-        asked["dataset"],
-        header=given.get("header", True) if header is None else header,
-        encoding=encoding or given.get("encoding"),
-    )
+    files = None
+    if isinstance(data, str | Path) and Path(data).is_dir():
+        rows, files, notes = read_new_images(data, asked["dataset"])
+    else:
+        rows, notes = read_new_rows(
+            data,
+            asked["dataset"],
+            header=given.get("header", True) if header is None else header,
+            encoding=encoding or given.get("encoding"),
+        )
     for sentence in notes:
         say(sentence)
     outputs = _loaded(path).predict(_tensors(rows), batch_size=8192, verbose=0).astype(np.float64)
@@ -81,6 +86,8 @@ def predict(
                 f"{threshold!r}; it was edited. Restore it from a copy."
             )
         table = _classified(outputs, names, threshold)
+    if files is not None:
+        table.insert(0, "file", files)
     if out is not None:
         atomic_write(out, lambda hidden: _WRITERS[Path(out).suffix.lower()](table, hidden))
     return table

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from kerasreg.search.progress import Event
 
 # Regularisers first, in the order in which a reader asks for them.
-_SETTING_ORDER = ("dropout", "input_dropout", "l1", "l2", "weight_decay", "normalization")
+_SETTING_ORDER = (
+    *("dropout", "spatial_dropout", "input_dropout", "l1", "l2", "weight_decay", "normalization"),
+    *("shift", "rotation", "zoom", "contrast", "erase"),
+)
 
 
 def is_live(quiet: bool = False) -> bool:

@@ -17,11 +17,17 @@ _METRICS = {
 NAMES = _METRICS | {f"val_{name}": f"validation {said}" for name, said in _METRICS.items()}
 _PHRASES = {
     "dropout": "dropout at rate {} (fraction dropped)",
+    "spatial_dropout": "spatial dropout at rate {}",
     "input_dropout": "input dropout at rate {}",
     "l2": "L2 of {}",
     "l1": "L1 of {}",
     "weight_decay": "decoupled weight decay of {}",
     "label_smoothing": "label smoothing of {}",
+    "shift": "shifts by up to {} of the image",
+    "rotation": "rotations by up to {} of a turn",
+    "zoom": "zooms by up to {}",
+    "contrast": "contrast changed by up to {}",
+    "erase": "rectangles of up to {} of the image erased",
 }
 
 
@@ -36,6 +42,8 @@ def regularisers(settings: Mapping[str, Any]) -> list[str]:
                 said[-1] += f" (½λΣw² with λ = {show(lambda_from_l2(value))})"
     if settings.get("normalization", "none") != "none":
         said.append(f"{settings['normalization']} normalisation")
+    if settings.get("flip", "none") != "none":
+        said.append(f"{settings['flip']} flips")
     return said
 
 

@@ -8,7 +8,9 @@ import tensorflow as tf
 
 from kerasreg.population import batch_order
 from kerasreg.seeds import derive
-from kerasreg.stacks import StackConfig, build_stack, compile_stack
+from kerasreg.stacks import AUGMENTATIONS, StackConfig, build_stack, compile_stack, layer_plan
+
+DROPOUTS = ("dropout", "spatial_dropout")
 
 
 @contextlib.contextmanager
@@ -56,19 +58,24 @@ def solo_model(
     """`build_stack`'s model with these initial weights and the contract's dropout masks."""
     model = build_stack(config, shape, outputs, task, seed, steps)
     kinds = (keras.layers.Dropout, keras.layers.SpatialDropout2D)
+    purpose = "draws" if config.filters else "dropout"
+    plan = layer_plan(config, outputs)
+    drawing = [spec.name for spec in plan if spec.kind in (*AUGMENTATIONS, "flip", *DROPOUTS)]
     if any(isinstance(layer, kinds) for layer in model.layers):
-        purpose = "draws" if config.filters else "dropout"
 
         def swap(layer):
             if not isinstance(layer, kinds):
                 return type(layer).from_config(layer.get_config())
-            index = 0 if layer.name == "input_dropout" else int(layer.name.rpartition("_")[2])
-            spatial = isinstance(layer, keras.layers.SpatialDropout2D)
+            index, spatial = drawing.index(layer.name), type(layer) is not keras.layers.Dropout
             return GivenMask(seed, purpose, index, layer.rate, spatial, layer.name)
 
         model = keras.models.clone_model(model, clone_function=swap)
         compile_stack(model, config, outputs, task, steps)
     copy_weights(model, weights)
+    for layer in model.layers:
+        if layer.name.startswith("random_"):
+            key = derive(seed, purpose, drawing.index(layer.name))
+            layer.generator.state.assign([key, 0])
     if keras.config.floatx() == "float64":
         _keep_numbers_exact(model)
     return model

@@ -17,6 +17,7 @@ from kerasreg.errors import UserError
 from kerasreg.losses import SmoothedCrossentropy
 from kerasreg.stacks import (
     ACTIVATIONS,
+    AUGMENTATIONS,
     HEADS,
     INITIALIZERS,
     LOSSES,
@@ -40,6 +41,12 @@ REFUSED = [
     ("pooling", "mean", "one of max, average, none"),
     ("head", "dense", "one of flatten, gap"),
     ("spatial_dropout", 1.0, "[0, 1)"),
+    ("shift", 1.0, "[0, 1)"),
+    ("rotation", -0.1, "[0, 1)"),
+    ("zoom", NAN, "finite"),
+    ("contrast", 1.0, "[0, 1)"),
+    ("erase", 1.0, "[0, 1)"),
+    ("flip", "both", "one of none, horizontal, vertical"),
     ("spatial_dropout", (0.1,), "0 (one per convolution), got 1"),
     ("units", (0,), "positive widths"),
     ("units", (8, -1), "positive widths"),
@@ -148,6 +155,8 @@ def stack_configs(draw):
         kernel_size=draw(st.integers(1, 5)),
         pooling=draw(st.sampled_from(POOLINGS)),
         head=draw(st.sampled_from(HEADS)),
+        flip=draw(st.sampled_from(["none", "horizontal", "vertical"])),
+        **{name: draw(rate) for name in AUGMENTATIONS},
         spatial_dropout=one_or(rate, len(filters)),
         units=units,
         activation=draw(st.sampled_from(ACTIVATIONS)),
@@ -195,6 +204,7 @@ def test_the_baseline_keeps_the_shape_and_no_regulariser(config):
     assert (plain.filters, plain.units) == (config.filters, config.units)
     assert plain.optimizer == config.optimizer
     assert not any(plain.dropout_rates + plain.kernel_l1 + plain.kernel_l2)
+    assert not plain.augmented
     assert (plain.normalization, plain.weight_decay, plain.input_dropout) == ("none", 0, 0)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from kerasreg.data._inference import inference_copy
 from kerasreg.data._table_graph import free_name, model_of_columns
 from kerasreg.errors import UserError
 
@@ -42,10 +43,7 @@ def export_model(
                 "model trained on this data"
             )
     taken = _names(inputs)
-    # Rebuilt from its config, the stack has no compile state (which would be saved with it, and
-    # ask for its loss and metrics at loading).
-    stack = type(model).from_config(model.get_config())
-    stack.set_weights(model.get_weights())
+    stack = inference_copy(model)
     stack.name = free_name("stack", taken)
     if unit is not None:
         head = keras.layers.Rescaling(*unit, name=free_name("prediction", taken))

@@ -29,6 +29,8 @@ def from_arrays(
     feature_names: tuple[str, ...] | None = None,
     class_names: tuple[str, ...] | None = None,
     target_name: str = "y",
+    notes: tuple[str, ...] = (),
+    warnings: tuple[str, ...] = (),
 ) -> Dataset:
     """Make a Dataset of arrays.
 
@@ -44,6 +46,7 @@ def from_arrays(
         feature_names: One a flattened feature.
         class_names: One a class, in the order of the sorted labels; else the labels themselves.
         target_name: What is predicted.
+        notes, warnings: As in `Dataset`, of who read the arrays.
 
     Raises:
         UserError: NaN, infinite, object or text `x`; lengths or shapes that do not match; targets
@@ -87,6 +90,8 @@ def from_arrays(
         train_size=train_size,
         split_seed=split_seed,
         fractions=fractions,
+        notes=notes,
+        warnings=warnings,
     )
 
 

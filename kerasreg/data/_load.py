@@ -1,4 +1,4 @@
-"""`load`: named sets and files."""
+"""`load`: named sets, files and folders of images."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,10 @@ from kerasreg.data._from_frame import Written, from_frame
 from kerasreg.data._named import NAMES, read_named
 from kerasreg.data._splitting import FRACTIONS
 from kerasreg.data.files.csv_file import read_csv
+from kerasreg.data.files.image_folder import read_image_folder
 from kerasreg.data.files.npz_file import read_npz
 from kerasreg.data.files.parquet_file import read_parquet
-from kerasreg.errors import UserError
+from kerasreg.errors import UserError, check_whole
 
 FILE_TYPES = (".csv", ".parquet", ".npz")
 
@@ -29,20 +30,24 @@ def load(
     kinds: Mapping[str, str] | None = None,
     group: str | int | None = None,
     time: str | int | None = None,
+    image_size: Sequence[int] | None = None,
     task: str | None = None,
     train_size: int | None = None,
     split_seed: int = 0,
     fractions: tuple[float, float, float] = FRACTIONS,
 ) -> Dataset:
-    """Load a named set or a file and split it.
+    """Load a named set, a file or a folder of images, and split it.
 
     Args:
-        name_or_path: One of `kerasreg.data.NAMES`, or a `.csv`, `.parquet` or `.npz` file.
+        name_or_path: One of `kerasreg.data.NAMES`, or a `.csv`, `.parquet` or `.npz` file, or a
+            folder with images in one sub-folder a class.
         target: Column to predict, for tables: its name or its index (negative from the end).
         header: Whether a CSV's first row names the columns; else they are named by index.
         encoding: Of a CSV's text; None to recognise UTF-8, UTF-16 and cp1252.
         decimal: Decimal sign of a CSV, `"."` or `","`; None to find it.
         drop, keep, kinds, group, time: Of tables, as in `from_frame`.
+        image_size: Height and width that a folder's images are brought to; None for their most
+            frequent size.
         task: `"classification"`, `"regression"` or None to infer it from the target.
         train_size: Keep this many training rows, stratified; other parts keep their size.
         split_seed: Seed of the split and of the subset.
@@ -69,8 +74,9 @@ def load(
         "group": group,
         "time": time,
     }
-    dataset = _read(name_or_path, table_options, options)
-    given = {**table_options, **options}
+    size = None if image_size is None else list(image_size)
+    dataset = _read(name_or_path, table_options, size, options)
+    given = {**table_options, "image_size": size, **options}
     dataset.source = {
         "name_or_path": locate(name_or_path),
         **{name: value for name, value in given.items() if value != _DEFAULTS[name]},
@@ -85,29 +91,48 @@ _OF_FRAMES = ("target", "drop", "keep", "kinds", "group", "time")
 
 
 def locate(source: str | Path) -> str:
-    """A data source as it can be found again: a name stays a name, a file becomes absolute."""
+    """A data source as it can be found again: a name stays a name, a path becomes absolute."""
     path = Path(source)
-    is_file = path.suffix or len(path.parts) > 1
+    is_file = path.suffix or len(path.parts) > 1 or (str(source) not in NAMES and path.is_dir())
     return str(path.absolute()) if is_file else str(source)
 
 
-def _read(name_or_path: str | Path, table: dict, options: dict) -> Dataset:
+def _read(
+    name_or_path: str | Path, table: dict, image_size: list[int] | None, options: dict
+) -> Dataset:
     name = str(name_or_path)
     path = Path(name_or_path)
     suffix = path.suffix.lower()
-    if isinstance(name_or_path, str) and name in NAMES:
-        _refuse(table, name, "comes with its columns and its target")
-        named = read_named(name)
+    named = isinstance(name_or_path, str) and name in NAMES
+    if path.is_dir() and not named:
+        _refuse(table, name, "holds images")
+        images = read_image_folder(path, _checked_size(image_size))
         return from_arrays(
-            named.x,
-            named.y,
-            x_test=named.x_test,
-            y_test=named.y_test,
+            images.x,
+            images.y,
+            name=path.name,
+            target_name="class",
+            notes=images.notes,
+            warnings=images.warnings,
+            **options,
+        )
+    if image_size is not None:
+        raise UserError(
+            f"image_size: expected a folder of images, got {name}; leave out --image-size."
+        )
+    if named:
+        _refuse(table, name, "comes with its columns and its target")
+        arrays = read_named(name)
+        return from_arrays(
+            arrays.x,
+            arrays.y,
+            x_test=arrays.x_test,
+            y_test=arrays.y_test,
             name=name,
-            feature_names=named.feature_names,
-            class_names=None if options["task"] == "regression" else named.class_names,
-            target_name=named.target_name,
-            scaling=named.scaling,
+            feature_names=arrays.feature_names,
+            class_names=None if options["task"] == "regression" else arrays.class_names,
+            target_name=arrays.target_name,
+            scaling=arrays.scaling,
             **options,
         )
     if suffix == ".npz":
@@ -130,6 +155,16 @@ def _read(name_or_path: str | Path, table: dict, options: dict) -> Dataset:
         raise UserError(f"{path}: {error}") from None
 
 
+def _checked_size(size: list[int] | None) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    if len(size) != 2:
+        raise UserError(f"image_size: expected a height and a width, got {size!r}.")
+    for side in size:
+        check_whole("image_size", side, 1, 10_000)
+    return tuple(size)
+
+
 def _refuse(options: dict, name: str, why: str) -> None:
     """Refuse options for tables that the data has no use for."""
     for option, value in options.items():
@@ -144,4 +179,7 @@ def _unknown(name: str, suffix: str) -> UserError:
         hint = f"did you mean {' or '.join(near)}?"
     else:
         hint = f"the names are {', '.join(NAMES)};"
-    return UserError(f"unknown data {name!r}: {hint} files end in {', '.join(FILE_TYPES)}")
+    return UserError(
+        f"unknown data {name!r}: {hint} files end in {', '.join(FILE_TYPES)}, "
+        "images are in a folder"
+    )

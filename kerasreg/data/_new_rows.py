@@ -13,6 +13,7 @@ from kerasreg.data._table import read_table
 from kerasreg.data.cells.numbers import plain
 from kerasreg.data.cells.reading import Reading
 from kerasreg.data.files.csv_file import read_csv
+from kerasreg.data.files.image_folder import image_files, read_images
 from kerasreg.data.files.npz_file import read_npz
 from kerasreg.data.files.parquet_file import read_parquet
 from kerasreg.errors import UserError
@@ -81,6 +82,30 @@ def read_new_rows(
             shown = ", ".join(repr(text[:20]) for text in unknown[:5])
             notes.append(f"{name}: training knew no {shown}; they count as no category")
     return rows, tuple(notes)
+
+
+def read_new_images(
+    folder: str | Path, data: Mapping[str, Any]
+) -> tuple[np.ndarray, list[str], tuple[str, ...]]:
+    """Read every image below a folder, as those that a model was trained on.
+
+    Args:
+        folder: Where they are; sub-folders mean nothing.
+        data: As in `read_new_rows`.
+
+    Returns:
+        The pixels, as the model takes them; each image's place in the folder; sentences on what
+        was resized or left out.
+
+    Raises:
+        UserError: The training was not on images, or none can be read.
+    """
+    shape = tuple(data["preprocessing"].get("raw_shape", ()))
+    if len(shape) not in (2, 3) or shape[2:] not in ((), (1,), (3,)):
+        raise UserError(f"{folder}: expected a file of rows as in training, got a folder.")
+    x, files, notes, unread = read_images(image_files(Path(folder)), shape[:2], shape[2:] != (3,))
+    places = [file.relative_to(folder).as_posix() for file in files]
+    return as_float32(x.reshape(-1, *shape)), places, (*notes, *unread)
 
 
 def _raw(source: str | Path | pd.DataFrame, options: Mapping[str, Any]) -> pd.DataFrame:

@@ -24,8 +24,11 @@ def story(data: Mapping[str, Any], folds: int = 0) -> list[str]:
         separator = _SEPARATORS.get(file["separator"], file["separator"])
         comma = ", decimal commas" if file["decimal"] == "," else ""
         written = f" ({file['encoding']}, separated by {separator}{comma})"
-    width = f"{len(columns):,} columns" if columns else f"{data['features']:,} features"
-    lines = [f"read      {data['name']}: {total:,} rows, {width}{written}"]
+    width = f", {len(columns):,} columns" if columns else f", {data['features']:,} features"
+    shape = data["preprocessing"].get("raw_shape", ())
+    if len(shape) > 1:
+        width = f" of {'×'.join(map(str, shape))}"
+    lines = [f"read      {data['name']}: {total:,} rows{width}{written}"]
     reason = f" ({data['task_reason']})" if data.get("task_reason") else ""
     lines.append(f"target    {data['target']}: {data['task']}{reason}{_classes(data)}")
     if columns:

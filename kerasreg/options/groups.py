@@ -10,6 +10,13 @@ STACK = "stack_"
 
 # flag, field of StackConfig, metavar, help
 _STACK_FLAGS = (
+    (
+        "--filters",
+        "filters",
+        "A,B,...",
+        "of convolutions before the hidden layers (default none; of a search for images of 16×16 "
+        "or more 32,64)",
+    ),
     ("--units", "units", "A,B,...", "widths of the hidden layers (default 128,128)"),
     ("--activation", "activation", "NAME", "of every hidden layer (default relu)"),
     ("--norm", "normalization", "NAME", "none (default), batch, layer or group"),
@@ -54,7 +61,8 @@ def add_data(parser: argparse.ArgumentParser, positional: bool = False) -> None:
             "--data",
             metavar="D",
             help="digits (default), breast_cancer, wine, iris, diabetes, mnist, "
-            "fashion_mnist, cifar10, or a .csv, .parquet or .npz file",
+            "fashion_mnist, cifar10, a .csv, .parquet or .npz file, or a folder with images in "
+            "one sub-folder a class",
         )
     add("--target", metavar="COLUMN", help="of a table: name, or index (-1 is the last)")
     add("--no-header", action="store_true", help="the CSV has no header row")
@@ -76,6 +84,11 @@ def add_data(parser: argparse.ArgumentParser, positional: bool = False) -> None:
     )
     add("--group", metavar="COLUMN", help="rows of one group stay in one part and one fold")
     add("--time", metavar="COLUMN", help="split in order of time: the latest rows test")
+    add(
+        "--image-size",
+        metavar="HxW",
+        help="bring a folder's images to this height and width (default: their most frequent)",
+    )
     add("--task", metavar="T", help="classification or regression (default: inferred)")
     add("--train-size", type=int, metavar="N", help="keep only N training rows, stratified")
     add("--split-seed", type=int, metavar="K", help="of train/validation/test (default 0)")

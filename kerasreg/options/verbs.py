@@ -117,7 +117,7 @@ def _add_search(verbs, run: Run) -> None:
         metavar="NAME=VALUE,...",
         help="try this setting first (a list a layer: units=64,64,l2=0); may be repeated",
     )
-    add_stack(group, only=("units", "activation", "optimizer"))
+    add_stack(group, only=("filters", "units", "activation", "optimizer"))
     add_training(parser)
     add_ray(parser)
     add_output(parser)
@@ -196,7 +196,12 @@ def _add_predict(verbs, run: Run) -> None:
     )
     add = parser.add_argument
     add("model", metavar="DIR|MODEL", help="the study folder, or a .keras file in it")
-    add("--data", metavar="NEW", required=True, help="a .csv or .parquet file, or an .npz with x")
+    add(
+        "--data",
+        metavar="NEW",
+        required=True,
+        help="a .csv or .parquet file, an .npz with x, or a folder of images",
+    )
     add("--out", metavar="FILE", required=True, help="the .csv or .parquet file to write")
     add("--no-header", action="store_true", help="the CSV has no header row")
     add("--encoding", metavar="NAME", help="of the CSV (default: that of training, or found)")

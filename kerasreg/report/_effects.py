@@ -7,7 +7,16 @@ from kerasreg.objectives import lower_is_better
 from kerasreg.report._reading import StudyView
 from kerasreg.words import NAMES, joined, show
 
-_NAMES = {"l1": "L1", "l2": "L2", "normalization": "batch normalisation"}
+_NAMES = {
+    "l1": "L1",
+    "l2": "L2",
+    "normalization": "batch normalisation",
+    "shift": "shifting images",
+    "rotation": "rotating images",
+    "zoom": "zooming images",
+    "contrast": "changing contrast",
+    "erase": "erasing parts of images",
+}
 #: Smaller gains, as shares or points, make no difference whatever their interval.
 LEAST = 0.005
 

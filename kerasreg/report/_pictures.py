@@ -131,10 +131,10 @@ def _responses(view: StudyView, names: list[str], figures: Path) -> list[Picture
         )
     pictures.append(
         drawn(
-            plots.slices(view.trials, view.objective, names[:9]),
+            plots.slices(view.trials, view.objective, names[:15]),
             "slices",
             "Each hyperparameter alone. Triangles lie beyond the axis; the star is the best.",
-            f"Score against each of {', '.join(names[:9])}; the best trial is at {where}.",
+            f"Score against each of {', '.join(names[:15])}; the best trial is at {where}.",
             figures,
         )
     )
@@ -142,7 +142,7 @@ def _responses(view: StudyView, names: list[str], figures: Path) -> list[Picture
         drawn(
             plots.parallel_coordinates(view.trials, view.objective, names[:8]),
             "parallel_coordinates",
-            "Each line is a trial through all its values to its score; the best tenth is bold.",
+            "Each line is a trial through its values to its score; the best tenth is bold.",
             f"Parallel coordinates of {', '.join(names[:8])} and the score.",
             figures,
         )

@@ -25,6 +25,12 @@ PROBES: dict[str, tuple[Any, tuple]] = {
     "weight_decay": (0.0, (0.02, 0.5)),
     "normalization": ("none", ("batch",)),
     "label_smoothing": (0.0, (0.1,)),
+    "spatial_dropout": (0.0, (0.2,)),
+    "shift": (0.0, (0.1,)),
+    "rotation": (0.0, (0.05,)),
+    "zoom": (0.0, (0.1,)),
+    "contrast": (0.0, (0.2,)),
+    "erase": (0.0, (0.1,)),
 }
 
 

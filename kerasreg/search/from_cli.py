@@ -30,6 +30,7 @@ _DATA = {
     "kinds": "kinds",
     "group": "group",
     "time": "time",
+    "image_size": "image_size",
 }
 
 
@@ -55,15 +56,20 @@ def requested(
     given = dict(given)
     data = _data(given, stored)
     edits, fixed = given.pop("space", ()), given.pop("fix", ())
+    if command == "search" and "filters" in base:
+        # In the space, where no filters are told from nothing said.
+        fixed = [*fixed, f"filters={base['filters']}"]
+        base = {name: text for name, text in base.items() if name != "filters"}
+    fields = _stack_fields(base, given.pop("set", ()))
     if command == "train":
         # Trained as the trials of a search are.
-        usual = StackConfig(**DEFAULT_FIXED)
+        usual = StackConfig(**DEFAULT_FIXED | {"feature_scale": not fields.get("filters")})
         start = stored or Request(data, Space(), "train", trials=1, base=usual)
     else:
         # A study that goes on is edited, so that only what differs from it shows.
         space = Space.parse(edits, fixed, stored and stored.space)
         start = dataclasses.replace(stored, space=space) if stored else Request(data, space)
-    stack = start.base.replace(**_stack_fields(base, given.pop("set", ())), **start.space.fixed)
+    stack = start.base.replace(**fields, **start.space.fixed)
     if "try_first" in given:
         given["try_first"] = tuple(start.space.setting(text, stack) for text in given["try_first"])
     if "epoch" in given:
@@ -120,6 +126,11 @@ def load_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
                 f"--as: expected COLUMN=number, category or date, got {', '.join(data['kinds'])}."
             )
         data["kinds"] = {column: kind for column, _, kind in pairs}
+    if "image_size" in data:
+        sides = data["image_size"].lower().split("x")
+        if not all(side.isdecimal() for side in sides):
+            raise UserError(f"--image-size: expected HEIGHTxWIDTH, got {data['image_size']!r}.")
+        data["image_size"] = [int(side) for side in sides]
     return data
 
 

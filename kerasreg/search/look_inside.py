@@ -64,7 +64,7 @@ def _watch(context: SearchContext, side: Side, log_dir: Path) -> dict[str, np.nd
             arrays[f"{stem}/saturated"] = record["saturated"]
     for layer, record in gradients.records.items():
         arrays[f"gradient_norm/{layer}"] = record["norm"]
-    for layer in _dense_layers(model):
+    for layer in _layers_with_kernels(model):
         stem, kernel = f"weights/{layer.name}", _kernel(layer)
         arrays[f"{stem}/counts"], arrays[f"{stem}/edges"] = _histogram(kernel)
         arrays[f"{stem}/near_zero"] = (np.abs(kernel) < NEAR_ZERO).mean()
@@ -72,7 +72,7 @@ def _watch(context: SearchContext, side: Side, log_dir: Path) -> dict[str, np.nd
 
 
 class WeightHistograms(keras.callbacks.Callback):
-    """Writes a histogram of each dense layer's kernel after every epoch.
+    """Writes a histogram of each kernel after every epoch.
 
     Args:
         log_dir: Where TensorBoard looks; tags are `weights/01_dense_1`, ... in layer order.
@@ -86,16 +86,17 @@ class WeightHistograms(keras.callbacks.Callback):
         """Write one event with all layers."""
         histograms = {
             f"weights/{position:02}_{layer.name}": _histogram(_kernel(layer))
-            for position, layer in enumerate(_dense_layers(self.model), 1)
+            for position, layer in enumerate(_layers_with_kernels(self.model), 1)
         }
         shared_writer(self._log_dir).histograms(epoch, histograms)
 
 
-def _dense_layers(model: keras.Model) -> list[keras.layers.Dense]:
-    return [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+def _layers_with_kernels(model: keras.Model) -> list[keras.layers.Layer]:
+    kinds = (keras.layers.Dense, keras.layers.Conv2D)
+    return [layer for layer in model.layers if isinstance(layer, kinds)]
 
 
-def _kernel(layer: keras.layers.Dense) -> np.ndarray:
+def _kernel(layer: keras.layers.Layer) -> np.ndarray:
     return keras.ops.convert_to_numpy(layer.kernel).astype(np.float64).ravel()
 
 

@@ -13,6 +13,7 @@ from kerasreg.search.proposer import Proposer
 from kerasreg.search.request import Request
 from kerasreg.search.resume import read_rounds, write_rounds
 from kerasreg.search.round import RoundTrainer
+from kerasreg.stacks import AUGMENTATIONS
 
 # How many settings are proposed together. Fixed, so that neither speed nor chunking can change
 # what is proposed. Bayesian proposals learn from finished trials, hence the smaller rounds.
@@ -115,5 +116,6 @@ def _show_finished(context: SearchContext, counter: Counter, records: list[dict]
 
 
 def _trained_values(request: Request) -> dict[str, Any]:
-    values = {name: getattr(request.base, name) for name in _TRAINED}
+    of_images = ("spatial_dropout", *AUGMENTATIONS) if request.base.filters else ()
+    values = {name: getattr(request.base, name) for name in (*_TRAINED, *of_images)}
     return {name: value for name, value in values.items() if not isinstance(value, tuple)}

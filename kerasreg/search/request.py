@@ -169,6 +169,7 @@ _DATA_KINDS = {
     "kinds": (dict,),
     "group": (str, int, type(None)),
     "time": (str, int, type(None)),
+    "image_size": (list, tuple, type(None)),
     "task": (str, type(None)),
     "train_size": (int, type(None)),
     "split_seed": (int,),

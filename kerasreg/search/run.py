@@ -71,7 +71,8 @@ def search(
             5 folds below 10,000 rows.
         engine: `"population"` or `"keras-tuner"`.
         objective: One of `kerasreg.objectives.OBJECTIVES` that the task has.
-        base: The stack that the space leaves alone; by default `StackConfig()`.
+        base: The stack that the space leaves alone; by default `StackConfig()`. The default space
+            gives images of 16×16 or more convolutions; `space.fix("filters", ())` leaves them out.
         patience: Epochs without improvement before a trial stops; 0 for never; None: 0 with folds,
             where halving saves time and schedules end at 0, else 10.
         halving: Successive halving: the worse half of a round's trials of one structure stops at
@@ -101,9 +102,13 @@ def search(
         UserError: The arguments, the data or the folder do not fit; the message says what to do.
     """
     source, dataset = _found(data)
+    if space is None:
+        space = Space.default()
+        if base is not None and base.filters:
+            space.fix("filters", base.filters)
     request = Request(
         data=source,
-        space=space or Space.default(),
+        space=space,
         searcher=searcher,
         trials=trials,
         epochs=epochs,

@@ -15,6 +15,8 @@ FOLDS = 5
 PATIENCE = 10
 #: With as many rows or more, one validation part tells settings apart.
 ENOUGH_ROWS = 10_000
+#: Height and width from which images are worth convolutions.
+IMAGE_SIDE = 16
 
 
 def settled(request: Request, dataset: Dataset) -> Request:
@@ -22,7 +24,8 @@ def settled(request: Request, dataset: Dataset) -> Request:
 
     Folds are 5 where training and validation have fewer than 10,000 rows and every class has 5.
     With folds, a search keeps an ensemble of their members, halves its random trials and has no
-    patience. Encodings that the data cannot have are no choice.
+    patience. Encodings that the data cannot have are no choice. Images have convolutions and
+    augmentation, unless space or base say otherwise.
 
     Raises:
         UserError: An ensemble without folds, or of another engine.
@@ -36,6 +39,8 @@ def settled(request: Request, dataset: Dataset) -> Request:
         )
     dataset.encoded(request.base.encoding)  # refuses what the data cannot have
     space = request.space
+    if are_images(dataset.input_shape):
+        space = space.for_images()
     varied = space.get("encoding")
     if varied:
         possible = [name for name in varied.values if name in dataset.encodings]
@@ -54,6 +59,12 @@ def settled(request: Request, dataset: Dataset) -> Request:
         if request.halving is None
         else request.halving,
     )
+
+
+def are_images(shape: tuple[int, ...]) -> bool:
+    """Whether rows of this shape are images large enough for convolutions by default."""
+    channels = shape[2] if len(shape) == 3 else 1
+    return len(shape) in (2, 3) and min(shape[:2]) >= IMAGE_SIDE and channels in (1, 3, 4)
 
 
 def default_folds(dataset: Dataset) -> int:

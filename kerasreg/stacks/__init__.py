@@ -25,6 +25,7 @@ from kerasreg.stacks._build import (
 )
 from kerasreg.stacks._choices import (
     ACTIVATIONS,
+    AUGMENTATIONS,
     FEATURE_SCALE_RATE,
     HEADS,
     INITIALIZERS,

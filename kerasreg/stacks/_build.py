@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from kerasreg.errors import UserError
 from kerasreg.objectives import TASKS
 from kerasreg.seeds import derive
+from kerasreg.stacks._augmentation import augmentation
 from kerasreg.stacks._checks import check_choice, check_sequence
-from kerasreg.stacks._choices import FEATURE_SCALE_RATE
+from kerasreg.stacks._choices import AUGMENTATIONS, FEATURE_SCALE_RATE
 from kerasreg.stacks._config import StackConfig
 from kerasreg.stacks._plan import LayerSpec, layer_plan
 
@@ -36,6 +37,7 @@ def build_stack(
 
     The compiled metrics are `data_loss` (no penalty, no label smoothing; row weights count in it as
     in the loss) and `accuracy` or `mae`.
+    Augmentations are layers that act in training only, see `without_augmentation`.
     Initial kernels and dropout masks come from `seed` alone, each layer with another draw.
     `steps` is how many updates the training plans: a cosine schedule falls to 0 over them, and
     without them the learning rate stays what it is.
@@ -168,7 +170,7 @@ def build_optimizer(config: StackConfig, steps: int | None = None) -> keras.opti
 def _keras_layer(
     spec: LayerSpec, config: StackConfig, fan_in: int, seed: int, every: bool
 ) -> keras.layers.Layer | None:
-    """The Keras layer of `spec`; None for a dropout of rate 0 unless `every` is true."""
+    """The Keras layer of `spec`; None for a rate or strength of 0 unless `every` is true."""
     from keras import initializers, layers, regularizers
 
     match spec.kind:
@@ -187,6 +189,8 @@ def _keras_layer(
             if spec.kind == "dense":
                 return layers.Dense(spec.units, **common)
             return layers.Conv2D(spec.units, config.kernel_size, padding="same", **common)
+        case kind if kind in AUGMENTATIONS or kind == "flip":
+            return augmentation(kind, getattr(config, kind), seed, every)
         case "max":
             return layers.MaxPooling2D(2, padding="same", name=spec.name)
         case "average":

@@ -13,10 +13,14 @@ LOSSES = ("mse", "mae", "huber")
 SCHEDULES = ("constant", "cosine")
 POOLINGS = ("max", "average", "none")
 HEADS = ("flatten", "gap")
+FLIPS = ("none", "horizontal", "vertical")
+#: Random changes of training images whose strength is a number.
+AUGMENTATIONS = ("shift", "rotation", "zoom", "contrast", "erase")
 #: Field -> its words.
 CHOICES = {
     "pooling": POOLINGS,
     "head": HEADS,
+    "flip": FLIPS,
     "activation": ACTIVATIONS,
     "normalization": NORMALIZATIONS,
     "norm_position": ("before", "after"),
@@ -24,6 +28,13 @@ CHOICES = {
     "loss": LOSSES,
     "schedule": SCHEDULES,
     "encoding": ENCODINGS,
+}
+#: Every regulariser, and what it is where there is none.
+WITHOUT = {
+    "normalization": "none",
+    "flip": "none",
+    **dict.fromkeys(("dropout", "spatial_dropout", "input_dropout", "l1", "l2"), 0.0),
+    **dict.fromkeys(("weight_decay", "label_smoothing", *AUGMENTATIONS), 0.0),
 }
 #: How much faster than the kernels a `feature_scale` learns.
 FEATURE_SCALE_RATE = 6.0

@@ -16,12 +16,12 @@ from kerasreg.stacks._checks import (
     check_sequence,
     check_widths,
 )
-from kerasreg.stacks._choices import CHOICES, INITIALIZERS
+from kerasreg.stacks._choices import AUGMENTATIONS, CHOICES, INITIALIZERS, WITHOUT
 
 # What convolutions add to the structure: the first as they are, of the others whether there is any.
 # They train as Keras models do, which schedules and moments of 0 make another program.
-_OF_CONVOLUTIONS = ("kernel_size", "pooling", "head", "schedule", "initial_accumulator")
-_ANY = ("global_clipnorm", "momentum", "rho")
+_OF_CONVOLUTIONS = ("kernel_size", "pooling", "head", "flip", "schedule", "initial_accumulator")
+_ANY = ("augmented", "global_clipnorm", "momentum", "rho")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class StackConfig:
         kernel_size: Height and width of their kernels.
         pooling: `"max"`, `"average"` or `"none"`: what halves height and width after each.
         head: What makes features of the last maps: `"flatten"`, or `"gap"`, each map's mean.
+        shift, rotation, zoom, contrast, erase, flip: How training images are changed at random,
+            each by up to this much: moved by a share of height and width; turned by a share of a
+            full turn; made larger or smaller, and differing more or less from their mean, by a
+            share; a rectangle of a share of the area, black (Random Erasing, arXiv:1708.04896).
+            Flipped: `"none"`, `"horizontal"` or `"vertical"`. Only with convolutions.
         units: Width of each hidden dense layer; empty for none.
         activation: One of `ACTIVATIONS`, after every hidden layer.
         normalization: `"none"`, `"batch"`, `"layer"` or `"group"`, on every hidden layer.
@@ -76,6 +81,12 @@ class StackConfig:
     kernel_size: int = 3
     pooling: str = "max"
     head: str = "flatten"
+    shift: float = 0.0
+    rotation: float = 0.0
+    zoom: float = 0.0
+    contrast: float = 0.0
+    erase: float = 0.0
+    flip: str = "none"
     units: tuple[int, ...] = (128, 128)
     activation: str = "relu"
     normalization: str = "none"
@@ -127,7 +138,8 @@ class StackConfig:
         self._check_each("spatial_dropout", len(self.filters), "convolution", 0, 1)
         self._check_each("l1", kernels, "penalised kernel", 0, math.inf)
         self._check_each("l2", kernels, "penalised kernel", 0, math.inf)
-        for name in ("input_dropout", "norm_momentum", "momentum", "rho", "label_smoothing"):
+        rates = ("input_dropout", "norm_momentum", "momentum", "rho", "label_smoothing")
+        for name in (*rates, *AUGMENTATIONS):
             self._check(name, 0, 1)
         for name in ("weight_decay", "initial_accumulator", "global_clipnorm"):
             self._check(name, 0, math.inf)
@@ -169,6 +181,11 @@ class StackConfig:
     def hidden(self) -> int:
         """How many hidden layers there are: convolutions, then dense ones."""
         return len(self.filters) + len(self.units)
+
+    @property
+    def augmented(self) -> bool:
+        """Whether training images are changed by any strength."""
+        return any(getattr(self, name) for name in AUGMENTATIONS)
 
     @property
     def dropout_rates(self) -> tuple[float, ...]:
@@ -221,16 +238,7 @@ class StackConfig:
 
     def unregularized(self) -> "StackConfig":
         """The same shape and optimiser without any regulariser: the baseline of a search."""
-        return self.replace(
-            normalization="none",
-            dropout=0.0,
-            spatial_dropout=0.0,
-            input_dropout=0.0,
-            l1=0.0,
-            l2=0.0,
-            weight_decay=0.0,
-            label_smoothing=0.0,
-        )
+        return self.replace(**WITHOUT)
 
     def replace(self, **changes: Any) -> "StackConfig":
         """A copy with some fields changed, validated again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kerasreg.stacks._choices import FEATURE_SCALE_RATE
+from kerasreg.stacks._choices import AUGMENTATIONS, FEATURE_SCALE_RATE
 from kerasreg.stacks._config import StackConfig
 
 
@@ -16,8 +16,8 @@ class LayerSpec:
     Attributes:
         kind: `"dense"`, `"batch"`, `"layer"`, `"group"`, `"activation"`, `"dropout"`,
             `"rescaling"` or `"scale"`, a trainable factor for each input. Of convolutions also
-            `"conv"`, a pooling (`"max"`, `"average"`), `"spatial_dropout"` and the head
-            (`"flatten"`, `"gap"`).
+            `"conv"`, a pooling (`"max"`, `"average"`), `"spatial_dropout"`, the head (`"flatten"`,
+            `"gap"`), `"flip"` and `AUGMENTATIONS`.
         name: The Keras layer's name.
         index: Which hidden layer it belongs to, from 1; 0 for the input, n + 1 for the output.
         units: Width of a dense layer, filters of a convolution.
@@ -41,7 +41,7 @@ class LayerSpec:
 
 
 def layer_plan(config: StackConfig, outputs: int) -> tuple[LayerSpec, ...]:
-    """The layers of a stack in order, every dropout site included.
+    """The layers of a stack in order, every dropout site and, with any, every augmentation.
 
     No layer has a bias where a normalisation follows: it would be subtracted again. A scale
     s = 6 v is trained by v: what steps of Adam do to v, they do to s six times as fast.
@@ -51,6 +51,10 @@ def layer_plan(config: StackConfig, outputs: int) -> tuple[LayerSpec, ...]:
         rescaling = (FEATURE_SCALE_RATE, 0.0)
         plan.append(LayerSpec("rescaling", "feature_rate", rescaling=rescaling))
         plan.append(LayerSpec("scale", "feature_scale"))
+    if config.filters:
+        changes = AUGMENTATIONS if config.augmented else ()
+        flips = ("flip",) if config.flip != "none" else ()
+        plan += [LayerSpec(kind, f"random_{kind}") for kind in (*flips, *changes)]
     plan.append(LayerSpec("dropout", "input_dropout"))
     for index, units in enumerate(config.filters, 1):
         plan += _block(config, "conv", index, units)

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasreg.population.general.layer_values import INNER_RATES, VALUES
+from kerasreg.population.general.layer_values import FACTORS, INNER_RATES, VALUES
 
 _LEFT_OUT = ("name", "seed", "build_config")
 _PENALTIES = {"ActivityRegularization": ("l1", "l2")}
@@ -121,6 +121,8 @@ def _stripped(kind: type, config: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if keras_own and name in INNER_RATES.get(kind.__name__, ()):
             value = bool(value)
+        elif keras_own and name in FACTORS.get(kind.__name__, ()):
+            value = value is not None
         elif keras_own and name in values:
             continue
         elif isinstance(value, Mapping) and isinstance(value.get("config"), Mapping):

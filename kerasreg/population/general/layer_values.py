@@ -17,7 +17,10 @@ import tensorflow as tf
 
 from kerasreg.layers import kind_of
 
-#: Names of the attributes that are values, by Keras' class of the layer.
+_LIMITS = ("height_lower", "height_upper", "width_lower", "width_upper")
+_FACTOR = ("factor.0", "factor.1")
+#: Names of the attributes that are values, by Keras' class of the layer; with a number behind a
+#: dot, an item of one.
 VALUES: dict[str, tuple[str, ...]] = {
     "Dropout": ("rate",),
     "SpatialDropout1D": ("rate",),
@@ -35,6 +38,21 @@ VALUES: dict[str, tuple[str, ...]] = {
     "LSTMCell": ("dropout", "recurrent_dropout"),
     "GRUCell": ("dropout", "recurrent_dropout"),
     "SimpleRNNCell": ("dropout", "recurrent_dropout"),
+    "RandomTranslation": _LIMITS,
+    "RandomZoom": _LIMITS,
+    "RandomRotation": _FACTOR,
+    "RandomContrast": _FACTOR,
+    "RandomBrightness": _FACTOR,
+    "RandomErasing": (*_FACTOR, "scale.0", "scale.1"),
+}
+#: Arguments of a layer whose numbers are values of other names; which are there is structure.
+FACTORS: dict[str, tuple[str, ...]] = {
+    "RandomTranslation": ("height_factor", "width_factor"),
+    "RandomZoom": ("height_factor", "width_factor"),
+    "RandomRotation": ("factor",),
+    "RandomContrast": ("factor",),
+    "RandomBrightness": ("factor",),
+    "RandomErasing": ("factor", "scale"),
 }
 #: Arguments of a layer that are values of a layer inside it. Keras computes in another way where
 #: such a rate is 0, so that zero or not is structure.
@@ -70,7 +88,7 @@ def value_names(layer: keras.layers.Layer) -> tuple[str, ...]:
     if kind_of(layer) in INNER_RATES:
         # A mask that is not drawn for a rate of 0 stays so.
         return tuple(name for name in names if getattr(layer, name))
-    return names
+    return tuple(name for name in names if hasattr(layer, name.partition(".")[0]))
 
 
 def call_of(layer: keras.layers.Layer) -> Callable[..., tf.Tensor] | None:

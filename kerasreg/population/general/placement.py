@@ -34,7 +34,9 @@ def read_values(model: keras.Model) -> dict[str, float]:
     values: dict[str, float] = {}
     for index, layer in enumerate(layers_of(model)):
         for name in value_names(layer):
-            values[f"layer/{index}/{name}"] = float(getattr(layer, name))
+            attribute, _, item = name.partition(".")
+            value = getattr(layer, attribute)
+            values[f"layer/{index}/{name}"] = float(value[int(item)] if item else value)
         values |= _strengths(f"activity/{index}", layer.activity_regularizer)
     for index, variable in enumerate(model.trainable_variables):
         values |= _strengths(f"weight/{index}", variable.regularizer)
@@ -77,8 +79,16 @@ def _placements(model: keras.Model, values: Mapping[str, Any]) -> Iterator[tuple
     """What is put where: the owner, its attribute and the new object."""
     for index, layer in enumerate(layers_of(model)):
         names = value_names(layer)
+        pairs: dict[str, list[Any]] = {}
         for name in names:
-            yield layer, name, values[f"layer/{index}/{name}"]
+            attribute, _, item = name.partition(".")
+            value = values[f"layer/{index}/{name}"]
+            if item:
+                pairs.setdefault(attribute, []).append(value)
+            else:
+                yield layer, name, value
+        for attribute, pair in pairs.items():
+            yield layer, attribute, tuple(pair)
         call = call_of(layer)
         if call is not None and values[f"layer/{index}/{names[0]}"]:
             yield layer, "call", call

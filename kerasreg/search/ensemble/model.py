@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from kerasreg.data import Dataset, Fold, Split
+from kerasreg.data import Dataset, Fold, Split, inference_copy
 from kerasreg.population import Population
 from kerasreg.population.blueprint import blueprint_of_config
 from kerasreg.search.ensemble.members import Candidate, FoldMember
@@ -164,7 +164,5 @@ def _alone(dataset: Dataset, config: StackConfig, member: FoldMember) -> keras.M
     population = Population([config], shape, dataset.outputs, dataset.task)
     population.members[0].weights = member.weights
     model = population.member(0)
-    # Rebuilt without its compile state, which would be saved with it, under a name of its own.
-    rebuilt = keras.Model.from_config({**model.get_config(), "name": None})
-    rebuilt.set_weights(model.get_weights())
-    return rebuilt
+    copy = inference_copy(model)
+    return keras.Model(copy.inputs[0], copy.outputs[0])  # under a name of its own

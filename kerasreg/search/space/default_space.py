@@ -17,3 +17,14 @@ DEFAULT_SPACE: dict[str, Range | Choice] = {
 
 #: Field -> its one value in such a search.
 DEFAULT_FIXED = {"schedule": "cosine", "output_scale": 0.1, "feature_scale": True}
+
+#: What it varies and fixes besides, of images.
+IMAGE_SPACE: dict[str, Range | Choice] = {
+    "spatial_dropout": Range(0.05, 0.5, zero=True),
+    "shift": Range(0.02, 0.2, zero=True),
+    "rotation": Range(0.01, 0.1, zero=True),
+    "zoom": Range(0.02, 0.2, zero=True),
+    "contrast": Range(0.05, 0.5, zero=True),
+    "erase": Range(0.02, 0.3, zero=True),
+}
+IMAGE_FIXED = {"filters": (16, 32), "feature_scale": False}

@@ -17,7 +17,9 @@ CONTINUOUS = (
     "initializer",
 )
 # Fields that may have one value a layer.
-PER_LAYER = ("units", "dropout", "l1", "l2")
+PER_LAYER = ("filters", "units", "dropout", "spatial_dropout", "l1", "l2")
+#: Whose value is a list, of as many layers as it has.
+WIDTHS = ("filters", "units")
 
 
 def known(name: str) -> str:
@@ -50,5 +52,5 @@ def check(name: str, value: Any) -> None:
     Raises:
         UserError: No stack has this value of this field.
     """
-    for item in value if isinstance(value, tuple) and name != "units" else (value,):
+    for item in value if isinstance(value, tuple) and name not in WIDTHS else (value,):
         StackConfig(**{name: item})

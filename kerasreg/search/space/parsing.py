@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from kerasreg.errors import UserError
-from kerasreg.search.space.fields import PER_LAYER, STANDARD, known
+from kerasreg.search.space.fields import PER_LAYER, STANDARD, WIDTHS, known
 from kerasreg.search.space.ranges import Choice, Range
 
 
@@ -19,7 +19,7 @@ def parse_value(name: str, text: str, separator: str = ",") -> Any:
 
     Args:
         name: A field of `StackConfig`.
-        text: `0.5`, `batch`, `true`, `64,64`.
+        text: `0.5`, `batch`, `true`, `64,64`, of widths `none` for no layer.
         separator: What stands between the values of a list.
 
     Raises:
@@ -33,6 +33,8 @@ def parse_value(name: str, text: str, separator: str = ",") -> Any:
         return text.lower() == "true"
     if isinstance(standard, str) and name != "initializer":
         return text
+    if name in WIDTHS and text == "none":
+        return ()
     kind = int if isinstance(standard, int | tuple) else float
     parts = text.split(separator) if name in PER_LAYER else [text]
     try:

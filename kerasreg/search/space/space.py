@@ -17,7 +17,12 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from kerasreg.errors import UserError
-from kerasreg.search.space.default_space import DEFAULT_FIXED, DEFAULT_SPACE
+from kerasreg.search.space.default_space import (
+    DEFAULT_FIXED,
+    DEFAULT_SPACE,
+    IMAGE_FIXED,
+    IMAGE_SPACE,
+)
 from kerasreg.search.space.fields import CONTINUOUS, STANDARD, as_field, as_json, check, known
 from kerasreg.search.space.parsing import parse_assignment, parse_setting, parse_varied
 from kerasreg.search.space.ranges import Choice, Range, flat_value, label
@@ -29,7 +34,10 @@ if TYPE_CHECKING:
 
 # Fields whose values `StackConfig` checks against each other: groups against widths, lists a layer
 # against the number of layers.
-_RELATED = ("units", "normalization", "groups", "dropout", "l1", "l2", "penalize_output")
+_RELATED = (
+    *("filters", "units", "normalization", "groups", "dropout", "spatial_dropout", "l1", "l2"),
+    *("penalize_output", "feature_scale"),
+)
 _MOST_BUILT = 20_000
 
 
@@ -45,6 +53,8 @@ class Space:
     def __init__(self, varied: Mapping[str, Range | Choice] | None = None) -> None:
         self._varied: dict[str, Range | Choice] = {}
         self._fixed: dict[str, Any] = {}
+        # Of the default space: what was changed in it. The data may change the rest.
+        self._edited: set[str] | None = None
         for name, what in (varied or {}).items():
             self[name] = what
 
@@ -54,7 +64,31 @@ class Space:
         space = cls(DEFAULT_SPACE)
         for name, value in DEFAULT_FIXED.items():
             space.fix(name, value)
+        space._edited = set()
         return space
+
+    def for_images(self) -> Space:
+        """The default space with convolutions and augmentation, but for what was changed in it.
+
+        A space of another origin is returned as it is, and so is one with `filters` fixed at none.
+        """
+        if self._edited is None or self._fixed.get("filters") == ():
+            return self
+        space = self.from_dict(self.to_dict())
+        for name, what in IMAGE_SPACE.items():
+            if name not in self._edited:
+                space[name] = what
+        for name, value in IMAGE_FIXED.items():
+            if name not in self._edited:
+                space.fix(name, value)
+        return space
+
+    def _edit(self, name: str, value: Any = None) -> None:
+        """Note that the default is changed; convolutions have no feature scale."""
+        if self._edited is not None:
+            self._edited.add(name)
+            if name == "filters" and value and "feature_scale" not in self._edited:
+                self._fixed["feature_scale"] = False
 
     @classmethod
     def parse(
@@ -70,7 +104,7 @@ class Space:
         Raises:
             UserError: A text does not read, or names an unknown field or a wrong value.
         """
-        space = cls.from_dict((start or cls.default()).to_dict())
+        space = cls.default() if start is None else cls.from_dict(start.to_dict())
         for text in edits:
             name, what = parse_varied(text)
             space[name] = what
@@ -96,6 +130,7 @@ class Space:
             check(name, value)
         self._varied[name] = what
         self._fixed.pop(name, None)
+        self._edit(name, what)
 
     def fix(self, name: str, value: Any) -> None:
         """Give the field one value in every setting."""
@@ -103,6 +138,7 @@ class Space:
         check(name, value)
         self._fixed[name] = value
         self._varied.pop(name, None)
+        self._edit(name, value)
 
     def __getitem__(self, name: str) -> Range | Choice:
         return self._varied[name]
@@ -113,6 +149,7 @@ class Space:
 
     def __delitem__(self, name: str) -> None:
         del (self._varied if name in self._varied else self._fixed)[name]
+        self._edit(name)
 
     def __contains__(self, name: object) -> bool:
         return name in self._varied

@@ -1,0 +1,185 @@
+"""Folders of images, one sub-folder a class: read, brought to one size and one kind, in memory."""
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from kerasreg.data.files.npz_file import MOST_VALUES
+from kerasreg.errors import UserError
+from kerasreg.files.opening import reading
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+_GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
+# Larger ones are no photographs; Pillow needs as many bytes as three times this.
+_MOST_PIXELS = 100_000_000
+_MOST_NAMED = 20
+_PARTS = {"train", "training", "test", "testing", "val", "valid", "validation"}
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """What was read.
+
+    Attributes:
+        x: uint8, (images, height, width) of grey images or (images, height, width, 3).
+        y: The class of each, the name of its sub-folder.
+        files: Where they are.
+        notes, warnings: As in `Dataset`.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def read_image_folder(path: Path, size: tuple[int, int] | None = None) -> ImageFolder:
+    """Read every image below the sub-folders of `path`.
+
+    Args:
+        path: The folder.
+        size: Height and width; None for the most frequent one. Others are resized.
+
+    Raises:
+        UserError: No sub-folders, fewer than two classes with images, or more pixels than is read.
+    """
+    with reading(path):
+        classes = {
+            folder.name: image_files(folder)
+            for folder in sorted(path.iterdir())
+            if folder.is_dir() and not folder.name.startswith(".")
+        }
+    if classes and not set(classes) - _PARTS:
+        raise UserError(
+            f"{path}: expected one sub-folder a class, got parts of a data set "
+            f"({', '.join(classes)}); name the one to learn from, e.g. {path / 'train'}."
+        )
+    if not classes:
+        raise UserError(
+            f"{path}: expected one sub-folder a class with images in it, got a folder without "
+            "sub-folders; sort the images into folders named by their class."
+        )
+    empty = [name for name, files in classes.items() if not files]
+    if len(classes) - len(empty) < 2:
+        raise UserError(
+            f"{path}: expected two sub-folders or more, one a class, with images "
+            f"({', '.join(SUFFIXES)}), got {len(classes)} ({', '.join(list(classes)[:8])}), "
+            f"{len(empty)} of them without images; name the folder that holds the classes."
+        )
+    files = [file for files in classes.values() for file in files]
+    x, kept, notes, unread = read_images(files, size)
+    labels = [file.relative_to(path).parts[0] for file in kept]
+    if empty:
+        unread += (f"sub-folders without images are no classes: {', '.join(empty[:8])}",)
+    return ImageFolder(x, np.array(labels), tuple(kept), notes, unread)
+
+
+def read_images(
+    files: Sequence[Path], size: tuple[int, int] | None = None, grey: bool | None = None
+) -> tuple[np.ndarray, list[Path], tuple[str, ...], tuple[str, ...]]:
+    """Read images, all of one size and all grey or all of colour.
+
+    Args:
+        files: Where they are.
+        size: Height and width; None for the most frequent one.
+        grey: Whether they are to be grey; None to go by what they are: colour if any is.
+
+    Returns:
+        The pixels, as in `ImageFolder`; the files that could be read; notes and warnings.
+
+    Raises:
+        UserError: None can be read, or they have more pixels than is read.
+    """
+    heads = {file: head for file in files if (head := _head(file))}
+    sizes = Counter(shape for shape, _ in heads.values())
+    kinds = Counter(mode in _GREY for _, mode in heads.values())
+    size = size or (max(sizes, key=lambda one: (sizes[one], one)) if sizes else (1, 1))
+    grey = kinds[True] == len(heads) if grey is None else grey
+    shape = size if grey else (*size, 3)
+    if len(heads) * int(np.prod(shape)) > MOST_VALUES:
+        raise UserError(
+            f"{len(heads):,} images of {_said(size)} are more than {MOST_VALUES:,} values; make "
+            "them smaller with --image-size HEIGHTxWIDTH, or keep fewer."
+        )
+    x = np.empty((len(heads), *shape), np.uint8)
+    kept: list[Path] = []
+    for file in heads:
+        pixels = _pixels(file, size, "L" if grey else "RGB")
+        if pixels is not None:
+            x[len(kept)] = pixels
+            kept.append(file)
+    if not kept:
+        raise UserError(f"expected images, but none of {len(files)} files can be read as one.")
+    notes = []
+    if others := sum(heads[file][0] != size for file in kept):
+        notes.append(
+            f"{others:,} of {len(kept):,} images had another size than {_said(size)} and were "
+            "resized"
+        )
+    if len(kinds) > 1:
+        notes.append(
+            f"{kinds[True]:,} images are grey and {kinds[False]:,} of colour: all were read as "
+            f"{'grey' if grey else 'colour'}"
+        )
+    return x[: len(kept)], kept, tuple(notes), _unread([f for f in files if f not in set(kept)])
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The files below a folder that are images by their name, in the order of their paths."""
+    return sorted(
+        file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()
+    )
+
+
+def _head(file: Path) -> tuple[tuple[int, int], str] | None:
+    """Height, width and Pillow's mode of an image; None for what is none."""
+    try:
+        with _opened(file) as image:
+            width, height = image.size
+            return ((height, width), image.mode) if width * height <= _MOST_PIXELS else None
+    except _UNREADABLE:
+        return None
+
+
+def _pixels(file: Path, size: tuple[int, int], mode: str) -> np.ndarray | None:
+    """An image upright, of a size and a mode; None if it cannot be read."""
+    try:
+        with _opened(file) as image:
+            image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I;16"):  # 16 bits a pixel
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            return np.asarray(image.convert(mode).resize(size[::-1], Image.Resampling.BILINEAR))
+    except _UNREADABLE:
+        return None
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what stands beside the pixels
+        with Image.open(file) as image:
+            yield image
+
+
+# What Pillow raises on damaged files.
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+
+
+def _unread(files: Sequence[Path]) -> tuple[str, ...]:
+    if not files:
+        return ()
+    shown = ", ".join(str(Path(*file.parts[-2:])) for file in files[:_MOST_NAMED])
+    more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+    count = "1 file is" if len(files) == 1 else f"{len(files)} files are"
+    return (f"{count} left out, unreadable as an image: {shown}{more}",)
+
+
+def _said(size: tuple[int, int]) -> str:
+    return f"{size[0]}×{size[1]}"
