@@ -104,7 +104,7 @@ def _read(
     path = Path(name_or_path)
     suffix = path.suffix.lower()
     named = isinstance(name_or_path, str) and name in NAMES
-    if path.is_dir() and not named:
+    if path.is_dir() and not named and suffix not in FILE_TYPES:
         _refuse(table, name, "holds images")
         images = read_image_folder(path, _checked_size(image_size))
         return from_arrays(
