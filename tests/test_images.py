@@ -212,6 +212,8 @@ def test_the_ensemble_is_the_mean_of_its_members(study, folder):
             model.set_weights([arrays[f"weights/{k}/{j}"] for j in range(len(model.weights))])
             logits = model.predict(raw / np.float32(255), verbose=0)
             mean = mean + weight / 2 * np.asarray(keras.ops.softmax(logits))
+    cooled = mean ** (1 / study.result["ensemble"]["calibration"]["temperature"])
+    mean = cooled / cooled.sum(axis=1, keepdims=True)
     found = keras.saving.load_model(study.folder / "ensemble.keras")
     np.testing.assert_allclose(found.predict(raw, verbose=0), mean, atol=1e-5)
     names = [layer.name for layer in found._flatten_layers()]

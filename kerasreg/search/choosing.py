@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from kerasreg.objectives import sign
+from kerasreg.stacks import WITHOUT
 from kerasreg.study import best_trial
 
 CHOICES = ("best", "one-se")
-STRENGTHS = ("dropout", "input_dropout", "l1", "l2", "weight_decay", "label_smoothing")
+STRENGTHS = tuple(name for name, value in WITHOUT.items() if value == 0.0)
 
 Record = dict[str, Any]
 

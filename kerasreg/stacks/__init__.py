@@ -34,6 +34,7 @@ from kerasreg.stacks._choices import (
     OPTIMIZERS,
     POOLINGS,
     SCHEDULES,
+    WITHOUT,
 )
 from kerasreg.stacks._config import StackConfig
 from kerasreg.stacks._penalties import l2_from_lambda, l2_from_weight_decay, lambda_from_l2
