@@ -2,6 +2,7 @@
 
 kills    whole searches are killed (SIGKILL) at 100 moments: after random times, and in the middle
          of what they write; each is resumed until done and compared with an uninterrupted one
+ray      50 workers of a Ray cluster are killed while they train, at random moments
 memory   1,000 trials on digits: growth from trial 100 on, open files, threads
 scores   every trial of a search is trained again by `kerasreg train` with its values and seed
 noise    labels that mean nothing, 200 trials: the best validation score and the test score
@@ -15,7 +16,7 @@ The checks are tests (`tests/test_reliability_*.py`, `test_reproducible.py`, `te
 check that fails ends as a failing test does, and so does this script. The tests record seconds and
 judge none of them; `LIMITS` here does.
 
-Run: python scripts/check_reliability.py [kills memory scores noise files seconds] [--share 1.0]
+Run: python scripts/check_reliability.py [kills ray memory scores noise files seconds] [--share 1.0]
      python scripts/check_reliability.py tables FOLDER
 """
 
@@ -39,6 +40,7 @@ ROOT = Path(__file__).parent.parent
 # Name -> (variable and its value in the long form, what pytest is told to run).
 CHECKS = {
     "kills": ("KERASREG_KILLS", 100, ["tests/test_reliability_kills.py", "-k", "killed_searches"]),
+    "ray": ("KERASREG_RAY_KILLS", 50, ["tests/test_ray.py", "-k", "killed_workers"]),
     "memory": ("KERASREG_MEMORY_TRIALS", 1000, ["tests/test_reliability_memory.py"]),
     "scores": ("KERASREG_SCORES", 20, ["tests/test_reproducible.py", "-k", "reproduces"]),
     "noise": (
@@ -114,6 +116,8 @@ def said(name: str, found: dict[str, list[str]]) -> str:
     """The figures of one check in words."""
     if name == "kills":
         return f"{sum(map(int, found.get('kills', [])))} kills survived, same trials, none lost"
+    if name == "ray":
+        return f"{found['kills'][0]} workers killed, same results"
     if name == "files":
         return f"{found['inputs'][0]} inputs, each read or refused in one line"
     if name == "seconds":

@@ -1,26 +1,31 @@
 """Training on a Ray cluster: the same numbers as here, whatever happens to workers and nodes."""
 
+import contextlib
 import os
 import random
 import re
 import signal
+import subprocess
 import sys
+import time
 import warnings
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
-from searching import SMALL, blobs, line, small_search
+from searching import SMALL, Stop, blobs, line, small_search, stop_at, timeless
 
 from kerasreg import cli
 from kerasreg.errors import UserError
-from kerasreg.population import TrainingPlan, halving_rungs
-from kerasreg.search.engines import TrainingTask, WorkerLost, engine_named
+from kerasreg.population import TrainingPlan, checkpoint, halving_rungs
+from kerasreg.search.engines import TrainingTask, WorkerLost, engine_named, rows_of
+from kerasreg.search.engines.population_engine import checkpoint_name, train_structure
 from kerasreg.search.engines.ray_cluster import RayCluster
 from kerasreg.search.engines.ray_cluster.joining import alive, check_versions
 from kerasreg.search.engines.ray_engine import RayEngine, on_cluster
+from kerasreg.study import Study
 
 KILLS = int(os.environ.get("KERASREG_RAY_KILLS", "3"))
 STORE = 80 * 2**20
@@ -115,10 +120,11 @@ def once(condition, event):
     return on_epoch
 
 
-def test_killed_workers_change_nothing(engine):
+def test_killed_workers_change_nothing(engine, monkeypatch, record_property):
     """Each after a random number of epochs."""
-    draw, task, epochs = random.Random(KILLS), a_task(epochs=200), []
-    moments = sorted(draw.sample(range(300), KILLS))
+    monkeypatch.setattr("kerasreg.search.engines.ray_engine.RETRIES", KILLS)
+    draw, task, epochs = random.Random(KILLS), a_task(settings=8 * -(-KILLS // 3), epochs=200), []
+    moments = sorted(draw.sample(range(100 * KILLS), KILLS))
 
     def on_epoch(scores):
         epochs.extend(scores[:1])
@@ -129,6 +135,7 @@ def test_killed_workers_change_nothing(engine):
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         ours = engine.train(task, blobs(), on_epoch=on_epoch)
+    record_property("kills", len(said))
     assert 1 <= len(said) <= KILLS
     where = r"( on node 127\.0\.0\.1 \(\w{8}\))?"
     words = rf"The worker of t\d, .*t\d was lost{where}: the process ended\. They begin again\."
@@ -168,11 +175,119 @@ def test_a_part_that_loses_every_worker_fails_and_the_others_are_told(engine, mo
     assert len(told) == 4
 
 
+def test_another_worker_goes_on_from_a_checkpoint(engine, nodes, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0)
+    task = replace(a_task(settings=2, epochs=20), seeds=(0,))
+    task = replace(task, settings=task.settings[::2])
+    rows, path = rows_of(task, blobs()), tmp_path / checkpoint_name(list(task.settings))
+    begun, told = [], []
+
+    def stop(scores):
+        begun.append(scores)
+        if len(begun) == 15:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train_structure(task, [0], rows, lambda *_: None, stop, path)
+    own = RayEngine(RayCluster(nodes.address, checkpoints=str(tmp_path)), print)
+    ours = own.train(task, blobs(), on_epoch=lambda scores: told.extend(scores))
+    assert 0 < len(told) <= 6
+    assert not list(tmp_path.iterdir())
+    assert_same(ours, engine_named("population").train(task, blobs()))
+
+
+def test_a_full_object_store_changes_nothing(engine):
+    """Ray moves to the disk what does not fit."""
+    import ray
+
+    task = replace(a_task(settings=1), seeds=(0,))
+    held = [ray.put(np.zeros(STORE // 4, np.uint8)) for _ in range(5)]
+    ours = engine.train(task, blobs())
+    assert_same(ours, engine_named("population").train(task, blobs()))
+    assert len(held) == 5
+
+
+def descendants(process: int) -> set[int]:
+    """Processes that it started, and those that these started."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue  # it has ended
+    found, new = set(), {process}
+    while new:
+        new = {child for child, parent in parents.items() if parent in new}
+        found |= new
+    return found
+
+
+def listening(processes: set[int]) -> set[str]:
+    """Addresses on which processes take connections, as Linux writes them."""
+    sockets = set()
+    for process in processes:
+        for descriptor in Path(f"/proc/{process}/fd").glob("*"):
+            with contextlib.suppress(OSError):  # it has been closed
+                sockets.add(os.readlink(descriptor))
+    addresses = set()
+    for table in ("tcp", "tcp6"):
+        for row in Path("/proc/net", table).read_text().splitlines()[1:]:
+            cells = row.split()
+            if cells[3] == "0A" and f"socket:[{cells[9]}]" in sockets:
+                addresses.add(cells[1].partition(":")[0])
+    return addresses
+
+
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", f"{'0' * 24}01000000"}
+SEARCH = """
+import sys
+from searching import small_search
+small_search(sys.argv[1], trials=8, epochs=40, seeds=4, ray="local")
+"""
+
+
+def test_a_killed_driver_leaves_nothing_behind_and_its_study_goes_on(tmp_path):
+    """Ray on this machine listens on the loopback only, and ends with whoever started it."""
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
+    driver = subprocess.Popen(
+        [sys.executable, "-c", SEARCH, str(tmp_path / "study")],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    trials = tmp_path / "study" / "trials.jsonl"
+    while not trials.exists() or not trials.read_bytes():
+        assert driver.poll() is None
+        time.sleep(0.05)
+    processes = descendants(driver.pid)
+    addresses = listening(processes | {driver.pid})
+    driver.kill()
+    driver.wait()
+    assert len(addresses) > 0
+    assert addresses <= LOOPBACK
+    while any(Path(f"/proc/{process}").exists() for process in processes):
+        time.sleep(0.1)
+    # What comes after the trials trains on no cluster any more.
+    options = {"trials": 8, "epochs": 40, "seeds": 4, "progress": stop_at("baseline")}
+    for name, resume in (("study", True), ("whole", False)):
+        with pytest.raises(Stop):
+            small_search(tmp_path / name, resume=resume, **options)
+    ours, whole = (timeless(Study.open(tmp_path / name)) for name in ("study", "whole"))
+    assert sorted(ours, key=lambda record: record["trial"]) == whole
+    assert len(whole) == 8
+
+
 class TestRefusals:
     def test_another_version(self, engine, monkeypatch):
         monkeypatch.setattr(metadata, "version", {"keras": "3.9"}.get)
         with pytest.raises(UserError, match=r"node 127.0.0.1 has .*keras 3\.\d+\.\d \(here 3\.9\)"):
             check_versions(alive())
+
+    def test_a_folder_that_a_node_cannot_write(self, engine, nodes, tmp_path):
+        (tmp_path / "file").touch()
+        cluster = RayCluster(nodes.address, checkpoints=str(tmp_path / "file" / "folder"))
+        with pytest.raises(UserError, match=r"--ray-checkpoints: .* says: Not a directory"):
+            RayEngine(cluster, print).train(a_task(settings=1), blobs())
 
     def test_no_package(self, monkeypatch, tmp_path):
         monkeypatch.setitem(sys.modules, "ray", None)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from searching import Stop, small_search, small_space, stop_after, timeless
 
 from kerasreg.errors import UserError
-from kerasreg.search.engines import OutOfMemory
+from kerasreg.search.engines import OutOfMemory, WorkerLost
 from kerasreg.search.engines.population_engine import PopulationEngine
 from kerasreg.search.space import Choice, Range, Space
 from kerasreg.stacks import StackConfig
@@ -123,13 +123,14 @@ class TestResume:
 class TestFailures:
     """One setting's failure is one trial's result."""
 
-    def test_what_does_not_fit_into_memory_alone_has_failed(self, tmp_path, monkeypatch):
+    @pytest.mark.parametrize("error", [OutOfMemory("Out of memory."), WorkerLost("Lost 4 times.")])
+    def test_what_cannot_be_trained_alone_has_failed(self, error, tmp_path, monkeypatch):
         class LittleMemory(PopulationEngine):
-            """Out of memory wherever a stack of seven units is trained."""
+            """Fails wherever a stack of seven units is trained."""
 
             def train(self, task, *arguments):
                 if any(task.settings[index].units == (7,) for index in task.wanted):
-                    raise OutOfMemory("Out of memory: use fewer units.")
+                    raise error
                 return super().train(task, *arguments)
 
         monkeypatch.setattr("kerasreg.search.run.engine_named", lambda name: LittleMemory())
@@ -143,7 +144,7 @@ class TestFailures:
             "7": "failed",
         }
         assert len(records) == 4
-        assert "Out of memory" in records["7", 0.0]["error"]
+        assert records["7", 0.0]["error"] == str(error)
         assert records["7", 0.0]["seeds"] == [0]
         assert study.result["best"]["config"]["units"] == [6]
 

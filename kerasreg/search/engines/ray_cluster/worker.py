@@ -12,6 +12,7 @@ import numpy as np
 import ray
 import tensorflow as tf
 
+from kerasreg.errors import UserError
 from kerasreg.population import MemberResult
 from kerasreg.search.engines.population_engine import train_structure
 from kerasreg.search.engines.ray_cluster.options import RayCluster
@@ -48,11 +49,16 @@ def train_part(
     _limit(cluster)
     task, rows = ray.get(list(task_and_rows))
     task = replace(task, only=frozenset(wanted))
-    file = None
-    if checkpoint:
-        file = Path(checkpoint)
-        file.parent.mkdir(parents=True, exist_ok=True)
     node = node_name(ray.util.get_node_ip_address(), ray.get_runtime_context().get_node_id())
+    file = Path(checkpoint) if checkpoint else None
+    if file:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"--ray-checkpoints: expected a folder that every node can write, got "
+                f"{file.parent}, of which node {node} says: {error.strerror}."
+            ) from None
     waiting: list[np.ndarray] = []
     sent = -INTERVAL
 
