@@ -99,7 +99,7 @@ def _run(verb: str, parsed: argparse.Namespace) -> int:
             progress(event)
 
         cluster = cluster_of(given)
-        stored = stored_request(Study.open(folder)) if resume else None
+        stored = stored_request(Study.open(folder), given.get("custom", ())) if resume else None
         request = requested(verb, given, base, stored)
         study = run_request(
             request,

@@ -27,6 +27,7 @@ FLOORS = [
         "statuses",
     },
     {"regularization", "stacks"},
+    {"networks"},
     {"decision", "population", "words"},
     {"study"},
     {"diagnosis", "prediction", "search", "plots"},

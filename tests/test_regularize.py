@@ -350,7 +350,7 @@ def test_the_plan_prints_as_a_table():
         "second Dense L2 0.001 normalization: it has one",
         "relu ReLU Dropout 0.3 after it",
         "output Dense L2 0.001 normalization: it gives the output",
-        "Adam weight decay 0.01 of 3 layers' kernels",
+        "optimizer weight decay 0.01 of 3 layers' kernels",
     ]
 
 

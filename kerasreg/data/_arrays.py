@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasreg.data._encodings import ENCODINGS, Binned, Scaled, fit_encoder
+from kerasreg.data._encodings import ENCODINGS, RAW, Binned, Scaled, fit_encoder
 from kerasreg.errors import UserError
 
 SCALINGS = ("auto", "standard", "unit", "none")
@@ -23,7 +23,7 @@ class ArrayPreprocessing:
             values by one number: 255 for uint8, else the largest magnitude of the training rows)
             or `"none"`. Of the encoding `"standard"`; the others have scales of their own.
         columns: One name a flattened value.
-        encoding: One of `ENCODINGS`.
+        encoding: One of `ENCODINGS`, or `RAW`.
         encoder: What it does, fitted. A gain is 0 for a feature that is constant in the training
             rows, because what it does elsewhere was never learned.
         remarks: Sentences about what the user may not expect.
@@ -87,6 +87,8 @@ class ArrayPreprocessing:
     def _encoder(
         self, encoding: str, x: np.ndarray, rows: np.ndarray, bins: np.ndarray | None = None
     ) -> Scaled | Binned:
+        if encoding == RAW:
+            return Scaled(np.zeros(()), np.ones(()))
         if encoding == "standard":
             return Scaled(*_statistics(x, rows, self.scaling))
         flat = x.reshape(len(x), -1)

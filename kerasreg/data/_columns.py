@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kerasreg.data._categories import Categories, category_indices, choose_categories
-from kerasreg.data._encodings import ENCODINGS, Binned, Scaled, fit_encoder
+from kerasreg.data._encodings import ENCODINGS, RAW, Binned, Scaled, fit_encoder
 from kerasreg.data._table import Table
 from kerasreg.errors import UserError
 
@@ -269,7 +269,7 @@ def _encoder(
     gain: np.ndarray,
     bins: np.ndarray | None = None,
 ) -> Scaled | Binned:
-    if encoding == "standard":
+    if encoding in ("standard", RAW):
         return Scaled(offset, gain)
 
     def cells(column: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasreg.data._description import describe
 from kerasreg.data._division import Division
-from kerasreg.data._encodings import ENCODINGS
+from kerasreg.data._encodings import ENCODINGS, RAW
 from kerasreg.data._labels import Labels
 from kerasreg.data._rows import Fold, Split, TestRows
 from kerasreg.data._splitting import fold_rows
@@ -110,15 +110,16 @@ class Dataset:
         - `"quantile"`: quantiles become those of a normal distribution.
         - `"piecewise"`: up to 16 features a column, one a bin of its training quantiles, that rise
           where the number passes through the bin (piecewise-linear encoding, arXiv:2203.05556).
+        - `"raw"`, for a network of the user's: arrays as they are, tables as in `"standard"`.
 
         Raises:
             UserError: For an unknown encoding, or one that does not suit images.
         """
-        if encoding not in ENCODINGS:
+        if encoding not in (*ENCODINGS, RAW):
             raise UserError(
                 f"encoding: expected one of {', '.join(ENCODINGS)}, got {str(encoding)!r}"
             )
-        if encoding not in self.encodings and len(self.encodings) > 1:
+        if encoding not in (*self.encodings, RAW) and len(self.encodings) > 1:
             raise UserError(
                 f"encoding: {self.name} holds images (numbers of one scale), which can be "
                 f"{' or '.join(self.encodings)}, got {encoding!r}"

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 ENCODINGS = ("standard", "smooth", "quantile", "piecewise")
+#: For a network that reads the data itself: arrays as they are, a table's columns standardised.
+RAW = "raw"
 # Features that the piecewise-linear encoding makes of a column, and knots of the quantile map.
 MOST_BINS = 16
 LEAST_KNOTS, MOST_KNOTS = 10, 100

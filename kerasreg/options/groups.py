@@ -42,15 +42,24 @@ def add_stack(group, only: Sequence[str] | None = None) -> None:
             group.add_argument(flag, dest=STACK + field, metavar=metavar, help=text)
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("the network")
-    group.add_argument("--model", metavar="FILE", required=True, help="a .keras file")
-    group.add_argument(
+def add_model(parser: argparse.ArgumentParser, search: bool = False) -> None:
+    """The user's network; a search also has stacks, and weights to start from."""
+    title = "your own network, in place of a stack" if search else "the network"
+    add = parser.add_argument_group(title).add_argument
+    add("--model", metavar="FILE", required=not search, help="a .keras file")
+    add(
         "--custom",
         action="append",
         metavar="MODULE:NAME",
         help="a class or function of yours that the file names; may be repeated",
     )
+    if search:
+        add(
+            "--keep-weights",
+            action="store_true",
+            help="start from the file's weights, which must not have seen these rows (default: "
+            "layers that are not frozen start from fresh draws)",
+        )
 
 
 def add_data(parser: argparse.ArgumentParser, positional: bool = False) -> None:

@@ -68,9 +68,11 @@ def _add_search(verbs, run: Run) -> None:
         "  kerasreg search --data digits --trials 64 --out study\n"
         "  kerasreg search --data people.csv --target income --searcher bayesian --out study\n"
         "  kerasreg search --data digits --space l2=1e-6:1e-2:log --fix dropout=0 --out study\n"
+        "  kerasreg search --model network.keras --data images.npz --out study\n"
         "  kerasreg search --resume --out study --trials 128",
     )
     add_data(parser)
+    add_model(parser, search=True)
     group = parser.add_argument_group("what to try")
     add = group.add_argument
     add("--searcher", metavar="S", help="random (default), bayesian or grid")

@@ -21,6 +21,7 @@ product, and `general` for Keras models of any kind, one member's step mapped ov
 Nothing but the path knows which of them it is.
 """
 
+from kerasreg.population.building import build_model, is_dense
 from kerasreg.population.memory import OutOfMemory
 from kerasreg.population.orders import batch_order
 from kerasreg.population.plan import TrainingPlan, halving_rungs

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kerasreg.errors import UserError
+from kerasreg.networks import Config
 from kerasreg.population.blueprint import blueprint_of_config
 from kerasreg.population.members import Member
 from kerasreg.population.path import Path
@@ -19,8 +20,34 @@ if TYPE_CHECKING:
     import keras
 
 
+def is_dense(config: Config) -> bool:
+    """Whether members with this setting are stacks of dense layers, which have their own path."""
+    return isinstance(config, StackConfig) and not config.filters
+
+
+def build_model(
+    config: Config,
+    input_shape: int | tuple[int, ...],
+    outputs: int,
+    task: str = "classification",
+    seed: int = 0,
+    steps: int | None = None,
+) -> keras.Model:
+    """The compiled model of a setting and a seed; arguments as in `build_stack`."""
+    if isinstance(config, StackConfig):
+        return build_stack(config, input_shape, outputs, task, seed, steps)
+    return config.build(input_shape, outputs, task, seed)
+
+
+def _template(config: Config, *geometry: Any) -> keras.Model:
+    """The model of a setting with all that others of its structure may have."""
+    if isinstance(config, StackConfig):
+        return build_template(config, *geometry)
+    return config.build_template(*geometry)
+
+
 def path_of_configs(
-    configs: Sequence[StackConfig],
+    configs: Sequence[Config],
     input_shape: int | tuple[int, ...],
     outputs: int,
     task: str,
@@ -38,11 +65,11 @@ def path_of_configs(
     if not configs:
         raise UserError("configs: expected at least one StackConfig, got an empty list.")
     for config in configs:
-        if not isinstance(config, StackConfig):
+        if not isinstance(config, Config):
             raise UserError(f"configs: expected StackConfig objects, got {config!r}.")
     _check_structures(configs)
     places = _places(len(configs), seeds, folds, groups)
-    if configs[0].filters:
+    if not is_dense(configs[0]):
         return _path_of_built(configs, places, shape, outputs, task, dtype)
     blueprint = blueprint_of_config(configs[0], math.prod(shape), outputs, task)
     members = [
@@ -53,7 +80,7 @@ def path_of_configs(
 
 
 def _path_of_built(
-    configs: Sequence[StackConfig],
+    configs: Sequence[Config],
     places: Sequence[tuple[int, int, int]],
     shape: tuple[int, ...],
     outputs: int,
@@ -73,7 +100,7 @@ def _path_of_built(
     built = {}
     for config, (seed, *_) in zip(configs, places, strict=True):
         if (config, seed) not in built:
-            lifted = lift_model(build_template(config, shape, outputs, task, seed))
+            lifted = lift_model(_template(config, shape, outputs, task, seed))
             built[config, seed] = lifted, lifted.weights
     members, templates = [], []
     for config, place in zip(configs, places, strict=True):
@@ -82,7 +109,7 @@ def _path_of_built(
         templates.append(lifted)
 
     def build(member: Member) -> keras.Model:
-        return build_stack(member.config, shape, outputs, task, member.seed)
+        return build_model(member.config, shape, outputs, task, member.seed)
 
     return GeneralPath(templates, build, task), members
 
@@ -148,7 +175,7 @@ def _places(
     return list(zip(*(map(int, values) for values in columns.values()), strict=True))
 
 
-def _check_structures(configs: Sequence[StackConfig]) -> None:
+def _check_structures(configs: Sequence[Config]) -> None:
     first = configs[0].structure()
     for index, config in enumerate(configs):
         for (name, expected), (_, value) in zip(first, config.structure(), strict=True):

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
+from kerasreg.networks import Config
 from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.optimizers import SLOTS
 from kerasreg.seeds import derive
-from kerasreg.stacks import FEATURE_SCALE_RATE, StackConfig
+from kerasreg.stacks import FEATURE_SCALE_RATE
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Member:
         weights: The arrays that the last training kept; None for the initial ones.
     """
 
-    config: StackConfig | None
+    config: Config | None
     seed: int
     fold: int = 0
     group: int = 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasreg.errors import UserError
+from kerasreg.networks import Config
 from kerasreg.population.blueprint import Blueprint
 from kerasreg.population.building import path_of_configs, path_of_models
 from kerasreg.population.checkpoint import Checkpoint, context_digest
@@ -21,7 +22,6 @@ from kerasreg.population.rows import count_rows, single_fold
 from kerasreg.population.runs import name_runs, new_runs
 from kerasreg.population.training import Training
 from kerasreg.population.watching import Follower, Watched
-from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
     import keras
@@ -54,7 +54,7 @@ class Population:
 
     def __init__(
         self,
-        configs: Sequence[StackConfig],
+        configs: Sequence[Config],
         input_shape: int | tuple[int, ...],
         outputs: int,
         task: str = "classification",

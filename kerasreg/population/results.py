@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kerasreg.stacks import StackConfig
+from kerasreg.networks import Config
 
 
 @dataclass
@@ -28,7 +28,7 @@ class MemberResult:
             asks for it.
     """
 
-    config: StackConfig | None
+    config: Config | None
     seed: int
     fold: int | None = None
     status: str = "completed"

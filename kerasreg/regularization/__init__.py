@@ -5,7 +5,5 @@ what is done to which layer, what is left alone, and why. Only Keras' own layers
 constraints and losses are put in, so that the new model saves and loads with Keras alone.
 """
 
-from kerasreg.regularization.plan import Plan, plan_regularization, regularize
+from kerasreg.regularization.plan import Plan, make_plan, plan_regularization, regularize
 from kerasreg.regularization.regularizers import Regularizers
-
-__all__ = ["Plan", "Regularizers", "plan_regularization", "regularize"]

@@ -29,6 +29,7 @@ _PREPARING = (
     "Random",
     "CenterCrop",
     "Resizing",
+    "Reshape",
     "Flatten",
     "Embedding",
 )
@@ -93,10 +94,12 @@ def _set_rate(graph: Graph, layer: Any, asked: Regularizers, chosen: Chooser, ed
 
 def _sites(graph: Graph) -> Iterator[Site]:
     """Every place once."""
-    seen = set()
+    seen: dict[Any, str] = {}
     for operation in graph.operations:
         vector = _is_vector(graph, operation)
         if not (is_activation(operation) or vector):
+            continue
+        if vector and seen.get(graph.sources[operation][0]) == "dropout":
             continue
         producer = graph.producer(operation)
         if producer is None:
@@ -104,7 +107,6 @@ def _sites(graph: Graph) -> Iterator[Site]:
         layers, reason = _followed(graph, operation)
         if layers[-1] in seen:
             continue
-        seen.add(layers[-1])
         if layers[-1] in graph.answering:
             reason = "it gives the output"
         elif not (
@@ -115,6 +117,7 @@ def _sites(graph: Graph) -> Iterator[Site]:
             reason = "it gates other features"
         maps = not vector and _is_map(layers[-1]) and "Conv" in (kind_of(producer) or "")
         name = "spatial_dropout" if maps else "dropout"
+        seen[layers[-1]] = name
         yield Site((producer, *layers), name, reason)
 
 

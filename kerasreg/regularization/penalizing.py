@@ -36,7 +36,8 @@ def penalize(graph: Graph, asked: Regularizers, chosen: Chooser, edits: Edits) -
 def _penalize(layer: Any, asked: Regularizers, wanted: list[str], edits: Edits) -> None:
     before = layer.get_config()
     kept: set[str] = set()
-    after = _changed(before, kind_of(layer), asked, kept)
+    had: list[dict] = []
+    after = _changed(before, kind_of(layer), asked, kept, had)
     edits.configs[layer] |= {key: after[key] for key in after if after[key] is not before[key]}
     for name in wanted:
         owners = {one for one in kept if (one == "max_norm") == (name == "max_norm")}
@@ -44,23 +45,31 @@ def _penalize(layer: Any, asked: Regularizers, wanted: list[str], edits: Edits) 
             edits.left.append((layer, name, "its kernel's last axis is not that of its units"))
         elif owners:
             edits.left.append((layer, name, f"it has a {', '.join(sorted(owners))} of its own"))
-        else:
+        elif getattr(asked, name) or had:
             edits.done.append((layer, name, f"{_SAID[name]} {getattr(asked, name):g}"))
 
 
-def _changed(config: dict[str, Any], kind: str | None, asked: Regularizers, kept: set[str]) -> dict:
-    """A layer's configuration with those of the layers inside it changed; `kept` says what not."""
+def _changed(
+    config: dict[str, Any], kind: str | None, asked: Regularizers, kept: set[str], had: list[dict]
+) -> dict:
+    """A layer's configuration with those of the layers inside it changed.
+
+    Args:
+        kept: Takes the names of what is left as it is.
+        had: Takes the penalties that there were.
+    """
     new = {}
     for key, value in config.items():
         kernel, _, role = key.rpartition("_")
         inside = isinstance(value, dict) and isinstance(value.get("config"), dict)
         if kernel in KERNELS and role == "regularizer":
+            had += [] if value is None else [value]
             value = _penalty(value, asked, kept)
         elif kernel in KERNELS and role == "constraint" and asked.max_norm is not None:
             value = _bound(kernel, kind or "", asked.max_norm, value, kept)
         elif inside and key in ("layer", "backward_layer", "cell"):
             name = str(value["class_name"])
-            value = {**value, "config": _changed(value["config"], name, asked, kept)}
+            value = {**value, "config": _changed(value["config"], name, asked, kept, had)}
         new[key] = value
     return new
 

@@ -56,10 +56,14 @@ class Plan:
 
     def build(self) -> keras.Model:
         """A new compiled model with the weights of the old one."""
-        result, copies = rebuild(self.model, self.edits)
-        kernels = [v for layer in self.decayed for v in _kernels(copies[layer])]
+        result, kernels = self.rebuilt()
         compile_regularized(result, self.model, self.asked, kernels)
         return result
+
+    def rebuilt(self) -> tuple[keras.Model, list[keras.Variable]]:
+        """The same uncompiled, and the kernels that weight decay is for."""
+        result, copies = rebuild(self.model, self.edits)
+        return result, [v for layer in self.decayed for v in _kernels(copies[layer])]
 
     def __str__(self) -> str:
         table = [("layer", "type", "done", "left alone")]
@@ -73,11 +77,7 @@ class Plan:
 
 
 def plan_regularization(
-    model: keras.Model,
-    asked: Regularizers,
-    where: Where = None,
-    seed: int = 0,
-    zeros: bool = False,
+    model: keras.Model, asked: Regularizers, where: Where = None, seed: int = 0
 ) -> Plan:
     """Decide what is done to which layer.
 
@@ -86,8 +86,6 @@ def plan_regularization(
         asked: The regularisers.
         where: Which layers, see `choosing.chooser`; inputs, and the loss, are always chosen.
         seed: Of the new dropout layers' draws.
-        zeros: Put in dropout layers whose rate is 0, too: models that differ in rates are then of
-            one structure.
 
     Raises:
         UserError: A model that cannot be changed, or a regulariser that no layer of it takes.
@@ -97,6 +95,27 @@ def plan_regularization(
         raise UserError(
             "regularize: expected at least one regulariser, such as dropout=0.3, got none."
         )
+    plan = make_plan(model, asked, where, seed)
+    if asked.label_smoothing is not None:
+        smoothed(model.loss, asked.label_smoothing)  # refuses losses that it does not fit
+    _check_effect(plan)
+    return plan
+
+
+def make_plan(
+    model: keras.Model,
+    asked: Regularizers,
+    where: Where = None,
+    seed: int = 0,
+    zeros: bool = False,
+) -> Plan:
+    """A plan of any model that has a graph; what has no effect is left out.
+
+    Args:
+        model, asked, where, seed: As in `plan_regularization`.
+        zeros: Put in dropout layers whose rate is 0, too: models that differ in rates are then of
+            one structure.
+    """
     edits, graphs = Edits(), list(graphs_of(model))
     chosen, decayed = chooser(where, graphs), []
     for graph in graphs:
@@ -114,10 +133,8 @@ def plan_regularization(
         for layer in names
     ]
     rows = [row for row in rows if row.done or row.left]
-    rows += _training_rows(model, asked, len(decayed))
-    plan = Plan(model, asked, tuple(rows), edits, tuple(decayed))
-    _check_effect(plan)
-    return plan
+    rows += _training_rows(asked, len(decayed))
+    return Plan(model, asked, tuple(rows), edits, tuple(decayed))
 
 
 def regularize(
@@ -167,13 +184,12 @@ def regularize(
     return plan_regularization(model, asked, where, seed).build()
 
 
-def _training_rows(model: keras.Model, asked: Regularizers, decayed: int) -> Iterator[Row]:
+def _training_rows(asked: Regularizers, decayed: int) -> Iterator[Row]:
     """What is done to the optimiser and to the loss."""
-    if asked.weight_decay is not None and decayed:
+    if asked.weight_decay and decayed:
         said = f"weight decay {asked.weight_decay:g} of {decayed} layers' kernels"
-        yield Row("", type(model.optimizer).__name__, {"weight_decay": said}, {})
-    if asked.label_smoothing is not None:
-        smoothed(model.loss, asked.label_smoothing)  # refuses losses that it does not fit
+        yield Row("", "optimizer", {"weight_decay": said}, {})
+    if asked.label_smoothing:
         said = f"labels smoothed by {asked.label_smoothing:g}"
         yield Row("", "loss", {"label_smoothing": said}, {})
 

@@ -10,6 +10,7 @@ from kerasreg.objectives import sign
 from kerasreg.report import _answer, _pictures, _trials
 from kerasreg.report._effects import effect_rows, effects_sentence
 from kerasreg.report._ensemble import ensemble_sentence
+from kerasreg.report._network import is_network, layer_rows, network_code
 from kerasreg.report._page import write_page
 from kerasreg.report._reading import StudyView, metric_of, read_study
 from kerasreg.stacks import StackConfig
@@ -42,6 +43,7 @@ def render_report(folder: Path | str) -> Path:
         "members_note": _answer.members_note(view),
         "best": view.best,
         "settings": [(name, words.show(value)) for name, value in setting.items()],
+        "layers": layer_rows(view),
         "test": _test_facts(view),
         "cost": _cost(view),
         "curves": _pictures.curves(view, figures),
@@ -114,10 +116,19 @@ def _cost(view: StudyView) -> str:
     )
     candidates = len((view.result or {}).get("baseline_candidates") or [])
     if candidates:
+        rates = f"with the same seeds and at the best of {words.count(candidates, 'learning rate')}"
         text += (
-            " The baseline is the same stack without any regulariser, with the same seeds and at "
-            f"the best of {words.count(candidates, 'learning rate')}."
+            f" The baseline is your network as it is, {rates}, its own among them."
+            if is_network(view)
+            else f" The baseline is the same stack without any regulariser, {rates}."
         )
+        if is_network(view):
+            kept = view.request["base"].get("keep_weights")
+            text += (
+                " Every member started from the weights in the file."
+                if kept
+                else " Layers that are not frozen started from fresh draws, with every setting."
+            )
     return text
 
 
@@ -132,7 +143,8 @@ def _repeat(view: StudyView) -> dict[str, Any]:
         "seed": view.request.get("seed"),
         "seeds": sorted({seed for trial in view.trials for seed in trial["seeds"]}),
         "data": _facts({key: view.data[key] for key in view.data if key not in _SAID}),
-        "code": _code(view, config) if config else "",
+        "code": _code(view, config) if config else network_code(view) if is_network(view) else "",
+        "what": "network" if is_network(view) else "stack",
         "extended": len(view.info.get("extended") or []),
         "other_versions": [
             (note["at"], "; ".join(note["changes"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kerasreg.decision import rule_of_frequencies
 from kerasreg.files import atomic_write
+from kerasreg.networks import NetworkConfig
 from kerasreg.scores import trained_classes
 from kerasreg.search.ablation import ablate
 from kerasreg.search.baseline import baseline_shape, train_baseline
@@ -53,6 +54,7 @@ def conclude(context: SearchContext) -> None:
     }
     if best:
         result["effects"] = ablate(context, sides["best"])
+        result["layers"] = _layers(context, sides["best"])
     ensemble = join_members(context) if best and request.ensemble else None
     rows = dataset.train.balanced() if request.balance else dataset.train
     rule = None
@@ -76,3 +78,16 @@ def conclude(context: SearchContext) -> None:
             result["ensemble"] = {**ensemble.save(context), "test": tests["ensemble"]}
         look_inside(context, sides)
     study.write_result(result)
+
+
+def _layers(context: SearchContext, best: Side) -> list[dict[str, str]]:
+    """What the best setting does to which layer of the user's network; of a stack, nothing."""
+    if not isinstance(best.config, NetworkConfig):
+        return []
+    dataset = context.dataset
+    plan = best.config.plan(dataset.input_shape, dataset.outputs, dataset.task)
+    return [
+        {"layer": row.layer, "kind": row.kind, "done": "; ".join(row.done.values())}
+        for row in plan.rows
+        if row.done
+    ]

@@ -8,15 +8,15 @@ from typing import Any
 
 from kerasreg.errors import UserError
 from kerasreg.files import read_json, write_json
+from kerasreg.networks import Config
 from kerasreg.search.context import SearchContext
-from kerasreg.stacks import StackConfig
 from kerasreg.study import checked_record
 
 
 def train_beside(
     context: SearchContext,
     phase: str,
-    base: StackConfig,
+    base: Config,
     changes: Sequence[Mapping[str, Any]],
     halving: bool = False,
 ) -> list[dict[str, Any]]:
@@ -74,7 +74,7 @@ def train_beside(
     return records
 
 
-def _read(path: Path, base: StackConfig) -> list[dict[str, Any]]:
+def _read(path: Path, base: Config) -> list[dict[str, Any]]:
     """The finished candidates of this base.
 
     Raises:

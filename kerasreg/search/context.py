@@ -9,12 +9,12 @@ from typing import Any
 import keras
 
 from kerasreg.data import Dataset, Split
+from kerasreg.networks import Config
 from kerasreg.objectives import in_target_unit
 from kerasreg.population import MemberResult, TrainingPlan, halving_rungs
 from kerasreg.search.engines import Engine, TrainingTask
 from kerasreg.search.progress import Counter, Event, Progress
 from kerasreg.search.request import Request
-from kerasreg.stacks import StackConfig
 from kerasreg.study import Study, trial_record
 
 
@@ -23,7 +23,7 @@ class Side:
     """Baseline or best: the trial record that was chosen, and its stack."""
 
     record: Mapping[str, Any]
-    config: StackConfig
+    config: Config
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class SearchContext:
         """Factor from what engines measure to the objective in the target's unit."""
         return self.dataset.target_scale if in_target_unit(self.request.objective) else 1.0
 
-    def rows_for(self, config: StackConfig) -> Dataset:
+    def rows_for(self, config: Config) -> Dataset:
         """The data as a stack wants them encoded."""
         return self.dataset.encoded(config.encoding)
 
     def task(
         self,
-        settings: Mapping[str, StackConfig],
+        settings: Mapping[str, Config],
         only: Iterable[int] | None = None,
         halving: bool = False,
         keep: bool = False,
@@ -91,7 +91,7 @@ class SearchContext:
 
     def fit(
         self,
-        config: StackConfig,
+        config: Config,
         seed: int,
         rows: Split,
         epochs: int,

@@ -12,13 +12,13 @@ import numpy as np
 
 from kerasreg.data import Dataset
 from kerasreg.decision import decided
+from kerasreg.networks import Config
 from kerasreg.objectives import in_target_unit, of_predictions
 from kerasreg.scores import score
 from kerasreg.search.context import SearchContext, Side
 from kerasreg.search.ensemble.model import Branch, predict
 from kerasreg.search.metrics import logits_of_predictions, measure, predict_outputs
 from kerasreg.search.request import Request
-from kerasreg.stacks import StackConfig
 
 
 def refit(context: SearchContext, side: Side) -> list[keras.Model]:
@@ -90,7 +90,7 @@ def _measured(
     objective: str,
     logits: np.ndarray,
     y: np.ndarray,
-    config: StackConfig,
+    config: Config,
     rule: float | list[float] | None,
 ) -> dict[str, float | None]:
     measured = measure(logits, y, dataset.task, config.loss)

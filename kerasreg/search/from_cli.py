@@ -8,7 +8,10 @@ from typing import Any
 
 from kerasreg.data import locate
 from kerasreg.errors import UserError
+from kerasreg.files.keras_model import open_model
+from kerasreg.networks import Network, NetworkConfig
 from kerasreg.search.engines.ray_cluster import RayCluster
+from kerasreg.search.network_space import network_space
 from kerasreg.search.request import Request
 from kerasreg.search.space import Space
 from kerasreg.search.space.default_space import DEFAULT_FIXED
@@ -55,6 +58,7 @@ def requested(
         )
     given = dict(given)
     data = _data(given, stored)
+    network = _network(given, stored)
     edits, fixed = given.pop("space", ()), given.pop("fix", ())
     if command == "search" and "filters" in base:
         # In the space, where no filters are told from nothing said.
@@ -67,8 +71,10 @@ def requested(
         start = stored or Request(data, Space(), "train", trials=1, base=usual)
     else:
         # A study that goes on is edited, so that only what differs from it shows.
-        space = Space.parse(edits, fixed, stored and stored.space)
-        start = dataclasses.replace(stored, space=space) if stored else Request(data, space)
+        usual = stored.space if stored else network and network_space(network)
+        space = Space.parse(edits, fixed, usual)
+        start = stored or Request(data, Space(), base=network or StackConfig())
+        start = dataclasses.replace(start, space=space, base=network or start.base)
     stack = start.base.replace(**fields, **start.space.fixed)
     if "try_first" in given:
         given["try_first"] = tuple(start.space.setting(text, stack) for text in given["try_first"])
@@ -92,6 +98,20 @@ def cluster_of(given: dict[str, Any]) -> RayCluster | None:
     if fields and address is None:
         raise UserError(f"--ray-{next(iter(fields))}: expected --ray beside it; add --ray.")
     return RayCluster(address, **fields) if address is not None else None
+
+
+def _network(given: dict[str, Any], stored: Request | None) -> NetworkConfig | None:
+    """Take the options of the user's own network out of `given`; None for a stack."""
+    path, custom = given.pop("model", None), given.pop("custom", ())
+    before = stored.base if stored and isinstance(stored.base, NetworkConfig) else None
+    if path is None and before is None and (custom or "keep_weights" in given):
+        raise UserError("--custom and --keep-weights: expected a network, --model FILE.")
+    if path is not None:
+        network = Network(open_model(path, custom))
+        before = before.replace(network=network) if before else NetworkConfig(network)
+    if before and given.pop("keep_weights", False):
+        before = before.replace(keep_weights=True)
+    return before
 
 
 def _data(given: dict[str, Any], stored: Request | None) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kerasreg.errors import UserError, check_whole
+from kerasreg.networks import Config, Network, NetworkConfig
 from kerasreg.objectives import EPOCH_RULES, OBJECTIVES, objectives_of
 from kerasreg.search.choosing import CHOICES
 from kerasreg.search.space import Space
@@ -50,7 +51,8 @@ class Request:
         command: `"search"` or `"train"`.
         trials: The only field that may grow later.
         folds, ensemble, halving, patience: None where the data decide, see `settle.settled`.
-        base: The stack that the space leaves alone, with what the space holds fixed.
+        base: The stack, or the user's network, that the space leaves alone, with what the space
+            holds fixed.
 
     Raises:
         UserError: A value that no study can have.
@@ -67,7 +69,7 @@ class Request:
     ensemble: bool | None = None
     engine: str = "population"
     objective: str = "val_data_loss"
-    base: StackConfig = field(default_factory=StackConfig)
+    base: Config = field(default_factory=StackConfig)
     patience: int | None = None
     halving: bool | None = None
     batch_size: int | None = None
@@ -106,8 +108,8 @@ class Request:
         """The seed of each member of a setting, folds aside."""
         return tuple(self.seed + k for k in range(self.seeds))
 
-    def config(self, hyperparameters: Mapping[str, Any]) -> StackConfig:
-        """The stack of one setting of this request."""
+    def config(self, hyperparameters: Mapping[str, Any]) -> Config:
+        """The stack, or network, of one setting of this request."""
         if self.command == "train":
             return self.base
         return self.space.config(hyperparameters, self.base)
@@ -129,8 +131,8 @@ class Request:
         return {**values, "space": space, "base": base, "try_first": list(self.try_first)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Request:
-        """The inverse of `to_dict`.
+    def from_dict(cls, values: Mapping[str, Any], network: Network | None = None) -> Request:
+        """The inverse of `to_dict`; `network` is the one that its base names.
 
         Raises:
             UserError: The values are not a request's.
@@ -152,10 +154,22 @@ class Request:
                 **values,
                 **switches,
                 "space": Space.from_dict(values["space"]),
-                "base": StackConfig.from_dict(values.get("base", {})),
+                "base": _base(values.get("base", {}), network),
                 "try_first": tuple(first),
             }
         )
+
+
+def _base(values: Any, network: Network | None) -> Config:
+    if network is None:
+        return StackConfig.from_dict(values)
+    fields = {item.name for item in dataclasses.fields(NetworkConfig)}
+    if set(values) - fields or values.get("network") != network.digest:
+        raise UserError(
+            "network.keras: expected the model that study.json names; it was replaced. Restore it, "
+            "or begin a new study."
+        )
+    return NetworkConfig(**{**values, "network": network})
 
 
 _DATA_KINDS = {

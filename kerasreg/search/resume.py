@@ -9,23 +9,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kerasreg.errors import UserError
-from kerasreg.files import read_json, write_json
+from kerasreg.files import atomic_write, read_json, write_json
+from kerasreg.files.keras_model import open_model
+from kerasreg.networks import Network, NetworkConfig
 from kerasreg.search.proposer import Proposal
 from kerasreg.search.request import Request
 from kerasreg.study import Study
 
+#: The user's network, of a search over one.
+NETWORK = "network.keras"
 _ROUNDS = "proposals.json"
 
 
-def stored_request(study: Study) -> Request:
+def stored_request(study: Study, custom: Sequence[str] = ()) -> Request:
     """The request that a study was begun with.
+
+    Args:
+        custom: Classes of the user's in the network that the study is over, see `open_model`.
 
     Raises:
         UserError: study.json was edited or damaged.
     """
     fields = study.request
     fields.pop("dataset", None)
-    return Request.from_dict(fields)
+    network = None
+    if "network" in (fields.get("base") or {}):
+        network = Network(open_model(study.folder / NETWORK, custom))
+    return Request.from_dict(fields, network)
+
+
+def keep_network(study: Study, request: Request) -> None:
+    """Copy the user's network into the study, so that resuming it needs nothing else."""
+    if isinstance(request.base, NetworkConfig):
+        atomic_write(study.folder / NETWORK, request.base.network.model.save)
 
 
 def check_unit(study: Study, trials: int) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from kerasreg.errors import UserError
+from kerasreg.networks import Config
 from kerasreg.search import tensorboard
 from kerasreg.search.context import SearchContext
 from kerasreg.search.engines import OutOfMemory, WorkerLost
 from kerasreg.search.ensemble.members import save_members
 from kerasreg.search.progress import Counter
 from kerasreg.search.proposer import Proposal
-from kerasreg.stacks import StackConfig
 from kerasreg.study import failed_record
 
 
@@ -66,7 +66,7 @@ class RoundTrainer:
         return self._new
 
     def _train_in_memory(
-        self, built: Sequence[tuple[Proposal, StackConfig]], indices: Sequence[int]
+        self, built: Sequence[tuple[Proposal, Config]], indices: Sequence[int]
     ) -> None:
         """Train together; where memory does not suffice, train what is left in two halves.
 
@@ -110,7 +110,7 @@ class RoundTrainer:
                 if not self.late():
                     self._train_in_memory(built, part)
 
-    def _config(self, proposal: Proposal) -> StackConfig | None:
+    def _config(self, proposal: Proposal) -> Config | None:
         """The stack of a proposal; None, and a failed trial, if it cannot be built."""
         try:
             return self._context.request.config(proposal[1])
@@ -119,7 +119,7 @@ class RoundTrainer:
                 self._fail(proposal, error)
             return None
 
-    def _left(self, built: Sequence[tuple[Proposal, StackConfig]]) -> list[int]:
+    def _left(self, built: Sequence[tuple[Proposal, Config]]) -> list[int]:
         """Indices of the settings that are not recorded yet."""
         return [k for k, (proposal, _) in enumerate(built) if not self._is_recorded(proposal)]
 

@@ -9,17 +9,21 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from kerasreg.data import Dataset, from_arrays, load, locate, story
 from kerasreg.errors import UserError
+from kerasreg.networks import Network, NetworkConfig
 from kerasreg.search.answer import conclude
 from kerasreg.search.context import SearchContext
 from kerasreg.search.engines import engine_named
 from kerasreg.search.engines.ray_cluster import RayCluster
 from kerasreg.search.engines.ray_engine import on_cluster
 from kerasreg.search.loop import make_proposer, run_trials
+from kerasreg.search.network_space import network_space
 from kerasreg.search.progress import Event, Progress
 from kerasreg.search.request import Request
-from kerasreg.search.resume import changed_versions, check_unit
+from kerasreg.search.resume import changed_versions, check_unit, keep_network
 from kerasreg.search.settle import settled
 from kerasreg.search.space import Space
 from kerasreg.stacks import StackConfig
@@ -38,6 +42,8 @@ def search(
     engine: str = "population",
     objective: str = "val_data_loss",
     base: StackConfig | None = None,
+    model: keras.Model | None = None,
+    keep_weights: bool = False,
     patience: int | None = None,
     halving: bool | None = None,
     ensemble: bool | None = None,
@@ -73,6 +79,12 @@ def search(
         objective: One of `kerasreg.objectives.OBJECTIVES` that the task has.
         base: The stack that the space leaves alone; by default `StackConfig()`. The default space
             gives images of 16×16 or more convolutions; `space.fix("filters", ())` leaves them out.
+        model: Search over this network in place of a stack: a built Sequential or functional model.
+            Arrays go into it as they are, columns of tables as `Dataset` reads them. The baseline
+            is the network as it is. The space is that of `network_space` by default.
+        keep_weights: Start every member from the model's weights, as for a network that was
+            trained on other rows. Else layers that are not frozen start from fresh draws: weights
+            that have seen the validation rows would let every setting look better than it is.
         patience: Epochs without improvement before a trial stops; 0 for never; None: 0 with folds,
             where halving saves time and schedules end at 0, else 10.
         halving: Successive halving: the worse half of a round's trials of one structure stops at
@@ -102,10 +114,16 @@ def search(
         UserError: The arguments, the data or the folder do not fit; the message says what to do.
     """
     source, dataset = _found(data)
+    start = base or StackConfig()
+    if model is not None:
+        if base is not None:
+            raise UserError("model: expected a model or a base, got both; leave base out.")
+        start = NetworkConfig(Network(model), keep_weights=keep_weights)
+        space = space or network_space(start)
     if space is None:
         space = Space.default()
-        if base is not None and base.filters:
-            space.fix("filters", base.filters)
+        if start.filters:
+            space.fix("filters", start.filters)
     request = Request(
         data=source,
         space=space,
@@ -117,7 +135,7 @@ def search(
         ensemble=ensemble,
         engine=engine,
         objective=objective,
-        base=base or StackConfig(),
+        base=start,
         patience=patience,
         halving=halving,
         batch_size=batch_size,
@@ -253,7 +271,9 @@ def _study(
     """The study in `out`: a new one, or the one to go on with, which has to agree."""
     if not resume:
         request.space.check(request.base)
-        return Study.create(out, fields)
+        study = Study.create(out, fields)
+        keep_network(study, request)
+        return study
     study = Study.open(out)
     # What the version that began the study did not know, and is not asked for, is as before.
     fields = {key: value for key, value in fields.items() if value or key in study.request}

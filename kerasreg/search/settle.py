@@ -8,6 +8,7 @@ import numpy as np
 
 from kerasreg.data import Dataset
 from kerasreg.errors import UserError
+from kerasreg.networks import NetworkConfig
 from kerasreg.search.request import Request
 from kerasreg.search.space import Choice
 
@@ -28,7 +29,8 @@ def settled(request: Request, dataset: Dataset) -> Request:
     augmentation, unless space or base say otherwise.
 
     Raises:
-        UserError: An ensemble without folds, or of another engine.
+        UserError: An ensemble without folds, or of another engine; a network that does not fit the
+            data or has no layer for what the space varies.
     """
     folds = default_folds(dataset) if request.folds is None else request.folds
     able = bool(folds) and request.engine == "population" and request.command == "search"
@@ -39,7 +41,11 @@ def settled(request: Request, dataset: Dataset) -> Request:
         )
     dataset.encoded(request.base.encoding)  # refuses what the data cannot have
     space = request.space
-    if are_images(dataset.input_shape):
+    if isinstance(request.base, NetworkConfig):
+        request.base.check_takes([*space, *space.fixed])
+        # Refuses data that the network does not fit.
+        request.base.build_template(dataset.input_shape, dataset.outputs, dataset.task)
+    elif are_images(dataset.input_shape):
         space = space.for_images()
     varied = space.get("encoding")
     if varied:

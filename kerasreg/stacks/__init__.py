@@ -22,7 +22,9 @@ from kerasreg.stacks._build import (
     build_template,
     check_geometry,
     compile_stack,
+    loss_and_metrics,
 )
+from kerasreg.stacks._checks import check_number
 from kerasreg.stacks._choices import (
     ACTIVATIONS,
     AUGMENTATIONS,

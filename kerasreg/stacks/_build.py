@@ -67,7 +67,9 @@ def build_template(
         UserError: As `build_stack`.
     """
     model = _network(config, input_shape, outputs, task, seed, every=True)
-    loss, _, metric = _loss_and_metrics(config, outputs, task, smoothed=True)
+    loss, _, metric = loss_and_metrics(
+        config.loss, config.label_smoothing, outputs, task, smoothed=True
+    )
     rule = "adam" if config.optimizer == "adamw" else config.optimizer
     # How long a schedule lasts is a value of the training.
     optimizer = build_optimizer(config.replace(optimizer=rule), steps=1)
@@ -109,7 +111,7 @@ def compile_stack(
     model: keras.Model, config: StackConfig, outputs: int, task: str, steps: int | None = None
 ) -> None:
     """Compile `model` with the config's optimiser, loss and metrics; see `build_stack`."""
-    loss, data_loss, metric = _loss_and_metrics(config, outputs, task)
+    loss, data_loss, metric = loss_and_metrics(config.loss, config.label_smoothing, outputs, task)
     optimizer = build_optimizer(config, steps)
     scales = [model.get_layer("feature_scale").kernel] if config.feature_scale else []
     optimizer.exclude_from_weight_decay(var_list=scales, var_names=_UNDECAYED)
@@ -226,25 +228,32 @@ def _keras_layer(
             return kind(rate, seed=derive(seed, "dropout", spec.index), name=spec.name)
 
 
-def _loss_and_metrics(
-    config: StackConfig, outputs: int, task: str, smoothed: bool = False
+def loss_and_metrics(
+    loss: str, label_smoothing: float, outputs: int, task: str, smoothed: bool = False
 ) -> tuple[keras.losses.Loss, keras.metrics.Metric, keras.metrics.Metric]:
+    """The loss to train with, the data loss and the metric of a task; see `build_stack`.
+
+    Args:
+        loss: Of regression.
+        label_smoothing: Of classification.
+        outputs, task: As in `build_stack`.
+        smoothed: Whether the loss can smooth labels even where `label_smoothing` is 0.
+    """
     from keras import losses, metrics
 
     from kerasreg.losses import DataLoss, SmoothedCrossentropy
 
     if task == "regression":
-        loss = {
+        measure = {
             "mse": losses.MeanSquaredError,
             "mae": losses.MeanAbsoluteError,
             "huber": losses.Huber,
-        }[config.loss]()
-        return loss, DataLoss(loss), metrics.MeanAbsoluteError(name="mae")
-    smoothing = config.label_smoothing
+        }[loss]()
+        return measure, DataLoss(measure), metrics.MeanAbsoluteError(name="mae")
     if outputs == 1:
         plain = losses.BinaryCrossentropy(from_logits=True)
-        loss = losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing)
-        return loss, DataLoss(plain), metrics.BinaryAccuracy(threshold=0.0, name="accuracy")
+        trained = losses.BinaryCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+        return trained, DataLoss(plain), metrics.BinaryAccuracy(threshold=0.0, name="accuracy")
     plain = losses.SparseCategoricalCrossentropy(from_logits=True)
-    loss = SmoothedCrossentropy(smoothing) if smoothing or smoothed else plain
-    return loss, DataLoss(plain), metrics.SparseCategoricalAccuracy(name="accuracy")
+    trained = SmoothedCrossentropy(label_smoothing) if label_smoothing or smoothed else plain
+    return trained, DataLoss(plain), metrics.SparseCategoricalAccuracy(name="accuracy")

@@ -167,6 +167,11 @@ def check_result(result: dict[str, Any]) -> None:
         if type(effect) is not dict or type(effect.get("chosen")) is not bool:
             raise ValueError(f"an effect should be an object, got {_short(effect)}")
         _check_keys(effect, _EFFECT_KEYS, " of an effect")
+    _check_optional(result, "layers", list)
+    for layer in result.get("layers") or ():
+        if type(layer) is not dict:
+            raise ValueError(f"a layer should be an object, got {_short(layer)}")
+        _check_keys(layer, dict.fromkeys(("layer", "kind", "done"), "a string"), " of a layer")
     _check_optional(result, "ensemble", dict)
     if ensemble := result.get("ensemble"):
         _check_keys(ensemble, _ENSEMBLE_KEYS, " of the ensemble")

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from kerasreg.networks import Config
 from kerasreg.objectives import of_predictions, sign
-from kerasreg.population import MemberResult, TrainingPlan, batch_order
+from kerasreg.population import MemberResult, TrainingPlan, batch_order, build_model
 from kerasreg.population.memory import REMEDY, named_out_of_memory
 from kerasreg.scores import score, trained_classes
 from kerasreg.search.engines.task import TrainingTask, members_of, rows_of
 from kerasreg.search.metrics import measure, predict_outputs
-from kerasreg.stacks import StackConfig, build_stack
 
 if TYPE_CHECKING:
     from kerasreg.data import Dataset, Split
 
 
 class KerasTunerEngine:
-    """Every member is built by `build_stack` and trained by `model.fit`, one after the other."""
+    """Every member is built by `build_model` and trained by `model.fit`, one after the other."""
 
     name = "keras-tuner"
     workers = 0
@@ -54,7 +54,7 @@ class KerasTunerEngine:
 
     def fit(
         self,
-        config: StackConfig,
+        config: Config,
         seed: int,
         dataset: Dataset,
         rows: Split,
@@ -72,10 +72,8 @@ class KerasTunerEngine:
         return model
 
 
-def _build(
-    config: StackConfig, rows: Split, dataset: Dataset, seed: int, steps: int
-) -> keras.Model:
-    return build_stack(config, rows.x.shape[1:], dataset.outputs, dataset.task, seed, steps)
+def _build(config: Config, rows: Split, dataset: Dataset, seed: int, steps: int) -> keras.Model:
+    return build_model(config, rows.x.shape[1:], dataset.outputs, dataset.task, seed, steps)
 
 
 def _train_together(
@@ -104,7 +102,7 @@ class _Member:
 
     def __init__(
         self,
-        config: StackConfig,
+        config: Config,
         dataset: Dataset,
         plan: TrainingPlan,
         seed: int,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from kerasreg.networks import Config
 from kerasreg.population import MemberResult, Population, TrainingPlan
 from kerasreg.search.engines.task import (
     TaskRows,
@@ -18,7 +19,6 @@ from kerasreg.search.engines.task import (
     rows_of,
     structures_of,
 )
-from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
     from kerasreg.data import Dataset, Split
@@ -66,7 +66,7 @@ class PopulationEngine:
 
     def fit(
         self,
-        config: StackConfig,
+        config: Config,
         seed: int,
         dataset: Dataset,
         rows: Split,

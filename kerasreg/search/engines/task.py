@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from kerasreg.errors import UserError
+from kerasreg.networks import Config
 from kerasreg.population import TrainingPlan
-from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
     import keras
@@ -48,7 +48,7 @@ class TrainingTask:
         names: What messages call the settings; none where nobody asked for messages.
     """
 
-    settings: tuple[StackConfig, ...]
+    settings: tuple[Config, ...]
     seeds: tuple[int, ...]
     plan: TrainingPlan
     folds: int = 0
@@ -105,7 +105,7 @@ class Engine(Protocol):
 
     def fit(
         self,
-        config: StackConfig,
+        config: Config,
         seed: int,
         dataset: Dataset,
         rows: Split,

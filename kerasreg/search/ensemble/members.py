@@ -15,11 +15,11 @@ import numpy as np
 
 from kerasreg.data import Fold
 from kerasreg.files import atomic_save_npz, load_npz
+from kerasreg.networks import Config
 from kerasreg.objectives import sign
 from kerasreg.population import MemberResult
 from kerasreg.search.context import SearchContext
 from kerasreg.search.metrics import predictions_of_logits
-from kerasreg.stacks import StackConfig
 from kerasreg.study import is_scored
 
 #: Trials whose members are kept; a file has 4 bytes a weight of each member.
@@ -52,7 +52,7 @@ class Candidate:
     """
 
     record: dict[str, Any]
-    config: StackConfig
+    config: Config
     members: list[FoldMember]
     rows: np.ndarray
     predictions: np.ndarray

@@ -14,11 +14,11 @@ import keras
 import numpy as np
 
 from kerasreg.data import Dataset, Fold, Split, inference_copy
-from kerasreg.population import Population
+from kerasreg.networks import Config
+from kerasreg.population import Population, is_dense
 from kerasreg.population.blueprint import blueprint_of_config
 from kerasreg.search.ensemble.members import Candidate, FoldMember
 from kerasreg.search.metrics import predict_outputs
-from kerasreg.stacks import StackConfig
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def branches(
         dataset: The data; classification gives probabilities, regression the target's unit.
         chosen, weights: The trials and their weights, which sum to 1.
     """
-    parts: dict[tuple[str, str], list[tuple[StackConfig, FoldMember, float]]] = {}
+    parts: dict[tuple[str, str], list[tuple[Config, FoldMember, float]]] = {}
     for candidate, weight in zip(chosen, weights, strict=True):
         share = weight / len(candidate.members)
         for member in candidate.members:
@@ -76,7 +76,7 @@ def export(dataset: Dataset, found: Sequence[Branch], temperature: float = 1.0) 
     return dataset.export_sum(parts, temperature)
 
 
-def _branch(dataset: Dataset, part: Sequence[tuple[StackConfig, FoldMember, float]]) -> keras.Model:
+def _branch(dataset: Dataset, part: Sequence[tuple[Config, FoldMember, float]]) -> keras.Model:
     config, member, _ = part[0]
     inputs = keras.Input(member.fold.train.x.shape[1:])
     by_structure: dict[tuple, list] = {}
@@ -90,7 +90,7 @@ def _branch(dataset: Dataset, part: Sequence[tuple[StackConfig, FoldMember, floa
 def _weighted(dataset: Dataset, inputs, group) -> keras.KerasTensor:
     """The members of one structure: their weighted sum, (rows, outputs)."""
     config, member, _ = group[0]
-    if config.filters or config.normalization in ("layer", "group"):
+    if not is_dense(config) or config.normalization in ("layer", "group"):
         outputs = keras.ops.stack([_alone(dataset, *item[:2])(inputs) for item in group], axis=1)
     else:
         outputs = _side_by_side(dataset, inputs, group)
@@ -122,7 +122,7 @@ def _side_by_side(dataset: Dataset, inputs, group) -> keras.KerasTensor:
 
 
 def _folded(
-    dataset: Dataset, config: StackConfig, member: FoldMember
+    dataset: Dataset, config: Config, member: FoldMember
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Kernel (in, out) and bias (out,) of every dense layer, in float64."""
     features = math.prod(member.fold.train.x.shape[1:])
@@ -158,7 +158,7 @@ def _folded(
     return layers
 
 
-def _alone(dataset: Dataset, config: StackConfig, member: FoldMember) -> keras.Model:
+def _alone(dataset: Dataset, config: Config, member: FoldMember) -> keras.Model:
     """A stack with a member's weights."""
     shape = member.fold.train.x.shape[1:]
     population = Population([config], shape, dataset.outputs, dataset.task)

@@ -26,10 +26,11 @@ from kerasreg.search.space.default_space import (
 from kerasreg.search.space.fields import CONTINUOUS, STANDARD, as_field, as_json, check, known
 from kerasreg.search.space.parsing import parse_assignment, parse_setting, parse_varied
 from kerasreg.search.space.ranges import Choice, Range, flat_value, label
-from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
     import keras_tuner
+
+    from kerasreg.networks import Config
 
 
 # Fields whose values `StackConfig` checks against each other: groups against widths, lists a layer
@@ -172,13 +173,13 @@ class Space:
         """The pinned fields and their values."""
         return dict(self._fixed)
 
-    def hyperparameters(self, base: StackConfig | None = None) -> keras_tuner.HyperParameters:
+    def hyperparameters(self, base: Config | None = None) -> keras_tuner.HyperParameters:
         """The varied fields as keras-tuner declares them; `base` gives the default values."""
         from kerasreg.search.space.parameters import declare
 
         return declare(self._varied, base or STANDARD)
 
-    def config(self, values: Mapping[str, Any], base: StackConfig | None = None) -> StackConfig:
+    def config(self, values: Mapping[str, Any], base: Config | None = None) -> Config:
         """The configuration of one setting: `base`, then what is fixed, then `values`.
 
         Args:
@@ -187,7 +188,7 @@ class Space:
         decoded = {name: self._decode(name, value) for name, value in values.items()}
         return (base or STANDARD).replace(**self._fixed, **decoded)
 
-    def check(self, base: StackConfig | None = None) -> None:
+    def check(self, base: Config | None = None) -> None:
         """Refuse choices that cannot stand together, before a search meets them.
 
         Every combination of the fields that `StackConfig` relates is built; of more than
@@ -199,11 +200,11 @@ class Space:
         names = [name for name in _RELATED if isinstance(self._varied.get(name), Choice)]
         combinations = itertools.product(*(self._varied[name].values for name in names))
         ranges = {n: what.low for n, what in self._varied.items() if isinstance(what, Range)}
-        start = (base or STANDARD).to_dict() | self._fixed | ranges
+        start = (base or STANDARD).replace(**self._fixed, **ranges)
         for values in itertools.islice(combinations, _MOST_BUILT):
             chosen = dict(zip(names, values, strict=True))
             try:
-                StackConfig.from_dict(start | chosen)
+                start.replace(**chosen)
             except UserError as error:
                 which = " with ".join(f"{name}={label(value)}" for name, value in chosen.items())
                 raise UserError(
@@ -212,7 +213,7 @@ class Space:
                 ) from None
 
     def setting(
-        self, values: Mapping[str, Any] | str, base: StackConfig | None = None
+        self, values: Mapping[str, Any] | str, base: Config | None = None
     ) -> dict[str, Any]:
         """Check and complete a setting to try, `{"l2": 1e-4}` or `"l2=1e-4,dropout=0.5"`.
 
