@@ -102,8 +102,7 @@ class Dataset:
     def encoded(self, encoding: str) -> "Dataset":
         """The same rows, split, labels, notes and test rows, with numeric columns encoded.
 
-        Encoders are fitted on training rows alone. The test rows have one counter. Made once a
-        dataset and encoding.
+        Encoders are fitted on training rows alone. Made once a dataset and encoding.
 
         - `"standard"`: mean 0 and standard deviation 1.
         - `"smooth"`: median 0 and interquartile range 1.349, then squashed to stay within ±3.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -52,7 +54,7 @@ class Network:
 
     def __reduce__(self) -> tuple:
         # Travels to other processes as its model does, without what was made of it.
-        return Network, (self.model,)
+        return _received, self.model.__reduce__()
 
     def __repr__(self) -> str:
         return f"Network({self.model.name!r}, {self.digest[:12]})"
@@ -119,3 +121,10 @@ class Network:
         if key not in self._adapted:
             self._adapted[key] = adapted(self.model, *key)
         return self._adapted[key]
+
+
+def _received(make: Callable[..., keras.Model], arguments: tuple) -> Network:
+    with warnings.catch_warnings():
+        # The optimiser's state is not used.
+        warnings.filterwarnings("ignore", message="Skipping variable loading for optimizer")
+        return Network(make(*arguments))

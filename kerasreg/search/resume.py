@@ -7,6 +7,8 @@ finished. The difference between the last two is trained first.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from kerasreg.errors import UserError
 from kerasreg.files import atomic_write, read_json, write_json
@@ -38,13 +40,34 @@ def stored_request(study: Study, custom: Sequence[str] = ()) -> Request:
     return Request.from_dict(fields, network)
 
 
-def keep_network(study: Study, request: Request) -> None:
-    """Copy the user's network into the study, so that resuming it needs nothing else."""
-    if isinstance(request.base, NetworkConfig):
-        atomic_write(study.folder / NETWORK, request.base.network.model.save)
+def new_or_resumed(
+    request: Request,
+    fields: dict[str, Any],
+    out: Path,
+    resume: bool,
+    given: bool,
+    reread_test: bool,
+) -> Study:
+    """The study in `out`: a new one, or the one to go on with, which has to agree."""
+    if not resume:
+        request.space.check(request.base)
+        study = Study.create(out, fields)
+        if isinstance(request.base, NetworkConfig):
+            # So that resuming needs nothing else.
+            atomic_write(study.folder / NETWORK, request.base.network.model.save)
+        return study
+    study = Study.open(out)
+    # What the version that began the study did not know, and is not asked for, is as before.
+    fields = {key: value for key, value in fields.items() if value or key in study.request}
+    _check_unit(study, request.trials)
+    if given:
+        # Data at hand is the same if its rows are, however it was found the first time.
+        fields.pop("data", None)
+    study.extend(fields, reread_test=reread_test)
+    return study
 
 
-def check_unit(study: Study, trials: int) -> None:
+def _check_unit(study: Study, trials: int) -> None:
     """Refuse to add trials to a study whose records have another unit.
 
     Raises:

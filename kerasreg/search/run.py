@@ -23,7 +23,7 @@ from kerasreg.search.loop import make_proposer, run_trials
 from kerasreg.search.network_space import network_space
 from kerasreg.search.progress import Event, Progress
 from kerasreg.search.request import Request
-from kerasreg.search.resume import changed_versions, check_unit, keep_network
+from kerasreg.search.resume import changed_versions, new_or_resumed
 from kerasreg.search.settle import settled
 from kerasreg.search.space import Space
 from kerasreg.stacks import StackConfig
@@ -241,7 +241,7 @@ def run_request(
             progress(Event("searching", notice=text))
 
     with on_cluster(ray, say) if ray else nullcontext(engine_named(request.engine)) as engine:
-        study = _study(request, fields, Path(out), resume, given, reread_test)
+        study = new_or_resumed(request, fields, Path(out), resume, given, reread_test)
         context = SearchContext(request, dataset, study, engine, progress)
         if progress:
             progress(Event("searching", story=tuple(story(fields["dataset"], request.folds))))
@@ -257,31 +257,6 @@ def run_request(
             trained = run_trials(context, proposer, deadline, reread_test)
             if trained or study.result is None:
                 conclude(context)
-    return study
-
-
-def _study(
-    request: Request,
-    fields: dict[str, Any],
-    out: Path,
-    resume: bool,
-    given: bool,
-    reread_test: bool,
-) -> Study:
-    """The study in `out`: a new one, or the one to go on with, which has to agree."""
-    if not resume:
-        request.space.check(request.base)
-        study = Study.create(out, fields)
-        keep_network(study, request)
-        return study
-    study = Study.open(out)
-    # What the version that began the study did not know, and is not asked for, is as before.
-    fields = {key: value for key, value in fields.items() if value or key in study.request}
-    check_unit(study, request.trials)
-    if given:
-        # Data at hand is the same if its rows are, however it was found the first time.
-        fields.pop("data", None)
-    study.extend(fields, reread_test=reread_test)
     return study
 
 
