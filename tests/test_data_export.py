@@ -13,6 +13,7 @@ import tensorflow as tf
 from kerasreg.data import ENCODINGS, from_arrays, from_frame, load, read_new_rows
 from kerasreg.data._table import read_table
 from kerasreg.errors import UserError
+from kerasreg.stacks import StackConfig, build_stack
 
 
 def stack_for(dataset, seed=0):
@@ -187,20 +188,21 @@ sys.meta_path.insert(0, Block())
 import keras
 import numpy as np
 
-for name in ("table", "images", "encodings"):
-    model = keras.models.load_model(f"{name}.keras")
+for name in ("table", "images", "encodings", "stack"):
+    model = keras.models.load_model(f"{name}.keras", compile=name != "stack")
     with np.load(f"{name}.npz") as saved:
         raw = {key.removeprefix("raw:"): saved[key] for key in saved if key.startswith("raw:")}
         # Keras takes NumPy text as objects only.
         raw = {key: x.astype(object) if x.dtype.kind == "U" else x for key, x in raw.items()}
-        result = model.predict(raw["x"] if name == "images" else raw, verbose=0)
-        np.testing.assert_allclose(result, saved["expected"], rtol=1e-5, atol=1e-5)
+        result = model.predict(raw.get("x", raw), verbose=0)
+        atol = 1e-6 if name == "stack" else 1e-5
+        np.testing.assert_allclose(result, saved["expected"], rtol=1e-5, atol=atol)
 assert "kerasreg" not in sys.modules
 print("equal")
 """
 
 
-def test_exported_models_predict_without_kerasreg(tmp_path):
+def test_exported_models_and_a_bare_stack_predict_without_kerasreg(tmp_path):
     columns = table_of(["size", "place", "member"])
     columns["place"] = np.array(["Oslo", "Rome", ""] * 30)
     data = from_frame(pd.DataFrame(columns).assign(y=np.arange(90) % 3), "y")
@@ -226,6 +228,15 @@ def test_exported_models_predict_without_kerasreg(tmp_path):
     data.export(model).save(tmp_path / "images.keras")
     wanted = expected(data, model, (images / 255).astype(np.float32))
     np.savez(tmp_path / "images.npz", expected=wanted, **{"raw:x": images})
+
+    config = StackConfig(
+        units=(8, 4), normalization="batch", dropout=0.3, l2=1e-3, label_smoothing=0.1
+    )
+    stack = build_stack(config, 5, 3, seed=0)
+    x = np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32)
+    stack.train_on_batch(x, np.arange(12) % 3)
+    stack.save(tmp_path / "stack.keras", include_optimizer=False)
+    np.savez(tmp_path / "stack.npz", expected=stack.predict(x, verbose=0), **{"raw:x": x})
 
     done = subprocess.run(
         [sys.executable, "-I", "-c", ALONE], cwd=tmp_path, capture_output=True, text=True

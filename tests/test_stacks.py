@@ -2,9 +2,6 @@
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -431,31 +428,3 @@ def test_an_input_of_several_axes_is_flattened():
     model = build_stack(StackConfig(units=(4,)), (3, 5), 2)
     assert model.input_shape == (None, 3, 5)
     assert model.output_shape == (None, 2)
-
-
-LOAD = """
-import sys
-sys.modules["kerasreg"] = None  # an import of it fails
-import keras, numpy as np
-model = keras.saving.load_model(sys.argv[1], compile=False)
-np.save(sys.argv[2], model.predict(np.load(sys.argv[3]), verbose=0))
-"""
-
-
-def test_a_saved_stack_loads_with_keras_alone(tmp_path):
-    x, y = batch()
-    config = StackConfig(
-        units=(8, 4), normalization="batch", dropout=0.3, l2=1e-3, label_smoothing=0.1
-    )
-    model = compiled(config)
-    model.train_on_batch(x, y)
-    model.save(tmp_path / "best.keras", include_optimizer=False)
-    np.save(tmp_path / "x.npy", x)
-    subprocess.run(
-        [sys.executable, "-c", LOAD, "best.keras", "predictions.npy", "x.npy"],
-        cwd=tmp_path,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
-        check=True,
-    )
-    found = np.load(tmp_path / "predictions.npy")
-    np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)

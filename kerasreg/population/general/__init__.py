@@ -18,13 +18,3 @@ from kerasreg.population.general.lifting import lift_model
 from kerasreg.population.general.optimizer import copy_of, inner_optimizer
 from kerasreg.population.general.path import GeneralPath
 from kerasreg.population.general.widths import own_widths, products, widen_model
-
-__all__ = [
-    "GeneralPath",
-    "copy_of",
-    "inner_optimizer",
-    "lift_model",
-    "own_widths",
-    "products",
-    "widen_model",
-]

@@ -9,8 +9,6 @@ from kerasreg.search.oracles.grid_search import GridOracle
 from kerasreg.search.oracles.random_search import RandomOracle
 from kerasreg.search.oracles.seeded import SeededOracle
 
-__all__ = ["BayesianOracle", "GridOracle", "RandomOracle", "SeededOracle", "make_oracle"]
-
 _SEARCHERS = {"random": RandomOracle, "bayesian": BayesianOracle, "grid": GridOracle}
 
 
