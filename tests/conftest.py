@@ -25,6 +25,12 @@ def without_figures(monkeypatch):
     monkeypatch.setattr("kerasreg.report._pictures.drawn", drawn)
 
 
+@pytest.fixture
+def without_png(monkeypatch):
+    """For pages, which hold figures as SVG: the PNG files beside them cost a third of the time."""
+    monkeypatch.setattr("kerasreg.plots._files.png_bytes", lambda figure: b"")
+
+
 def pytest_collection_modifyitems(items):
     """The longest file first: one process runs the lessons while the other runs the rest."""
     items.sort(key=lambda item: item.path.name != "test_scripts.py")

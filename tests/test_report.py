@@ -46,7 +46,7 @@ from kerasreg.stacks import StackConfig
         (by_accuracy, "its validation accuracy is"),
     ],
 )
-def test_every_state_of_a_study_has_a_page(tmp_path, state, says):
+def test_every_state_of_a_study_has_a_page(tmp_path, without_png, state, says):
     folder = tmp_path / "study"
     state(folder)
     page = page_of(render_report(folder))
