@@ -15,7 +15,6 @@ class Parameter:
     """One array of a member. Stacked, it has shape (members, *shape).
 
     Attributes:
-        layer: Position of its layer in the blueprint.
         name: Keras' name: `kernel`, `bias`, `gamma`, `beta`, `moving_mean`, `moving_variance`.
         shape: (in, out) of a kernel, (1, units) of everything else.
         trainable: False for moving statistics.
@@ -35,8 +34,6 @@ class Blueprint:
 
     Attributes:
         layers: In order; dropout sites included, whatever their rates.
-        features: Width of the flattened input.
-        outputs: Width of the last dense layer.
         loss: `"softmax"`, `"binary"`, `"mse"`, `"mae"` or `"huber"`.
         optimizer: `"sgd"`, `"momentum"`, `"nesterov"`, `"adagrad"`, `"rmsprop"` or `"adam"`.
         decay_all: Decoupled decay touches biases and normalisation parameters too (Keras' default

@@ -32,7 +32,6 @@ def forward(
     """Logits (or predictions) and, in training, the new moving statistics.
 
     Args:
-        blueprint: What the members share.
         parameters: By (layer, name).
         values: By (layer, name): `rate`, `epsilon`, `momentum`, `1 - momentum` and `width`.
         x: (1 or members, rows, features).

@@ -44,7 +44,6 @@ def epoch_orders(
     Args:
         streams: Seed and fold of each stream; their folds have equally many rows.
         train: By fold, indices of its training rows.
-        epoch: Epoch, from 0.
         plan: Of it, rows of a step (the last step of a pass may be short, and is a call alone),
             steps of an epoch, and whether rows are shuffled.
         steps_a_call: Asked before every call, since the time of a step is measured meanwhile.

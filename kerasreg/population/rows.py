@@ -39,8 +39,6 @@ def gather_rows(blueprint: Blueprint, dtype: str, folds: Sequence[tuple[tuple, t
     """Check and concatenate the folds' arrays.
 
     Args:
-        blueprint: For the features and the classes expected.
-        dtype: Of the inputs.
         folds: By fold, `((x, y, weights), (x, y, weights))` of training and validation rows;
             weights may be None or missing. Arrays that several folds share are stored once.
 

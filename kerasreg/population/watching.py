@@ -29,7 +29,6 @@ class Follower(Protocol):
         """After epoch `epoch` (from 0), if it is measured: whether training ends.
 
         Args:
-            epoch: Which.
             metrics: By curve; it takes up what is added.
             weights: Copies the member's arrays, in the path's order.
         """
@@ -39,8 +38,6 @@ class Watched:
     """A Keras model of one member, brought up to date after every measured epoch.
 
     Args:
-        build: Makes the model.
-        write: Writes a member's arrays into it.
         callbacks: They see the model at `on_train_begin`, `on_epoch_end` and `on_train_end`.
     """
 

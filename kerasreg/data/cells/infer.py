@@ -86,23 +86,16 @@ def _numbers(cells: Cells, decimal: str, kind: str | None) -> Inferred | None:
         return None
     numbers = [text for text, fit in zip(cells.texts, good, strict=True) if fit]
     told = [*writing_of(numbers[:_SAMPLE], chosen)]
-    ambiguous = sums["."] == sums[","] and any(
-        match_number(text, ".")["mark"] != match_number(text, ",")["mark"]
-        for text in numbers[:_SAMPLE]
-    )
     said = f"numbers written with {', '.join(told)}" if told else ""
     notes = "; ".join(part for part in (said, cells.said_marks()) if part)
     doubt = ()
-    if ambiguous:
-        example = next(
-            text
-            for text in numbers
-            if match_number(text, ".")["mark"] != match_number(text, ",")["mark"]
-        )
-        doubt = (
-            f"{cells.name}: {example!r} could be thousands or a decimal; read with the decimal "
-            f"sign of the file, {chosen!r}",
-        )
+    for text in numbers[:_SAMPLE] if sums["."] == sums[","] else ():
+        if match_number(text, ".")["mark"] != match_number(text, ",")["mark"]:
+            doubt = (
+                f"{cells.name}: {text!r} could be thousands or a decimal; read with the decimal "
+                f"sign of the file, {chosen!r}",
+            )
+            break
     return Inferred(
         Reading(cells.name, "number", decimal=chosen),
         (f"{cells.name}: {notes}",) if notes else (),

@@ -27,7 +27,6 @@ class Lifted:
     """A model taken apart.
 
     Attributes:
-        model: The model itself.
         description: Its structure, line by line; models of equal lines train as one population.
         values: Its hyperparameters' values, by key.
     """

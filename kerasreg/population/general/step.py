@@ -19,7 +19,6 @@ class MemberStep:
     """What one member does with a batch.
 
     Args:
-        template: The structure's model.
         batch: A few rows `(x, y, weights)`: what Keras learns from them about metrics and losses
             (that `"accuracy"` is of class numbers, say) it learns here.
         fused: Whether XLA compiles the training step, see `fusing`.
