@@ -9,7 +9,7 @@ from typing import Any
 
 from kerasreg.errors import UserError
 from kerasreg.files.strict_json import plain, read_json
-from kerasreg.study._text import printable
+from kerasreg.study._text import damaged, printable
 from kerasreg.study._units import ERROR_UNIT
 
 FORMAT = "kerasreg study"
@@ -69,21 +69,12 @@ def read(path: Path) -> dict[str, Any]:
     kinds = {"created": str, "command": list, "versions": dict, "asked": dict, "extended": list}
     for key, kind in kinds.items():
         if type(info.get(key)) is not kind:
-            raise UserError(
-                f"Expected {key!r} of type {kind.__name__} in {path}, got "
-                f"{repr(info.get(key))[:60]}; restore the file from a copy."
-            )
+            raise damaged(path, f"{key!r} of type {kind.__name__}", info.get(key))
     if info.get("error_unit", ERROR_UNIT) != ERROR_UNIT:
-        raise UserError(
-            f"Expected {ERROR_UNIT!r} for 'error_unit' in {path}, or none, got "
-            f"{repr(info['error_unit'])[:60]}; restore the file from a copy."
-        )
+        raise damaged(path, f"{ERROR_UNIT!r} for 'error_unit', or none,", info["error_unit"])
     changes = info.get("other_versions", [])
     if type(changes) is not list or not all(_is_change(change) for change in changes):
-        raise UserError(
-            f"Expected 'other_versions' in {path} to be a list of when and what; restore the file "
-            "from a copy."
-        )
+        raise damaged(path, "'other_versions' to be a list of when and what", changes)
     return info
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from kerasreg.errors import UserError
 from kerasreg.files import read_json, write_json
 from kerasreg.study._contract import check_result
+from kerasreg.study._text import damaged
 
 _KEPT = ("test_reads", "previous")
 
@@ -24,14 +25,9 @@ class ResultFile:
         stored = read_json(self.path)
         reads = stored.get("test_reads")
         if type(reads) is not int or not 0 <= reads < 2**31:
-            raise UserError(
-                f"Expected the count 'test_reads' in {self.path}, got {repr(reads)[:60]}; restore "
-                "the file from a copy."
-            )
+            raise damaged(self.path, "the count 'test_reads'", reads)
         if type(stored.get("previous", [])) is not list:
-            raise UserError(
-                f"Expected a list 'previous' in {self.path}; restore the file from a copy."
-            )
+            raise damaged(self.path, "a list 'previous'", stored["previous"])
         try:
             check_result(stored)
         except ValueError as error:

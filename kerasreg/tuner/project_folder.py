@@ -29,9 +29,13 @@ def write_whole(oracle: keras_tuner.Oracle) -> None:
     """
     kind = type(oracle)
     if kind.save in (keras_tuner.Oracle.save, SeededOracle.save):
-        oracle.save = lambda: write_json(oracle._get_oracle_fname(), oracle.get_state())
+        oracle.save = partial(_save_oracle, oracle)
     if kind._save_trial in (keras_tuner.Oracle._save_trial, SeededOracle._save_trial):
         oracle._save_trial = partial(_save_trial, oracle)
+
+
+def _save_oracle(oracle: keras_tuner.Oracle) -> None:
+    write_json(oracle._get_oracle_fname(), oracle.get_state())
 
 
 def _save_trial(oracle: keras_tuner.Oracle, trial: Trial) -> None:
