@@ -406,7 +406,7 @@ def compare(parsed: argparse.Namespace) -> None:
     out = Path(parsed.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(measured, indent=1))
-    plots.save(plots.speed(seconds_of(measured)), out / "figure")
+    plots.save(speed(seconds_of(measured)), out / "figure")
     print(f"Results and figure: {out}")
 
 
@@ -420,6 +420,33 @@ def seconds_of(measured: dict[str, dict]) -> dict[str, dict[str, float]]:
         }
         for case, runs in measured.items()
     }
+
+
+def speed(cases: dict[str, dict[str, float]]):
+    """Seconds that searches take: case -> who trained -> seconds, the last to compare with."""
+    from kerasreg import plots
+
+    with plots.style():
+        figure = plots.new_figure(8, 0.6 + 0.42 * sum(map(len, cases.values())))
+        axes = figure.subplots()
+        names = list(dict.fromkeys(name for times in cases.values() for name in times))
+        ticks, place = {}, 0.0
+        for case, times in cases.items():
+            best = list(times.values())[-1]
+            for name, seconds in times.items():
+                colour = plots.SERIES[names.index(name) % len(plots.SERIES)]
+                axes.barh(place, seconds, height=0.8, color=colour)
+                ratio = f"   {seconds / best:.0f} times as long" if seconds > best else ""
+                axes.text(seconds, place, f" {seconds:.3g} s{ratio}", va="center")
+                ticks[place] = f"{plots.label(case)}: {plots.label(name)}"
+                place += 1
+            place += 0.6
+        axes.set_yticks(list(ticks), list(ticks.values()))
+        axes.invert_yaxis()
+        axes.grid(False, axis="y")
+        longest = max(max(times.values()) for times in cases.values())
+        axes.set(xlim=(0, 1.4 * longest), xlabel="seconds for the whole search")
+    return figure
 
 
 def verdicts(measured: dict[str, dict]) -> list[tuple[str, ...]]:

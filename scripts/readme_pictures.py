@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmark_search import seconds_of
+from benchmark_search import seconds_of, speed
 
 from kerasreg import plots
 from kerasreg.study import Study
@@ -30,31 +30,6 @@ def main() -> None:
     ):
         (asked.out / f"{name}.png").write_bytes(plots.png_bytes(figure, 150))
         print(asked.out / f"{name}.png")
-
-
-def speed(cases: dict[str, dict[str, float]]) -> plots.Figure:
-    """Seconds that searches take: case -> who trained -> seconds, the last to compare with."""
-    with plots.style():
-        figure = plots.new_figure(8, 0.6 + 0.42 * sum(map(len, cases.values())))
-        axes = figure.subplots()
-        names = list(dict.fromkeys(name for times in cases.values() for name in times))
-        ticks, place = {}, 0.0
-        for case, times in cases.items():
-            best = list(times.values())[-1]
-            for name, seconds in times.items():
-                colour = plots.SERIES[names.index(name) % len(plots.SERIES)]
-                axes.barh(place, seconds, height=0.8, color=colour)
-                ratio = f"   {seconds / best:.0f} times as long" if seconds > best else ""
-                axes.text(seconds, place, f" {seconds:.3g} s{ratio}", va="center")
-                ticks[place] = f"{plots.label(case)}: {plots.label(name)}"
-                place += 1
-            place += 0.6
-        axes.set_yticks(list(ticks), list(ticks.values()))
-        axes.invert_yaxis()
-        axes.grid(False, axis="y")
-        longest = max(max(times.values()) for times in cases.values())
-        axes.set(xlim=(0, 1.4 * longest), xlabel="seconds for the whole search")
-    return figure
 
 
 if __name__ == "__main__":

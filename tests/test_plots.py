@@ -353,8 +353,9 @@ def test_names_of_any_kind_are_written(tmp_path):
 
 def test_the_readmes_picture_of_speeds_compares_with_the_last(monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parent.parent / "scripts")
-    pictures = importlib.import_module("readme_pictures")
-    figure = pictures.speed({"digits": {"keras-tuner": 20.0, "population": 0.5}})
+    figure = importlib.import_module("readme_pictures").speed(
+        {"digits": {"keras-tuner": 20.0, "population": 0.5}}
+    )
     assert [bar.get_width() for bar in figure.axes[0].patches] == [20, 0.5]
     assert [text.get_text() for text in figure.axes[0].texts] == [
         " 20 s   40 times as long",
