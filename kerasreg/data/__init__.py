@@ -12,24 +12,3 @@ from kerasreg.data._new_rows import read_new_images, read_new_rows
 from kerasreg.data._rows import Fold, Split
 from kerasreg.data._splitting import FRACTIONS, fold_rows, split_rows, subset_rows
 from kerasreg.data._story import story
-
-__all__ = [
-    "ENCODINGS",
-    "FRACTIONS",
-    "NAMES",
-    "Dataset",
-    "Fold",
-    "Split",
-    "fold_rows",
-    "from_arrays",
-    "from_frame",
-    "inference_copy",
-    "load",
-    "locate",
-    "read_labels",
-    "read_new_images",
-    "read_new_rows",
-    "split_rows",
-    "story",
-    "subset_rows",
-]

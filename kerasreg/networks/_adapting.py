@@ -1,7 +1,5 @@
 """From a user's model to one that takes a data set's rows and gives logits."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Iterator

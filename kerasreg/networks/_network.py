@@ -1,7 +1,5 @@
 """A model of the user's, with what identifies it."""
 
-from __future__ import annotations
-
 import hashlib
 import warnings
 from collections.abc import Callable

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from kerasreg.options.groups import STACK
 from kerasreg.options.verbs import DIAGNOSE, build_parser
 
-__all__ = ["DIAGNOSE", "STACK", "build_parser", "joined"]
-
 
 def joined(arguments: Sequence[str]) -> list[str]:
     """Write `--l2 -1e-3` as `--l2=-1e-3`: argparse takes the value for an option."""

@@ -1,7 +1,5 @@
 """Options that several verbs share, by group."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The verbs of the command line, each with its options and an example."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable, Mapping
 

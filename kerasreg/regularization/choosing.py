@@ -1,7 +1,5 @@
 """Which layers `where` chooses: by name, pattern, type or function."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any

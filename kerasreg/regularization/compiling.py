@@ -1,7 +1,5 @@
 """What a model is compiled with, with weight decay and smoothed labels."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What is to be changed in a model, layer by layer, and what is said about it."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A model as a graph of its layers: who reads whose output, and which give the model's answer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property

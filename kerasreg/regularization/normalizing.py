@@ -1,7 +1,5 @@
 """Normalisation for hidden layers that have none, between the product and the activation."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

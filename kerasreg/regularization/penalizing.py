@@ -1,7 +1,5 @@
 """Penalties and bounds of kernels, as entries of a layer's configuration."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """The plan: what is done to which layer of a model, what is left alone, and why."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any

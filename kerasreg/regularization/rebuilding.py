@@ -1,7 +1,5 @@
 """A model built anew with changes in and between its layers, with the weights of the old one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

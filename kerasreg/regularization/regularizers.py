@@ -1,7 +1,5 @@
 """Which regularisers are asked for, and how strong, as one validated value."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, fields
 from numbers import Real

@@ -1,7 +1,5 @@
 """What the page of a search over the user's own network says besides."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ One factor at a time around the best setting, with its seeds and folds. A regula
 winner has is taken away; one that it lacks is tried at a weak and a strong value.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The baseline: the winner's shape without any regulariser, at the best of 8 learning rates."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Settings trained for the answer, beside the trials: the baseline's and the ablation's."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

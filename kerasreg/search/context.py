@@ -1,7 +1,5 @@
 """What every step of a study works with: made at the beginning and handed to each of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

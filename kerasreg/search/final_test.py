@@ -1,7 +1,5 @@
 """The end of a study: the models are refitted, and the test rows are read, once."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial

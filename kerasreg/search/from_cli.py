@@ -1,7 +1,5 @@
 """What the command line was given, as a request."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """A look inside networks while they train: the seed repeats a training, and callbacks watch it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The trials of a study: proposed in rounds, recorded, trained, told to the oracle."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from kerasreg.errors import UserError

@@ -1,7 +1,5 @@
 """The space of a search over the user's own network, when it is given none."""
 
-from __future__ import annotations
-
 from kerasreg.networks import NetworkConfig
 from kerasreg.search.space import Range, Space
 from kerasreg.search.space.default_space import DEFAULT_SPACE

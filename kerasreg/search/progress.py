@@ -1,7 +1,5 @@
 """What a search tells while it runs, as values; `kerasreg.terminal` draws them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What a study is to do: stored in study.json, compared on resuming."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -131,7 +129,7 @@ class Request:
         return {**values, "space": space, "base": base, "try_first": list(self.try_first)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], network: Network | None = None) -> Request:
+    def from_dict(cls, values: Mapping[str, Any], network: Network | None = None) -> "Request":
         """The inverse of `to_dict`; `network` is the one that its base names.
 
         Raises:

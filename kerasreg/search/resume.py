@@ -4,8 +4,6 @@
 finished. The difference between the last two is trained first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """One round of proposals: trained, and each setting recorded as soon as it is finished."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -35,7 +33,7 @@ class RoundTrainer:
         self._live = tensorboard.Live(context.study.tensorboard, context.request.objective)
         self._said_late = False
 
-    def __enter__(self) -> RoundTrainer:
+    def __enter__(self) -> "RoundTrainer":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,5 @@
 """What a request leaves open, decided by the data: folds, ensemble, halving, encodings."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Random changes of training images, as Keras' own layers, and a stack without them."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from kerasreg.seeds import derive
@@ -12,7 +10,7 @@ if TYPE_CHECKING:
 
 def augmentation(
     kind: str, strength: float | str, seed: int, every: bool = False
-) -> keras.layers.Layer | None:
+) -> "keras.layers.Layer | None":
     """The layer of one augmentation; None for a strength of 0 unless `every` is true.
 
     What comes in from outside of an image repeats its edge. Pixels are not clipped: how they are

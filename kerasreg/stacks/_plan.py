@@ -1,7 +1,5 @@
 """The order of the layers, which builders and populations share."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The chunk of the general path: members of any one structure, epoch by epoch."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

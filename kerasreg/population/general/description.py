@@ -5,8 +5,6 @@ so that one program trains both. Left out are names, seeds, initialisers, regula
 values that `layer_values` lists.
 """
 
-from __future__ import annotations
-
 import hashlib
 import types
 import warnings

@@ -6,8 +6,6 @@ how often the layer was called before. They are laid out (units, batch, ...), so
 narrower layer are the beginning of a wider one's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any

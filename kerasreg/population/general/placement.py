@@ -6,8 +6,6 @@ Nothing of the template is changed, and nothing is cloned: subclassed models, la
 configuration and functions of the user's are held like all others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any

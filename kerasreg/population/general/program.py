@@ -5,8 +5,6 @@ call, every member computes exactly what it would compute alone, and one trace s
 members, rows and steps.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Rows for networks of any kind: several inputs and outputs, of any shape and type."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +29,7 @@ class NestedRows:
     @classmethod
     def of_indices(
         cls, x: Any, y: Any, folds: Sequence[tuple[np.ndarray, np.ndarray]]
-    ) -> NestedRows:
+    ) -> "NestedRows":
         """Rows that folds share: by fold, indices of its training and of its validation rows.
 
         An index may be there several times.

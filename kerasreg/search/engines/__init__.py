@@ -10,16 +10,6 @@ from kerasreg.search.engines.task import (
     rows_of,
 )
 
-__all__ = [
-    "Engine",
-    "OutOfMemory",
-    "TrainingTask",
-    "WorkerLost",
-    "engine_named",
-    "members_of",
-    "rows_of",
-]
-
 
 def engine_named(name: str) -> Engine:
     """The engine of the command line's `--engine`.

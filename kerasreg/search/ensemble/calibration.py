@@ -4,8 +4,6 @@ A temperature T divides logits: above 1 it makes probabilities more cautious, be
 al. 2017, "On calibration of modern neural networks"). Decisions stay what they are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """From the kept members of the folds to an ensemble: chosen, joined, written."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

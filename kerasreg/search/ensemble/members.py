@@ -4,8 +4,6 @@
 `weights/k/0`, `weights/k/1`, ... and `outputs/k`: what they give for their fold's validation rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

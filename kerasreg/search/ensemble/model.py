@@ -4,8 +4,6 @@ Members of one structure and fold are computed side by side, kernels stacked alo
 Batch normalisation and input factors are folded into the kernels next to them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

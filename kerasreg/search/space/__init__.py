@@ -2,5 +2,3 @@
 
 from kerasreg.search.space.ranges import Choice, Range
 from kerasreg.search.space.space import Space
-
-__all__ = ["Choice", "Range", "Space"]

@@ -1,7 +1,5 @@
 """The fields of a stack as a search space sees them: their names and types."""
 
-from __future__ import annotations
-
 import difflib
 from dataclasses import fields
 from typing import Any

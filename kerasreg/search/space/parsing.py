@@ -4,8 +4,6 @@ A list, one value a layer, is written with commas: `units=64,64`. Inside a list 
 is between the choices, and an `x` between the values of one: `units=64x64,128x128`.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

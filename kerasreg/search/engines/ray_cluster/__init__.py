@@ -4,5 +4,3 @@ Ray is imported by this room and by `ray_engine`, and by both only when a cluste
 """
 
 from kerasreg.search.engines.ray_cluster.options import RayCluster
-
-__all__ = ["RayCluster"]

@@ -1,7 +1,5 @@
 """A cluster joined or started, its nodes and what they have installed."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

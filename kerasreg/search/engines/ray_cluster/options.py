@@ -1,7 +1,5 @@
 """Which cluster, and how much of it a population takes."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
