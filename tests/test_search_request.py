@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from searching import X, Y, small_search, small_space
+from searching import X, Y, line, small_search, small_space
 
 from kerasreg.data import from_arrays, load
 from kerasreg.errors import UserError
@@ -13,6 +13,7 @@ from kerasreg.search.from_cli import requested
 from kerasreg.search.request import Request
 from kerasreg.search.resume import stored_request
 from kerasreg.search.run import load_requested, run_request
+from kerasreg.search.settle import settled
 from kerasreg.search.space import Choice, Range, Space
 from kerasreg.search.space.default_space import DEFAULT_FIXED
 from kerasreg.stacks import StackConfig
@@ -150,3 +151,12 @@ class TestRequest:
         study = Study.create(tmp_path / "study", asked)
         with pytest.raises(UserError, match="edited or damaged"):
             stored_request(study)
+
+
+def test_a_quantity_has_no_labels_to_smooth():
+    usual = settled(requested("search", {}, {}), line()).space
+    assert "label_smoothing" not in usual
+    assert usual.fixed["label_smoothing"] == 0
+    asked = requested("search", {"space": ["label_smoothing=0:0.1"]}, {})
+    with pytest.raises(UserError, match="--space: expected no label_smoothing"):
+        settled(asked, line())

@@ -39,12 +39,7 @@ def ablate(context: SearchContext, best: Side) -> list[dict[str, Any]]:
         One effect a regulariser, see `effect`; none without folds, which the intervals rest on.
     """
     request, winner = context.request, best.config.to_dict()
-    names = [
-        name
-        for name in PROBES
-        if name in request.space
-        and not (name == "label_smoothing" and context.dataset.task == "regression")
-    ]
+    names = [name for name in PROBES if name in request.space]
     if not request.folds or not names:
         return []
     changes = []

@@ -27,8 +27,8 @@ def settled(request: Request, dataset: Dataset) -> Request:
     augmentation, unless space or base say otherwise.
 
     Raises:
-        UserError: An ensemble without folds, or of another engine; a network that does not fit the
-            data or has no layer for what the space varies.
+        UserError: An ensemble without folds, or of another engine; label smoothing without labels;
+            a network that does not fit the data or has no layer for what the space varies.
     """
     folds = default_folds(dataset) if request.folds is None else request.folds
     able = bool(folds) and request.engine == "population" and request.command == "search"
@@ -45,6 +45,12 @@ def settled(request: Request, dataset: Dataset) -> Request:
         request.base.build_template(dataset.input_shape, dataset.outputs, dataset.task)
     elif are_images(dataset.input_shape):
         space = space.for_images()
+    if dataset.task == "regression":
+        space = space.for_quantities()
+        if "label_smoothing" in space:
+            raise UserError(
+                "--space: expected no label_smoothing, for the target is a quantity; leave it out."
+            )
     varied = space.get("encoding")
     if varied:
         possible = [name for name in varied.values if name in dataset.encodings]

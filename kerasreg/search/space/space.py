@@ -84,6 +84,14 @@ class Space:
                 space.fix(name, value)
         return space
 
+    def for_quantities(self) -> Space:
+        """The default space without label smoothing, which has labels to smooth."""
+        if self._edited is None or "label_smoothing" in self._edited:
+            return self
+        space = self.from_dict(self.to_dict())
+        space.fix("label_smoothing", 0.0)
+        return space
+
     def _edit(self, name: str, value: Any = None) -> None:
         """Note that the default is changed; convolutions have no feature scale."""
         if self._edited is not None:
