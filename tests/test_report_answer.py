@@ -10,6 +10,7 @@ from made_studies import finished, make_study, record, regression
 from pages import page_of
 from scipy import stats
 
+from kerasreg.errors import UserError
 from kerasreg.report import (
     _pictures,
     answer_rows,
@@ -141,3 +142,18 @@ def test_reliability_is_drawn_where_there_is_an_ensemble_of_classes(tmp_path):
     assert picture.alt == "Reliability: 60% came true 50%, 90% came true 92%."
     assert (tmp_path / "reliability.png").exists()
     assert _pictures.calibration(SimpleNamespace(result={"ensemble": {}}), tmp_path) is None
+
+
+def test_the_page_says_on_which_cluster_it_was_trained(tmp_path, without_figures):
+    study = finished(tmp_path / "study")
+    used = {"nodes": 2, "cores": 8, "workers": 4, "wall_seconds": 50.0, "training_seconds": 150.0}
+    path = study.folder / "result.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"cluster": used}))
+    page = page_of(render_report(study.folder))
+    assert (
+        "a Ray cluster of 2 nodes with 8 cores: 4 workers trained for 2 min 30 s within 50 s, "
+        "75 % of the time that they had."
+    ) in " ".join(page.text.split())
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"cluster": {"nodes": "2"}}))
+    with pytest.raises(UserError, match="of the cluster"):
+        render_report(study.folder)

@@ -129,7 +129,22 @@ def _cost(view: StudyView) -> str:
                 if kept
                 else " Layers that are not frozen started from fresh draws, with every setting."
             )
-    return text
+    return text + _cluster(view)
+
+
+def _cluster(view: StudyView) -> str:
+    """Where it was trained, in its last sitting; nothing where that was one process."""
+    used = (view.result or {}).get("cluster")
+    if not used:
+        return ""
+    offered = used["wall_seconds"] * used["workers"]
+    busy = words.show(100 * used["training_seconds"] / offered, 2) if offered else "0"
+    return (
+        f" It trained on a Ray cluster of {words.count(used['nodes'], 'node')} with "
+        f"{words.count(used['cores'], 'core')}: {words.count(used['workers'], 'worker')} trained "
+        f"for {words.duration(used['training_seconds'])} within "
+        f"{words.duration(used['wall_seconds'])}, {busy} % of the time that they had."
+    )
 
 
 def _repeat(view: StudyView) -> dict[str, Any]:

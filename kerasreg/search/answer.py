@@ -77,6 +77,8 @@ def conclude(context: SearchContext) -> None:
         if ensemble:
             result["ensemble"] = {**ensemble.save(context), "test": tests["ensemble"]}
         look_inside(context, sides)
+    if context.engine.usage:
+        result["cluster"] = context.engine.usage
     study.write_result(result)
 
 

@@ -41,6 +41,10 @@ _ENSEMBLE_KEYS = {
     "test": "an object",
 }
 _CALIBRATION_KEYS = {"temperature": "a number", "predicted": "a list", "observed": "a list"}
+_CLUSTER_KEYS = {
+    **dict.fromkeys(("nodes", "cores", "workers"), "an integer"),
+    **dict.fromkeys(("wall_seconds", "training_seconds"), "a number"),
+}
 _KINDS = {
     "a string": (str,),
     "an object": (dict,),
@@ -180,6 +184,9 @@ def check_result(result: dict[str, Any]) -> None:
             _check_keys(calibration, _CALIBRATION_KEYS, " of the ensemble's calibration")
         numbers = ensemble["test"]
         _check_keys(numbers, dict.fromkeys(numbers, "a number or null"), " of the ensemble's test")
+    _check_optional(result, "cluster", dict)
+    if cluster := result.get("cluster"):
+        _check_keys(cluster, _CLUSTER_KEYS, " of the cluster")
     if result.get("metric", "mae") not in ("accuracy", "mae"):
         raise ValueError(f"'metric' should be accuracy or mae, got {_short(result['metric'])}")
     if type(result.get("target_scale", 1.0)) not in (int, float):

@@ -28,6 +28,7 @@ class KerasTunerEngine:
 
     name = "keras-tuner"
     workers = 0
+    usage = None
 
     def train(
         self,

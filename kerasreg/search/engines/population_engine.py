@@ -29,6 +29,7 @@ class PopulationEngine:
 
     name = "population"
     workers = 0
+    usage = None
 
     def train(
         self,

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,15 +22,14 @@ from kerasreg.population import MemberResult
 from kerasreg.search.engines.population_engine import PopulationEngine, checkpoint_name
 from kerasreg.search.engines.ray_cluster.joining import alive, check_versions, joined, places
 from kerasreg.search.engines.ray_cluster.options import RayCluster
-from kerasreg.search.engines.task import TrainingTask, WorkerLost, rows_of, structures_of
+from kerasreg.search.engines.ray_cluster.parts import Part, cut
+from kerasreg.search.engines.task import TrainingTask, WorkerLost, rows_of
 
 if TYPE_CHECKING:
     import ray
 
     from kerasreg.data import Dataset
 
-#: Members of a part: enough to train side by side, few enough for many workers.
-PART_MEMBERS = 16
 #: How often a part whose worker is lost is trained again.
 RETRIES = 3
 #: Seconds after which the driver looks up from waiting.
@@ -43,28 +41,6 @@ _REASONS = {
     "OutOfMemoryError": "out of memory",
     "WorkerCrashedError": "the process ended",
 }
-
-
-@dataclass(eq=False)
-class _Part:
-    """Settings of one structure that train in one worker.
-
-    Attributes:
-        number: No other part of the engine has it.
-        structure: Indices of every setting of the structure.
-        all, left: Those of this part, and of these the ones to train.
-        rows: Of their encoding, in the object store.
-        node: The last one that said it trains this; empty before.
-        losses: How often its worker was lost.
-    """
-
-    number: int
-    structure: list[int]
-    all: list[int]
-    left: list[int]
-    rows: ray.ObjectRef
-    node: str = ""
-    losses: int = 0
 
 
 class RayEngine(PopulationEngine):
@@ -93,12 +69,19 @@ class RayEngine(PopulationEngine):
         self._train_part = ray.remote(max_retries=0, max_calls=0)(train_part).options(
             num_cpus=cluster.cpus, num_gpus=cluster.gpus
         )
-        self.workers = 0
+        self.workers, self._said = 0, False
+        self._used = {"nodes": 0, "cores": 0, "workers": 0}
+        self._used |= {"wall_seconds": 0.0, "training_seconds": 0.0}
         if not self._places():
             raise UserError(
                 f"--ray-cpus, --ray-gpus: expected no more than a node of the cluster has, got "
                 f"{cluster.cpus:g} cores and {cluster.gpus:g} GPUs for a population."
             )
+
+    @property
+    def usage(self) -> dict[str, float]:
+        """See `Engine`: most nodes, cores and workers at a time; the workers' seconds and ours."""
+        return dict(self._used)
 
     def train(
         self,
@@ -112,12 +95,13 @@ class RayEngine(PopulationEngine):
         """See `Engine.train`; a setting is told as soon as its part is through."""
         import ray
 
+        started = time.monotonic()
         if checkpoints:
             checkpoints.mkdir(exist_ok=True)
         results: list[list[MemberResult]] = [[] for _ in task.settings]
-        waiting = deque(self._parts(task, dataset))
+        waiting = deque(cut(task))
         stored = ray.put(task)
-        running: dict[ray.ObjectRef, _Part] = {}
+        running: dict[ray.ObjectRef, Part] = {}
         failure: UserError | None = None
         folder = self._cluster.checkpoints
         if folder is None and self._cluster.address == "local":
@@ -128,9 +112,16 @@ class RayEngine(PopulationEngine):
                 waiting.clear()
             free = max(1, self._places()) - len(running)
             for part in [waiting.popleft() for _ in range(min(free, len(waiting)))]:
-                running[self._begin(part, stored, task, folder)] = part
+                rows = self._rows(task, dataset, task.settings[part.all[0]].encoding)
+                running[self._begin(part, [stored, rows], task, folder)] = part
             self.workers = len(running)
 
+        if task.plan.halving and len(waiting) < self._places() and not self._said:
+            self._said = True
+            self._say(
+                f"Of {self._places()} workers {len(waiting)} can be used: with halving the trials "
+                "of one structure train together. --no-halving uses all."
+            )
         try:
             begin()
             while running:
@@ -139,7 +130,9 @@ class RayEngine(PopulationEngine):
                 finished: dict[int, list[MemberResult]] = {}
                 for part, reference in [(running.pop(one), one) for one in done]:
                     try:
-                        finished |= ray.get(reference)
+                        members, seconds = ray.get(reference)
+                        finished |= members
+                        self._used["training_seconds"] += seconds
                     except ray.exceptions.RayTaskError as error:
                         if not isinstance(error.cause, UserError):
                             raise
@@ -157,38 +150,29 @@ class RayEngine(PopulationEngine):
                         on_setting(index, members)
         finally:
             self.workers = 0
+            self._used["wall_seconds"] += time.monotonic() - started
             for reference in running:
                 ray.cancel(reference, force=True)
         if failure:
             raise failure
         return results
 
-    def _parts(self, task: TrainingTask, dataset: Dataset) -> Iterator[_Part]:
-        """Cut a task; settings that halve together stay together."""
+    def _rows(self, task: TrainingTask, dataset: Dataset, encoding: str) -> ray.ObjectRef:
         import ray
 
-        members = len(task.seeds) * max(1, task.folds)
-        size = len(task.settings) if task.plan.halving else math.ceil(PART_MEMBERS / members)
-        wanted = set(task.wanted)
-        for structure in structures_of(task):
-            encoding = task.settings[structure[0]].encoding
-            key = dataset, encoding, task.folds, task.fold_seed, task.balance
-            if key not in self._stored:
-                self._stored[key] = ray.put(rows_of(task, dataset.encoded(encoding)))
-            for start in range(0, len(structure), size):
-                part = structure[start : start + size]
-                if left := [index for index in part if index in wanted]:
-                    yield _Part(next(self._numbers), structure, part, left, self._stored[key])
+        key = dataset, encoding, task.folds, task.fold_seed, task.balance
+        if key not in self._stored:
+            self._stored[key] = ray.put(rows_of(task, dataset.encoded(encoding)))
+        return self._stored[key]
 
     def _begin(
-        self, part: _Part, stored: ray.ObjectRef, task: TrainingTask, folder: str | Path | None
+        self, part: Part, data: list[ray.ObjectRef], task: TrainingTask, folder: str | Path | None
     ) -> ray.ObjectRef:
         checkpoint = None
         if folder is not None:
             settings = [task.settings[index] for index in part.all]
             checkpoint = str(Path(folder).resolve() / checkpoint_name(settings))
         # In a list Ray hands on references as they are, and the worker maps what they refer to.
-        data = [stored, part.rows]
         return self._train_part.remote(
             part.number,
             data,
@@ -208,10 +192,14 @@ class RayEngine(PopulationEngine):
         nodes = alive()
         check_versions({name: node for name, node in nodes.items() if name not in self._nodes})
         self._nodes = set(nodes)
-        return sum(places(node, self._cluster) for node in nodes.values())
+        room = sum(places(node, self._cluster) for node in nodes.values())
+        cores = int(sum(node["Resources"].get("CPU", 0) for node in nodes.values()))
+        for name, now in (("nodes", len(nodes)), ("cores", cores), ("workers", room)):
+            self._used[name] = max(self._used[name], now)
+        return room
 
     def _tell_epochs(
-        self, parts: Iterable[_Part], on_epoch: Callable[[np.ndarray], None] | None
+        self, parts: Iterable[Part], on_epoch: Callable[[np.ndarray], None] | None
     ) -> None:
         """Pass on what the workers have told since the last time."""
         count = self._reports.qsize()
@@ -225,7 +213,7 @@ class RayEngine(PopulationEngine):
                 on_epoch(scores)
 
     def _lost(
-        self, part: _Part, error: ray.exceptions.RayError, names: Sequence[str]
+        self, part: Part, error: ray.exceptions.RayError, names: Sequence[str]
     ) -> WorkerLost | None:
         """What a part whose worker is gone has failed of; None if it is to be trained again."""
         part.losses += 1

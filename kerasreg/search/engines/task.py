@@ -69,10 +69,12 @@ class Engine(Protocol):
     Attributes:
         name: As a request and the trial records have it.
         workers: How many processes of a cluster train now; 0 where this one does.
+        usage: What was used of a cluster so far; None where this process trains.
     """
 
     name: str
     workers: int
+    usage: dict[str, float] | None
 
     def train(
         self,

@@ -29,7 +29,7 @@ def train_part(
     cluster: RayCluster,
     checkpoint: str | None,
     reports: Any,
-) -> dict[int, list[MemberResult]]:
+) -> tuple[dict[int, list[MemberResult]], float]:
     """Train the settings `wanted` of one structure.
 
     Args:
@@ -44,8 +44,9 @@ def train_part(
             since the last report: plain values, for which the actor imports nothing of ours.
 
     Returns:
-        The members of each setting.
+        The members of each setting, and the seconds that it took.
     """
+    started = time.monotonic()
     _limit(cluster)
     task, rows = ray.get(list(task_and_rows))
     task = replace(task, only=frozenset(wanted))
@@ -74,7 +75,7 @@ def train_part(
     tell([])
     results: dict[int, list[MemberResult]] = {}
     train_structure(task, indices, rows, results.__setitem__, lambda scores: tell([scores]), file)
-    return results
+    return results, time.monotonic() - started
 
 
 def node_name(address: str, node_id: str) -> str:
