@@ -1,6 +1,7 @@
 """New rows through the model of a study: labels and probabilities, or quantities."""
 
 import math
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -61,7 +62,7 @@ def predict(
         raise UserError(f"{study.folder} has no result yet; go on with --resume, then predict.")
     given = asked.get("data") or {}
     files = None
-    if isinstance(data, str | Path) and Path(data).is_dir():
+    if isinstance(data, str | Path) and os.path.isdir(data):
         rows, files, notes = read_new_images(data, asked["dataset"])
     else:
         rows, notes = read_new_rows(

@@ -4,9 +4,10 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
-from tuned import FIT, TRAIN, VALIDATION, X, Y, heard, make_tuner, network, statuses
+from tuned import FIT, TRAIN, VALIDATION, X, Y, heard, make_tuner, named, network, statuses
 
 import kerasreg
+from kerasreg import StackConfig
 
 L = keras.layers
 
@@ -25,6 +26,12 @@ def convolution(hp):
     rate = hp.Float("rate", 0.01, 0.1)
     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["acc"])
     return model
+
+
+def convolving_stack(hp):
+    rate = hp.Float("rate", 0.01, 0.1)
+    dropout = hp.Float("dropout", 0.1, 0.5)
+    return StackConfig(filters=(2,), units=(), spatial_dropout=dropout, learning_rate=rate)
 
 
 def detector(hp):
@@ -49,6 +56,7 @@ def together(tuner):
     return all(run["seed"] is not None for run in runs)
 
 
+SQUARES, NEW_SQUARES = (part[0].reshape(-1, 2, 2) for part in (TRAIN, VALIDATION))
 IMAGES, NEW = (part[0][..., None] for part in (TRAIN, VALIDATION))
 BINARY = (Y > 0).astype("float32")
 
@@ -68,6 +76,13 @@ def test_the_best_model_is_what_was_measured(tmp_path, build, objective, rows, v
     measured = one.get_best_models()[0].evaluate(*validation, verbose=0, return_dict=True)
     best = one.oracle.get_best_trials()[0].score
     assert measured[objective[0].removeprefix("val_")] == pytest.approx(best, abs=1e-5)
+
+
+def test_a_stack_with_convolutions_trains_the_plain_way(tmp_path):
+    one = make_tuner(tmp_path, convolving_stack, "val_accuracy", 1)
+    with named("a StackConfig with filters; build_stack"):
+        one.search(SQUARES, TRAIN[1], **FIT | {"validation_data": (NEW_SQUARES, VALIDATION[1])})
+    assert statuses(one) == ["COMPLETED"]
 
 
 def test_a_sequential_model_without_an_input_is_built_for_any_batch(tmp_path):

@@ -1,6 +1,7 @@
 """`load`: named sets, files and folders of images."""
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -93,7 +94,7 @@ _OF_FRAMES = ("target", "drop", "keep", "kinds", "group", "time")
 def locate(source: str | Path) -> str:
     """A data source as it can be found again: a name stays a name, a path becomes absolute."""
     path = Path(source)
-    is_file = path.suffix or len(path.parts) > 1 or (str(source) not in NAMES and path.is_dir())
+    is_file = path.suffix or len(path.parts) > 1 or (str(source) not in NAMES and is_folder(path))
     return str(path.absolute()) if is_file else str(source)
 
 
@@ -104,7 +105,7 @@ def _read(
     path = Path(name_or_path)
     suffix = path.suffix.lower()
     named = isinstance(name_or_path, str) and name in NAMES
-    if path.is_dir() and not named and suffix not in FILE_TYPES:
+    if is_folder(path) and not named:
         _refuse(table, name, "holds images")
         images = read_image_folder(path, _checked_size(image_size))
         return from_arrays(
@@ -153,6 +154,11 @@ def _read(
         return from_frame(frame, **columns, name=path.name, written=written, **options)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder whose name is none of a file; False where no name is possible."""
+    return path.suffix.lower() not in FILE_TYPES and os.path.isdir(path)
 
 
 def _checked_size(size: list[int] | None) -> tuple[int, int] | None:

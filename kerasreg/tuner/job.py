@@ -15,7 +15,7 @@ from kerasreg.population.blueprint import blueprint_of_config
 from kerasreg.population.general import lift_model, widen_model
 from kerasreg.population.lifting import lift
 from kerasreg.population.widths import widened
-from kerasreg.stacks import StackConfig, build_stack
+from kerasreg.stacks import StackConfig
 from kerasreg.tuner.fit_arguments import FitArguments, FitRows, epochs_of
 from kerasreg.tuner.objectives import (
     check_objective,
@@ -116,15 +116,17 @@ def _read(
     if isinstance(built, StackConfig):
         if geometry is None:
             rows.check_plain()
+        if built.filters:
+            raise CannotTrainTogether(
+                "a StackConfig with filters; build_stack(config, input_shape, outputs) is a model "
+                "that can"
+            )
         shape, outputs, task = geometry
         blueprint = blueprint_of_config(built, math.prod(shape), outputs, task)
-        structure, weights = blueprint, [p for p in blueprint.parameters() if p.trainable]
-        if built.filters:
-            structure = built.structure()
-            weights = build_stack(built, shape, outputs, task).trainable_weights
+        size = sum(math.prod(p.shape) for p in blueprint.parameters() if p.trainable)
         _check_rows(rows, shape, None, blueprint.outputs, blueprint.loss)
         curves = _curves(stack_curve_names(blueprint.metric), objective)
-        return ("config", structure, "float32", curves), sum(math.prod(w.shape) for w in weights)
+        return ("config", blueprint, "float32", curves), size
     if not built.built:
         _build(built, rows)
     size = sum(math.prod(variable.shape) for variable in built.trainable_weights)
