@@ -369,6 +369,24 @@ def test_the_new_model_is_keras_own_and_saves(tmp_path):
     assert len(loaded.losses) == len(new.losses) == 3
 
 
+def test_masks_of_padded_words_stay():
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((None,), dtype="int32"),
+            layers.Embedding(7, 3, mask_zero=True, name="words"),
+            layers.LSTM(4, name="reader"),
+            layers.Dense(CLASSES, name="output"),
+        ]
+    )
+    model.compile("adam", "mse")
+    new = regularize(model, dropout=0.3, input_dropout=0.1, l2=0.01)
+    assert names(new) == ["words", "words_dropout", "reader", "reader_dropout", "output"]
+    x = np.array([[1, 2, 0, 0], [3, 0, 0, 0]])
+    np.testing.assert_array_equal(new(x), model(x))
+    np.testing.assert_array_equal(new(x[:, :2]), model(x))
+
+
 def test_two_plans_of_one_seed_drop_alike():
     x = np.ones((4, 6), "float32")
     first, again, other = (regularize(mlp(), dropout=0.5, seed=seed) for seed in (1, 1, 2))

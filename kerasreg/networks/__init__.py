@@ -5,5 +5,5 @@ share, and the models that train. What a search trains gives logits (or standard
 the data's rows; how the user's model comes to that is in `_adapting`.
 """
 
-from kerasreg.networks._config import Config, NetworkConfig
+from kerasreg.networks._config import Config, NetworkConfig, custom_objects_of
 from kerasreg.networks._network import Network

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -185,3 +186,10 @@ class NetworkConfig:
 
 #: What a member of a population may be a setting of.
 Config = StackConfig | NetworkConfig
+
+
+def custom_objects_of(config: Config) -> AbstractContextManager:
+    """Within it Keras finds the classes of the user's layers, registered or not."""
+    if isinstance(config, StackConfig):
+        return nullcontext()
+    return keras.saving.custom_object_scope(config.network.custom_objects)

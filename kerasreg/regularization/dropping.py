@@ -145,7 +145,7 @@ def _drop_inputs(graph: Graph, rate: float, served: set, edits: Edits, seed: int
         if graph.sources[operation]:
             continue
         last = operation
-        while len(readers := graph.readers[last]) == 1:
+        while len(readers := _without_masks(graph.readers[last])) == 1:
             if not (kind_of(readers[0]) or "").startswith(_PREPARING):
                 break
             last = readers[0]
@@ -157,6 +157,11 @@ def _drop_inputs(graph: Graph, rate: float, served: set, edits: Edits, seed: int
         new = _new(graph, last, "dropout", rate, derive(seed, "input_dropout", index))
         edits.after[last].append(new)
         edits.done.append((last, "input_dropout", f"Dropout {rate:g} after it"))
+
+
+def _without_masks(readers: list[Any]) -> list[Any]:
+    """Readers but those that only look which words there are, as `mask_zero` does."""
+    return [reader for reader in readers if kind_of(reader) != "NotEqual"]
 
 
 def _is_vector(graph: Graph, operation: Any) -> bool:

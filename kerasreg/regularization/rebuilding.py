@@ -65,7 +65,9 @@ def _rebuilt(
     if isinstance(model, keras.Sequential) and feed is None:
         layers = []
         for layer in graph.operations:
-            layers += [copy(layer), *after.get(layer, ())]
+            # The graph also has what makes masks, which Sequential makes itself.
+            if isinstance(layer, keras.Layer):
+                layers += [copy(layer), *after.get(layer, ())]
         return keras.Sequential(layers, name=model.name)
     if feed is None:
         inputs = tensors = keras.tree.map_structure(_input_like, graph.input)

@@ -13,7 +13,7 @@ import keras
 
 from kerasreg.data import Dataset, from_arrays, load, locate, story
 from kerasreg.errors import UserError
-from kerasreg.networks import Network, NetworkConfig
+from kerasreg.networks import Network, NetworkConfig, custom_objects_of
 from kerasreg.search.answer import conclude
 from kerasreg.search.context import SearchContext
 from kerasreg.search.engines import engine_named
@@ -240,7 +240,8 @@ def run_request(
         if progress:
             progress(Event("searching", notice=text))
 
-    with on_cluster(ray, say) if ray else nullcontext(engine_named(request.engine)) as engine:
+    training = on_cluster(ray, say) if ray else nullcontext(engine_named(request.engine))
+    with custom_objects_of(request.base), training as engine:
         study = new_or_resumed(request, fields, Path(out), resume, given, reread_test)
         context = SearchContext(request, dataset, study, engine, progress)
         if progress:
