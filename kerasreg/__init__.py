@@ -18,6 +18,7 @@ _PUBLIC = {
     "Population": ("population", "Population"),
     "PopulationTuner": ("tuner", "PopulationTuner"),
     "RandomSearch": ("tuner", "RandomSearch"),
+    "RayCluster": ("search.engines.ray_cluster", "RayCluster"),
     "Range": ("search", "Range"),
     "Regularizers": ("regularization", "Regularizers"),
     "Space": ("search", "Space"),

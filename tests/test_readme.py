@@ -62,7 +62,7 @@ def test_every_command_of_the_readme_exists():
         for line in block.splitlines()
     ]
     targets = re.findall(r"^([a-z]+):", (root / "Makefile").read_text(), re.M)
-    verbs = ("search", "train", "report", "predict", "data")
+    verbs = ("search", "train", "report", "predict", "data", "diagnose")
     checked = 0
     for line in lines:
         words = line.removeprefix(".venv/bin/").split()
