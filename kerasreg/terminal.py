@@ -20,6 +20,7 @@ from kerasreg.report import (
     beats_baseline,
     effects_sentence,
     ensemble_sentence,
+    fit_sentence,
     headline,
     read_study,
     test_sentence,
@@ -139,6 +140,7 @@ def print_diagnosis(diagnosis: "Diagnosis", page: Path, console: Console | None 
     console = console or Console(highlight=False)
     model, data = diagnosis.files
     console.print(f"{model} on {data}: {headline(diagnosis)}", style="bold", markup=False)
+    console.print(fit_sentence(diagnosis), markup=False)
     if diagnosis.findings:
         table = Table(box=SIMPLE_HEAD, pad_edge=False, show_lines=True, header_style="bold")
         for column, ratio in (("", 2), ("measured", 6), ("do next", 4)):

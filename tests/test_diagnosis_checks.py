@@ -1,13 +1,16 @@
 """What `diagnose` measures, against closed forms, and what its checks make of it."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 from kerasreg.diagnosis import inside, predictions
-from kerasreg.diagnosis.checks.data import check_classes, check_inputs
+from kerasreg.diagnosis.checks import output
+from kerasreg.diagnosis.checks.data import check_classes, check_inputs, check_target
 from kerasreg.diagnosis.checks.fit import check_gap
 from kerasreg.diagnosis.checks.labels import check_calibration
 from kerasreg.diagnosis.checks.normalization import check_statistics
@@ -16,7 +19,7 @@ from kerasreg.diagnosis.checks.training import check_gradients, check_penalty, c
 from kerasreg.diagnosis.copies import Copies
 from kerasreg.diagnosis.effect import Effect, effect_of
 from kerasreg.diagnosis.network import Structure, structure_of
-from kerasreg.diagnosis.row_facts import Inputs
+from kerasreg.diagnosis.row_facts import Inputs, Target
 
 GENERATOR = np.random.default_rng(0)
 ROWS = 400
@@ -41,6 +44,20 @@ COPIES = Copies(
     penalty=0.2,
     outputs=np.zeros((ROWS, 3)),
 )
+
+
+LESSONS = {
+    lesson
+    for path in Path(output.__file__).parent.glob("*.py")
+    for lesson in re.findall(r'lesson="(\w+)"', path.read_text())
+}
+
+
+@pytest.mark.parametrize("lesson", sorted(LESSONS))
+def test_every_lesson_that_is_named_is_there(lesson):
+    root = Path(__file__).parent.parent
+    assert (root / "scripts" / f"{lesson}.py").is_file()
+    assert f"\n## {lesson}\n" in (root / "LESSONS.md").read_text()
 
 
 def name_of(finding):
@@ -119,6 +136,12 @@ def test_inputs_are_judged_by_size_and_evenness(high, size, unevenness, expected
     assert (found is not None) == expected
 
 
+def test_targets_are_judged_by_their_size():
+    assert check_target(Target(-2.0, 3.0, 1.0)) is None
+    assert check_target(Target(100.0, 300.0, 200.0)) is not None
+    assert check_target(None) is None
+
+
 @pytest.mark.parametrize(
     ("underfits", "penalty", "expected"),
     [(True, 0.2, True), (False, 0.2, False), (True, 0.05, False)],
@@ -177,16 +200,14 @@ def test_an_interval_of_a_mean_ignores_what_is_unknown():
     np.testing.assert_allclose([found.mean, found.high - 2], [2, 4.302653 / 3**0.5], rtol=1e-6)
 
 
-def test_dropout_of_one_half_doubles_the_variance_that_normalisation_learns():
+def test_dropout_of_one_half_doubles_the_variance_in_training():
     inputs = keras.Input((8,))
     dropped = keras.layers.Dropout(0.5, seed=0, name="drop")(inputs)
-    hidden = keras.layers.BatchNormalization(momentum=0.0, name="norm")(dropped)
+    hidden = keras.layers.BatchNormalization(name="norm")(dropped)
     model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
     model.compile("sgd", "mse")
     assert structure_of(model).after_dropout == {"norm": "drop"}
-    x = GENERATOR.normal(size=(4000, 8)).astype(np.float32)
-    model.fit(x, np.zeros(4000), batch_size=4000, verbose=0)
-    (found,) = inside.normalizations_of(model, x)
+    (found,) = inside.normalizations_of(model, GENERATOR.normal(size=(4000, 8)).astype("float32"))
     # Inverted dropout makes the variance of centred inputs 1 / (1 - 0.5) of what it was.
     assert found.variance_ratio == pytest.approx(0.5, rel=0.05)
 

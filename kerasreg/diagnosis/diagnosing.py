@@ -10,7 +10,12 @@ import keras
 import numpy as np
 
 from kerasreg.diagnosis import inside, predictions
-from kerasreg.diagnosis.checks.data import check_classes, check_duplicates, check_inputs
+from kerasreg.diagnosis.checks.data import (
+    check_classes,
+    check_duplicates,
+    check_inputs,
+    check_target,
+)
 from kerasreg.diagnosis.checks.fit import check_gap, check_underfitting
 from kerasreg.diagnosis.checks.labels import check_calibration, check_labels
 from kerasreg.diagnosis.checks.normalization import check_shift, check_statistics
@@ -27,7 +32,14 @@ from kerasreg.diagnosis.effect import Effect, effect_of
 from kerasreg.diagnosis.finding import Finding
 from kerasreg.diagnosis.network import Structure, structure_of
 from kerasreg.diagnosis.reference import plain_network
-from kerasreg.diagnosis.row_facts import Duplicates, Inputs, duplicates_of, inputs_of
+from kerasreg.diagnosis.row_facts import (
+    Duplicates,
+    Inputs,
+    Target,
+    duplicates_of,
+    inputs_of,
+    target_of,
+)
 from kerasreg.diagnosis.rows import Rows, rows_of
 from kerasreg.errors import check_whole
 
@@ -45,7 +57,7 @@ class Facts:
     Attributes:
         rows: What on.
         structure: Of the network.
-        inputs, duplicates: Of the rows.
+        inputs, target, duplicates: Of the rows.
         copies: The network's copies; `reference` those of a plain one.
         trained: Whether the network came with trained weights: units and normalisation are then
             its own, and copies begin with new weights.
@@ -58,6 +70,7 @@ class Facts:
     rows: Rows
     structure: Structure
     inputs: Inputs | None
+    target: Target | None
     duplicates: Duplicates
     copies: Copies
     reference: Copies
@@ -187,6 +200,7 @@ def _measure(
         rows,
         structure,
         inputs_of(model, rows, probe),
+        target_of(rows),
         duplicates_of(rows),
         copies,
         reference,
@@ -218,23 +232,24 @@ def _judge(facts: Facts) -> list[Finding]:
     """Every check; what only follows from a cause that was found is left out."""
     copies, unit = facts.copies, facts.rows.unit
     steps = copies.epochs * math.ceil(len(facts.rows.folds[0][0]) / copies.batch_size)
+    scale = [check_inputs(facts.inputs), check_target(facts.target)]
     dead, gradients = check_dead(facts.units), check_gradients(facts.gradients)
     underfitting = check_underfitting(copies, facts.reference, unit)
     training = [
         check_output(facts.structure),
-        check_inputs(facts.inputs),
-        None if dead else gradients,
-        check_rate(copies, facts.rows.guess_error, unit),
+        *scale,
+        None if dead or any(scale) else gradients,
         check_penalty(copies, underfitting is not None),
     ]
     if not any(training):
         training.append(underfitting)
-    training += [
-        dead,
-        check_saturated(facts.units),
+    training.append(check_rate(copies, facts.rows.guess_error, unit))
+    if not any(scale):
+        training += [dead, check_saturated(facts.units)]
+    training.append(
         check_shift(facts.normalizations, facts.structure.after_dropout)
-        or check_statistics(facts.normalizations, facts.more_errors, steps),
-    ]
+        or check_statistics(facts.normalizations, facts.more_errors, steps)
+    )
     found = [check_duplicates(facts.duplicates), *training]
     if not any(training):
         labels = check_labels(facts.disagreement)

@@ -16,7 +16,10 @@ class Effect:
 
     def __str__(self) -> str:
         """In points of percent: `4.2 points [1.1, 7.3]`."""
-        mean, low, high = (100 * value for value in (self.mean, self.low, self.high))
+        # Adding 0 makes -0 a 0.
+        mean, low, high = (
+            round(100 * value, 1) + 0.0 for value in (self.mean, self.low, self.high)
+        )
         return f"{mean:.1f} points [{low:.1f}, {high:.1f}]"
 
 

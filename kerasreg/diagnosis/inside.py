@@ -39,8 +39,8 @@ class Normalization:
 
     Attributes:
         layer: Its name.
-        variance_ratio: Variance of what enters it in inference, by its moving variance; mean over
-            the channels.
+        variance_ratio: Variance of what enters it in inference by that in training, where dropout
+            adds to it.
         momentum: Of its moving statistics.
     """
 
@@ -61,14 +61,18 @@ def probe_of(rows: Rows) -> np.ndarray:
 
 
 def entering(
-    model: keras.Model, x: Any, wanted: Callable[[keras.layers.Layer], bool]
+    model: keras.Model,
+    x: Any,
+    wanted: Callable[[keras.layers.Layer], bool],
+    training: bool = False,
 ) -> dict[str, np.ndarray]:
-    """What enters the layers that are wanted, in inference mode, in the order of their calls.
+    """What enters the layers that are wanted, in the order of their calls.
 
     Args:
         model: Of any kind.
         x: Its inputs.
         wanted: Which layers to look at.
+        training: Whether as in training, with the same masks each time.
 
     Returns:
         Layer's name -> its first input; of its first call.
@@ -92,7 +96,7 @@ def entering(
         for layer in layers_of(model):
             if wanted(layer):
                 stack.enter_context(replaced(layer, "call", spy(layer)))
-        _call(model, x, training=False)
+        _call(model, x, training)
     return found
 
 
@@ -100,7 +104,9 @@ def _call(model: keras.Model, x: Any, training: bool) -> np.ndarray:
     """Outputs of a model; its variables stay as they are."""
     tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
     mode = {"training": training} if model._call_has_training_arg else {}
-    with keras.StatelessScope():
+    generators = [one for layer in layers_of(model) for one in layer._seed_generators]
+    seeds = [(one.state, np.array([0, at], "uint32")) for at, one in enumerate(generators)]
+    with keras.StatelessScope([(state, keras.ops.convert_to_tensor(v)) for state, v in seeds]):
         return np.asarray(model(tensors, **mode))
 
 
@@ -146,14 +152,23 @@ def normalizations_of(model: keras.Model, x: Any) -> list[Normalization]:
         for layer in layers_of(model)
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     }
-    found = []
-    for name, values in entering(model, x, lambda layer: layer.name in batch).items():
-        layer = batch[name]
-        axes = tuple(axis for axis in range(values.ndim) if axis != layer.axis % values.ndim)
-        moving = np.asarray(layer.moving_variance) + layer.epsilon
-        ratio = float(np.mean((values.var(axis=axes) + layer.epsilon) / moving))
-        found.append(Normalization(name, ratio, float(layer.momentum)))
-    return found
+    inference, training = (
+        {
+            name: _variance(values, batch[name].axis) + batch[name].epsilon
+            for name, values in entering(model, x, lambda x: x.name in batch, mode).items()
+        }
+        for mode in (False, True)
+    )
+    return [
+        Normalization(name, float(inference[name] / training[name]), float(batch[name].momentum))
+        for name in inference
+    ]
+
+
+def _variance(values: np.ndarray, channels: int) -> float:
+    """Mean variance of the channels, which stand along an axis."""
+    axes = tuple(axis for axis in range(values.ndim) if axis != channels % values.ndim)
+    return float(values.var(axis=axes).mean())
 
 
 def by_batches(model: keras.Model, inputs: list[Any]) -> np.ndarray:

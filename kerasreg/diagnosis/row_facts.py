@@ -35,6 +35,15 @@ class Inputs:
 
 
 @dataclass(frozen=True)
+class Target:
+    """A quantity to predict: smallest and largest, root mean square."""
+
+    low: float
+    high: float
+    size: float
+
+
+@dataclass(frozen=True)
 class Duplicates:
     """Validation rows that are equal to training rows.
 
@@ -67,6 +76,14 @@ def inputs_of(model: keras.Model, rows: Rows, probe: np.ndarray) -> Inputs | Non
         float(np.sqrt(np.mean(values**2))),
         float(varies.max() / np.median(varies)) if len(varies) else 1.0,
     )
+
+
+def target_of(rows: Rows) -> Target | None:
+    """Look at the quantity to predict; None for classes."""
+    if rows.classification:
+        return None
+    values = rows.labels.astype(np.float64)
+    return Target(float(values.min()), float(values.max()), float(np.sqrt(np.mean(values**2))))
 
 
 def duplicates_of(rows: Rows) -> Duplicates:

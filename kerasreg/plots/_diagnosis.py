@@ -61,8 +61,9 @@ def diagnosis(
     for axes in (left, middle):
         axes.yaxis.set_major_formatter(percent)
         axes.set_ylim(bottom=0, top=min(axes.get_ylim()[1], 1.6 * max(guess_error, unseen.max())))
-        axes.legend(loc="best")
+        axes.legend(loc="best", handlelength=3)
     if bins is not None:
         right[0].set_title("Calibration on rows not seen")
         draw_reliability(right[0], bins[:, 0], bins[:, 1])
+        right[0].set_aspect("auto")
     return figure

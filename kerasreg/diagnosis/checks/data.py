@@ -4,7 +4,7 @@ import numpy as np
 
 from kerasreg.diagnosis.finding import Finding
 from kerasreg.diagnosis.predictions import Classes
-from kerasreg.diagnosis.row_facts import Duplicates, Inputs
+from kerasreg.diagnosis.row_facts import Duplicates, Inputs, Target
 from kerasreg.words import joined
 
 #: Initial weights keep the size of inputs of mean square 1 (LeCun et al. 1998, "Efficient
@@ -48,6 +48,21 @@ def check_inputs(inputs: Inputs | None) -> Finding | None:
         "put keras.layers.Rescaling(1 / 255) (pixels) or Normalization (adapted to the training "
         "rows) first; if your own script scales the rows, say --scaling auto",
         lesson="weight_init_compare",
+    )
+
+
+def check_target(target: Target | None) -> Finding | None:
+    """A quantity to predict that is far larger than what a network gives at first."""
+    if target is None or target.size <= LARGE_INPUTS:
+        return None
+    return Finding(
+        "target not scaled",
+        "serious",
+        f"The target is from {target.low:.4g} to {target.high:.4g}, root mean square "
+        f"{target.size:.3g}; a network begins with outputs of about 1, and its gradients grow with "
+        "the distance.",
+        "subtract the mean of the training targets and divide by their standard deviation; undo it "
+        "after predict",
     )
 
 

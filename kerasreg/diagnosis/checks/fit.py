@@ -38,7 +38,7 @@ def check_gap(copies: Copies, unit: str) -> Finding | None:
             "this network.",
             "bring more rows, or augment them; until then regularise",
             SEARCH,
-            "overfitting",
+            lesson="overfitting",
         )
     return Finding(
         "overfitting",
@@ -46,17 +46,22 @@ def check_gap(copies: Copies, unit: str) -> Finding | None:
         f"{text} More rows alone would not close it soon (error by share of the rows: {curve}).",
         "regularise",
         SEARCH,
-        "overfit_dropout",
+        lesson="overfit_dropout",
     )
 
 
 def check_underfitting(copies: Copies, reference: Copies, unit: str) -> Finding | None:
-    """A network that fits less than a plain one of 128-128 units, and predicts worse."""
+    """A network that fits less than a plain one of 128-128 units, and predicts worse.
+
+    At every learning rate: where one of them helps, the rate is at fault.
+    """
     behind = effect_of(copies.seen[-1] - reference.seen[-1])
     in_validation = effect_of(copies.unseen[-1] - reference.unseen[-1])
     if copies.broken or behind.low < BEHIND or in_validation.low < BEHIND_IN_VALIDATION:
         return None
     own, plain = np.nanmean(copies.seen[-1]), np.nanmean(reference.seen[-1])
+    if np.nanmin([own, *copies.rate_errors]) < plain + BEHIND:
+        return None
     return Finding(
         "underfitting",
         "worth a look",
@@ -65,5 +70,5 @@ def check_underfitting(copies: Copies, reference: Copies, unit: str) -> Finding 
         f"{in_validation} more on others. It is too small, or held back.",
         "make it wider or deeper, or weaken its regularisers; the plain network is",
         "kerasreg train --data {data} --out plain",
-        "overfitting_width",
+        lesson="overfitting_width",
     )

@@ -45,5 +45,4 @@ def check_calibration(found: Calibration | None) -> Finding | None:
         f"{found.by_chance:.1%}.",
         "stop earlier, or let label smoothing and dropout be searched",
         SEARCH,
-        "regularizer_cocktail",
     )

@@ -28,14 +28,14 @@ def check_shift(
     if not shifted:
         return None
     said = ", ".join(
-        f"{one.layer} after {after_dropout[one.layer]}: {1 / one.variance_ratio:.2f} times"
+        f"{one.layer} after {after_dropout[one.layer]} {1 / one.variance_ratio:.2f}"
         for one in shifted
     )
     return Finding(
         "dropout before batch normalisation",
         "worth a look",
         "Dropout raises the variance that batch normalisation learns in training; in inference it "
-        f"is missing. Variance expected against the one that comes ({said}).",
+        f"is missing. Variance in training by that in inference: {said}.",
         "put dropout after the last batch normalisation",
         lesson="batch_norm_inference",
     )

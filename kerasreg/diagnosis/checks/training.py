@@ -52,7 +52,7 @@ def check_rate(copies: Copies, guess_error: float, unit: str) -> Finding | None:
         f"{errors[best]:.1%}; always guessing the same has {guess_error:.1%}.",
         f"compile with a learning rate of {_between(good)}, or let it be searched",
         SEARCH,
-        "learning_rates",
+        lesson="learning_rates",
     )
 
 
@@ -137,5 +137,5 @@ def check_penalty(copies: Copies, underfits: bool) -> Finding | None:
         "have small weights.",
         "divide the strengths of kernel_regularizer by 10, or let them be searched",
         SEARCH,
-        "overfit_weight_decay",
+        lesson="overfit_weight_decay",
     )
