@@ -87,7 +87,7 @@ def test_what_does_not_fit_is_resized_or_left_out_and_said(tmp_path):
     np.testing.assert_array_equal(found["turned.png"][..., 2], pixels("bars", 9))
     assert read.notes == (
         "1 of 16 images had another size than 16×16 and were resized",
-        "16 images are grey and 1 of colour: all were read as colour",
+        "15 images are grey and 1 of colour: all were read as colour",
     )
     assert read.warnings == (
         "2 files are left out, unreadable as an image: a/text.png, b/cut.png",
@@ -95,6 +95,16 @@ def test_what_does_not_fit_is_resized_or_left_out_and_said(tmp_path):
     )
     data = load(tmp_path, fractions=(0.4, 0.3, 0.3))
     assert (data.notes[:2], data.warnings) == (read.notes, read.warnings)
+
+
+def test_large_images_are_read_and_their_cost_is_said(tmp_path):
+    for kind in ("a", "b"):
+        (tmp_path / kind).mkdir()
+        Image.fromarray(pixels("bars", 0, (96, 160))).save(tmp_path / kind / "1.png")
+    said = ("images of 96×160 train about 4 times as long as with --image-size 64x64",)
+    assert image_folder.read_image_folder(tmp_path).notes == said
+    small = image_folder.read_image_folder(tmp_path, (64, 64))
+    assert small.notes == ("2 of 2 images had another size than 64×64 and were resized",)
 
 
 def make(path, *files):

@@ -13,7 +13,7 @@ _STACK_FLAGS = (
         "filters",
         "A,B,...",
         "of convolutions before the hidden layers (default none; of a search for images of 16×16 "
-        "or more 32,64)",
+        "or more 16,32)",
     ),
     ("--units", "units", "A,B,...", "widths of the hidden layers (default 128,128)"),
     ("--activation", "activation", "NAME", "of every hidden layer (default relu)"),

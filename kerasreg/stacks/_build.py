@@ -37,7 +37,7 @@ def build_stack(
 
     The compiled metrics are `data_loss` (no penalty, no label smoothing; row weights count in it as
     in the loss) and `accuracy` or `mae`.
-    Augmentations are layers that act in training only, see `without_augmentation`.
+    Augmentations are layers that act in training only; exported models do without them.
     Initial kernels and dropout masks come from `seed` alone, each layer with another draw.
     `steps` is how many updates the training plans: a cosine schedule falls to 0 over them, and
     without them the learning rate stays what it is.

@@ -16,8 +16,10 @@ from kerasreg.files.opening import reading
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
-# Larger ones are no photographs; Pillow needs as many bytes as three times this.
+# Of one image: decoded, it takes three bytes a pixel.
 _MOST_PIXELS = 100_000_000
+#: Larger images than this are slow to train on, which is said; and what is proposed instead.
+LARGE_SIDE, PROPOSED_SIDE = 128, 64
 _MOST_NAMED = 20
 _PARTS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 
@@ -99,9 +101,10 @@ def read_images(
     """
     heads = {file: head for file in files if (head := _head(file))}
     sizes = Counter(shape for shape, _ in heads.values())
-    kinds = Counter(mode in _GREY for _, mode in heads.values())
-    size = size or (max(sizes, key=lambda one: (sizes[one], one)) if sizes else (1, 1))
-    grey = kinds[True] == len(heads) if grey is None else grey
+    found = max(sizes, key=lambda one: (sizes[one], one)) if sizes else (1, 1)
+    size, asked = size or found, size
+    if grey is None:
+        grey = all(mode in _GREY for _, mode in heads.values())
     shape = size if grey else (*size, 3)
     if len(heads) * int(np.prod(shape)) > MOST_VALUES:
         raise UserError(
@@ -118,17 +121,25 @@ def read_images(
     if not kept:
         raise UserError(f"expected images, but none of {len(files)} files can be read as one.")
     notes = []
+    if asked is None and max(size) > LARGE_SIDE:
+        times = size[0] * size[1] / PROPOSED_SIDE**2
+        notes.append(
+            f"images of {_said(size)} train about {times:.0f} times as long as with --image-size "
+            f"{PROPOSED_SIDE}x{PROPOSED_SIDE}"
+        )
     if others := sum(heads[file][0] != size for file in kept):
         notes.append(
             f"{others:,} of {len(kept):,} images had another size than {_said(size)} and were "
             "resized"
         )
-    if len(kinds) > 1:
+    greys = sum(heads[file][1] in _GREY for file in kept)
+    if 0 < greys < len(kept):
         notes.append(
-            f"{kinds[True]:,} images are grey and {kinds[False]:,} of colour: all were read as "
+            f"{greys:,} images are grey and {len(kept) - greys:,} of colour: all were read as "
             f"{'grey' if grey else 'colour'}"
         )
-    return x[: len(kept)], kept, tuple(notes), _unread([f for f in files if f not in set(kept)])
+    read = set(kept)
+    return x[: len(kept)], kept, tuple(notes), _unread([f for f in files if f not in read])
 
 
 def image_files(folder: Path) -> list[Path]:
