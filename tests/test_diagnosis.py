@@ -21,6 +21,7 @@ EPOCHS = {
     "duplicate rows": 1,
     "dead units": 1,
     "saturated units": 1,
+    "dropout before batch normalisation": 1,
     "too few rows": 60,
 }
 
@@ -33,7 +34,7 @@ def test_a_planted_fault_is_found(fault):
     assert not any("{" in finding.command for finding in found)
 
 
-@pytest.mark.parametrize(("kind", "seed"), [("dense", 0), ("regression", 1), ("logits", 2)])
+@pytest.mark.parametrize(("kind", "seed"), [("logits", 1), ("logits", 2), ("regression", 1)])
 def test_a_healthy_network_gives_no_alarm(kind, seed):
     assert planted.run(planted.HEALTHY[kind], seed, epochs=25).findings == ()
 

@@ -88,7 +88,7 @@ def several_outputs():
         (network((5,)), (IMAGES, LABELS), r"takes rows of shape \(5,\).*\(4, 3\)"),
         (network(outputs=2), (IMAGES, LABELS), r"outputs of shape \(rows, 2\).*3 classes"),
         (network(outputs=2, activation=None, loss="mse"), (IMAGES, LABELS / 7), "one quantity"),
-        (several_outputs(), (IMAGES, LABELS), "expected one output of shape"),
+        (several_outputs(), (IMAGES, LABELS), "with one output of shape"),
         (network(), (IMAGES[:50], LABELS), "a row for each target"),
         (network(), (np.full((60, 12), np.nan), LABELS), "row 0 holds NaN"),
         (network(), (IMAGES, LABELS, LABELS), "got 3 parts"),

@@ -111,7 +111,8 @@ def rows_of(data: Any, model: keras.Model, limit: int, scaling: str | None, seed
     shape = getattr(model, "output_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 2:
         raise UserError(
-            f"model {model.name!r}: expected one output of shape (rows, outputs), got {shape}."
+            f"model {model.name!r}: expected a Sequential or functional model with one output of "
+            f"shape (rows, outputs), got {shape}."
         )
     if isinstance(data, tuple):
         source = _of_arrays(data, seed)
