@@ -13,6 +13,35 @@ README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.S)
 
 
+def network():
+    """A network of a reader's own, whose plan the README shows."""
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(2, 3, activation="relu", name="conv_1"),
+            layers.MaxPooling2D(name="pool_1"),
+            layers.Conv2D(2, 3, name="conv_2"),
+            layers.BatchNormalization(name="norm"),
+            layers.ReLU(name="relu"),
+            layers.GlobalAveragePooling2D(name="features"),
+            layers.Dense(4, activation="relu", name="hidden"),
+            layers.Dropout(0.5, name="drop"),
+            layers.Dense(10, activation="softmax", name="digit"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def test_the_plan_is_printed_as_the_readme_shows_it():
+    asked = kerasreg.Regularizers(dropout=0.3, spatial_dropout=0.1, l2=1e-4)
+    assert str(kerasreg.plan_regularization(network(), asked)) in README.read_text()
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with the study of a table, as the first block expects."""
@@ -22,6 +51,7 @@ def folder(tmp_path_factory):
     towns = generator.choice(["Bern", "Basel", "Chur"], 200)
     table = pd.DataFrame({"age": ages, "town": towns, "income": np.where(ages > 40, "high", "low")})
     table.to_csv(folder / "people.csv", index=False)
+    network().save(folder / "network.keras")
     data = kerasreg.load(folder / "people.csv", target="income")
     kerasreg.search_regularization(data, trials=2, epochs=2, out=folder / "study")
     return folder
@@ -41,11 +71,13 @@ def test_the_python_blocks_run_in_order(folder, monkeypatch):
         "x_val": data.validation.x,
         "y_val": data.validation.y,
     }
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
     exec(BLOCKS[0], names)
+    assert names["regularized"].get_layer("drop").rate == 0.3
+    exec(BLOCKS[1], names)
     assert names["probabilities"].shape[0] == 2
     (folder / "study").rename(folder / "table-study")
-    for block in BLOCKS[1:]:
+    for block in BLOCKS[2:]:
         exec(block, names)
     assert (folder / "study" / "report.html").exists()
     assert names["best"].predict(data.validation.x, verbose=0).shape == (359, 10)
