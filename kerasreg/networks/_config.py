@@ -1,7 +1,5 @@
 """`NetworkConfig`: a user's network and how it is regularised, as plain validated values."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Iterable
@@ -81,11 +79,11 @@ class NetworkConfig:
             ("varied", tuple(n for n in REGULARIZERS if getattr(self, n) is not None)),
         )
 
-    def unregularized(self) -> NetworkConfig:
+    def unregularized(self) -> "NetworkConfig":
         """The network as it is: the baseline of a search."""
         return self.replace(**dict.fromkeys(REGULARIZERS))
 
-    def replace(self, **changes: Any) -> NetworkConfig:
+    def replace(self, **changes: Any) -> "NetworkConfig":
         """A copy with some fields changed, validated again.
 
         Raises:

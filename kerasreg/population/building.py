@@ -1,7 +1,5 @@
 """The members of a population, made from settings or from Keras models, and checked."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,14 +30,14 @@ def build_model(
     task: str = "classification",
     seed: int = 0,
     steps: int | None = None,
-) -> keras.Model:
+) -> "keras.Model":
     """The compiled model of a setting and a seed; arguments as in `build_stack`."""
     if isinstance(config, StackConfig):
         return build_stack(config, input_shape, outputs, task, seed, steps)
     return config.build(input_shape, outputs, task, seed)
 
 
-def _template(config: Config, *geometry: Any) -> keras.Model:
+def _template(config: Config, *geometry: Any) -> "keras.Model":
     """The model of a setting with all that others of its structure may have."""
     if isinstance(config, StackConfig):
         return build_template(config, *geometry)
@@ -108,14 +106,14 @@ def _path_of_built(
         members.append(Member(config, *place, lifted.values, weights))
         templates.append(lifted)
 
-    def build(member: Member) -> keras.Model:
+    def build(member: Member) -> "keras.Model":
         return build_model(member.config, shape, outputs, task, member.seed)
 
     return GeneralPath(templates, build, task), members
 
 
 def path_of_models(
-    models: Sequence[keras.Model],
+    models: "Sequence[keras.Model]",
     seeds: int | Sequence[int],
     folds: Sequence[int] | None,
     groups: Sequence[int] | None,

@@ -1,7 +1,5 @@
 """The population: members of one structure, trained together and handed back one by one."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -71,7 +69,7 @@ class Population:
     @classmethod
     def from_models(
         cls,
-        models: Sequence[keras.Model],
+        models: "Sequence[keras.Model]",
         seeds: int | Sequence[int] = 0,
         *,
         folds: Sequence[int] | None = None,
@@ -79,7 +77,7 @@ class Population:
         dtype: str | None = None,
         general: bool = False,
         widths: Sequence[int] | None = None,
-    ) -> Population:
+    ) -> "Population":
         """Train existing compiled models of one structure, from their weights, with their values.
 
         Stacks (Dense, normalisation, activation, Dropout, Flatten and Rescaling layers in a row)
@@ -176,7 +174,7 @@ class Population:
         plan: TrainingPlan,
         *,
         only: Sequence[int] | None = None,
-        watch: Mapping[int, Sequence[keras.callbacks.Callback]] | None = None,
+        watch: "Mapping[int, Sequence[keras.callbacks.Callback]] | None" = None,
         follow: Mapping[int, Follower] | None = None,
         cohort_size: int | None = None,
         checkpoint: str | File | None = None,
@@ -249,7 +247,7 @@ class Population:
         member = self.members[index]
         return self.path.initial(member) if member.weights is None else member.weights
 
-    def member(self, index: int) -> keras.Model:
+    def member(self, index: int) -> "keras.Model":
         """A member as an ordinary compiled Keras model with its weights and statistics."""
         if not 0 <= index < len(self.members):
             raise UserError(f"member: expected 0 to {len(self) - 1}, got {index!r}.")

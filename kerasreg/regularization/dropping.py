@@ -1,7 +1,5 @@
 """Where dropout belongs in a model, and which rate it gets there."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """After the last trial: the baseline, the refit, the test, and what the study answers."""
 
-from __future__ import annotations
-
 from kerasreg.decision import rule_of_frequencies
 from kerasreg.files import atomic_write
 from kerasreg.networks import NetworkConfig

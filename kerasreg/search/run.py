@@ -1,7 +1,5 @@
 """A search from the question to the answer: what to try, train, record, compare, refit, test."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Mapping, Sequence

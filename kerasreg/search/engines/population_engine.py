@@ -1,7 +1,5 @@
 """The engine of the project: settings of one structure train as one population."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,7 +32,7 @@ class PopulationEngine:
     def train(
         self,
         task: TrainingTask,
-        dataset: Dataset,
+        dataset: "Dataset",
         on_epoch: Callable[[np.ndarray], None] | None = None,
         on_setting: Callable[[int, list[MemberResult]], None] | None = None,
         checkpoints: Path | None = None,
@@ -69,8 +67,8 @@ class PopulationEngine:
         self,
         config: Config,
         seed: int,
-        dataset: Dataset,
-        rows: Split,
+        dataset: "Dataset",
+        rows: "Split",
         epochs: int,
         batch_size: int,
         callbacks: tuple[keras.callbacks.Callback, ...] = (),

@@ -1,7 +1,5 @@
 """How a task is cut into parts, each a population of its own: as the task says, nothing else."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What a worker of the cluster does: train a part of a task, and tell how far it is."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import replace
