@@ -65,9 +65,9 @@ def check_underfitting(copies: Copies, reference: Copies, unit: str) -> Finding 
     return Finding(
         "underfitting",
         "worth a look",
-        f"The network leaves {own:.1%} {unit} of those that it trained on, a plain "
-        f"network of 128-128 units {plain:.1%} after as many steps: {behind} more, and "
-        f"{in_validation} more on others. It is too small, or held back.",
+        f"The network has {own:.1%} {unit} on rows that it trained on, a plain network of 128-128 "
+        f"units {plain:.1%} after as many steps: {behind} more, and {in_validation} more on "
+        "others. It is too small, or held back.",
         "make it wider or deeper, or weaken its regularisers; the plain network is",
         "kerasreg train --data {data} --out plain",
         lesson="overfitting_width",

@@ -49,7 +49,7 @@ def check_rate(copies: Copies, guess_error: float, unit: str) -> Finding | None:
         "serious",
         f"After {copies.epochs} epochs at its learning rate {copies.own_rate:.3g} the network has "
         f"{errors[own]:.1%} {unit} in training{broke}, at {copies.rates[best]:.3g} "
-        f"{errors[best]:.1%}; always guessing the same has {guess_error:.1%}.",
+        f"it has {errors[best]:.1%}; always guessing the same has {guess_error:.1%}.",
         f"compile with a learning rate of {_between(good)}, or let it be searched",
         SEARCH,
         lesson="learning_rates",
