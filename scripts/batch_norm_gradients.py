@@ -20,21 +20,32 @@ import numpy as np
 
 from kerasreg.evidence import ExactRule, Premise, Rule, applies_if
 from kerasreg.lesson import FIFTH, Advice, Lesson, curves, dots, run, sweep
-from kerasreg.lesson.models import net5
 
 PLAIN, NORM = "without", "batch norm"
-NETS = {PLAIN: net5(), NORM: net5(normalization="batch", norm_epsilon=1e-5)}
 DEPTHS = (5, 15, 30)
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 EPOCHS, BATCH = 30, 100  # of 1,000 rows: 300 updates
 
 
-def arms(**changes) -> dict:
-    return {net: config.replace(**changes) for net, config in NETS.items()}
+def network(data, norm: bool):
+    """Five hidden layers of 100, with batch normalization before every activation or without."""
+    import keras
+    from keras import layers
+
+    model = keras.Sequential([keras.Input(data.input_shape)])
+    for _ in range(5):
+        model.add(layers.Dense(100, use_bias=not norm, kernel_initializer="he_normal"))
+        if norm:
+            model.add(layers.BatchNormalization(momentum=0.9, epsilon=1e-5))
+        model.add(layers.Activation("relu"))
+    model.add(layers.Dense(data.classes, "softmax", kernel_initializer="he_normal"))
+    model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
+    return model
 
 
 def body(lesson: Lesson) -> None:
     from kerasreg.lesson.gradients import gradient_check, initial_gradient_norms
+    from kerasreg.lesson.networks import config_of
 
     reaches = Rule(
         "sigmoid: first kernel's share of the gradient", "greater", FIFTH, "ratio", needs=10.0
@@ -52,6 +63,10 @@ def body(lesson: Lesson) -> None:
     exact = ExactRule("gradients equal central differences", tolerance=1e-6)
 
     data = lesson.data(train_size=1000)
+    nets = {PLAIN: config_of(network(data, norm=False)), NORM: config_of(network(data, norm=True))}
+
+    def arms(**changes) -> dict:
+        return {net: config.replace(**changes) for net, config in nets.items()}
 
     def gradients(config):
         return initial_gradient_norms(config, data, lesson.seeds, BATCH)
@@ -66,7 +81,7 @@ def body(lesson: Lesson) -> None:
     first = {f"tanh, {net}": gradients(config)[:, 0] for net, config in small.items()}
     xavier = gradients(tanh[PLAIN].replace(units=(100,) * 15))[:, 0]
     deep = [arms(units=(100,) * depth) for depth in DEPTHS]
-    growth = {net: np.transpose([reach(nets[net], 1) for nets in deep]) for net in NETS}
+    growth = {net: np.transpose([reach(own[net], 1) for own in deep]) for net in nets}
     large = {n: gradients(c)[:, 1] for n, c in arms(units=(100,) * 15, initial_scale=2.0).items()}
     tuned = lesson.tune(sigmoid, RATES, data, epochs=EPOCHS, batch_size=BATCH)
     runs = lesson.train(tuned, data, epochs=EPOCHS, batch_size=BATCH)
@@ -122,7 +137,7 @@ def body(lesson: Lesson) -> None:
             "connections besides.",
         ),
     )
-    check = net5(normalization="batch", units=(100, 100))  # the notes' net, in float64
+    check = nets[NORM].replace(units=(100, 100), norm_epsilon=1e-3)  # the notes' net, in float64
     error, _ = gradient_check(check, data, rows=8)
     _, largest = gradient_check(check, data, rows=1)
     lesson.notes.append(

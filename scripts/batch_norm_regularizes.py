@@ -17,20 +17,36 @@ import sys
 
 from kerasreg.evidence import Rule
 from kerasreg.lesson import Advice, Lesson, at_equal_loss, curves, effects, run
-from kerasreg.lesson.models import net5
 
-DEEP, BROAD = "5 × 100", "2 × 256"
-PLAIN = {DEEP: net5(), BROAD: net5(units=(256, 256))}
-NORM = {net: c.replace(normalization="batch", norm_epsilon=1e-5) for net, c in PLAIN.items()}
+NETS = {"5 × 100": [100] * 5, "2 × 256": [256] * 2}
 RATES = (0.03, 0.1, 0.3, 1.0, 3.0)
 EPOCHS, BATCH = 50, 100  # of 1,000 rows: 500 updates
 UPDATES, EVERY = 200, 4  # where each update sees all 1,000
 
 
+def network(data, hidden: list[int], norm: bool):
+    """Hidden layers with batch normalization before every activation, or without."""
+    import keras
+    from keras import layers
+
+    model = keras.Sequential([keras.Input(data.input_shape)])
+    for units in hidden:
+        model.add(layers.Dense(units, use_bias=not norm, kernel_initializer="he_normal"))
+        if norm:
+            model.add(layers.BatchNormalization(momentum=0.9, epsilon=1e-5))
+        model.add(layers.Activation("relu"))
+    model.add(layers.Dense(data.classes, "softmax", kernel_initializer="he_normal"))
+    model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
+    return model
+
+
 def body(lesson: Lesson) -> None:
     data = lesson.data(train_size=1000)
-    arms = {f"{net}, without": config for net, config in PLAIN.items()}
-    arms |= {f"{net}, batch norm": config for net, config in NORM.items()}
+    arms = {
+        f"{net}, {word}": network(data, hidden, norm)
+        for word, norm in (("without", False), ("batch norm", True))
+        for net, hidden in NETS.items()
+    }
     small = {"epochs": EPOCHS, "batch_size": BATCH}
     full = {"epochs": UPDATES, "batch_size": data.train_size}
     label = "tuning, batches of 100"
@@ -51,7 +67,7 @@ def body(lesson: Lesson) -> None:
                 runs[f"{net}, batch norm"],
                 runs[f"{net}, without"],
             )
-            for net in PLAIN
+            for net in NETS
         }
 
     decided = lesson.judge(tests(runs, "batches of 100"))

@@ -18,13 +18,8 @@ import numpy as np
 
 from kerasreg.evidence import Rule
 from kerasreg.lesson import FIFTH, Advice, Lesson, curves, run, sooner, sweep
-from kerasreg.lesson.models import net5
 
 PLAIN, NORM = "without", "batch norm"
-NETS = {  # momentum and epsilon of the original code; Keras' defaults are 0.99 and 0.001
-    PLAIN: net5(),
-    NORM: net5(normalization="batch", norm_momentum=0.9, norm_epsilon=1e-6),
-}
 SCALES = np.logspace(0, -4, 16)  # standard deviations of all initial kernels
 RATES = 10 ** np.arange(-3, 1.51, 0.25)
 TUNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -32,8 +27,20 @@ EPOCHS, LONG, BATCH = 20, 100, 100  # of 1,000 rows: 200 and 1,000 updates
 SETTING = "1,000 images, five hidden layers of 100"
 
 
-def arms(net: str, field: str, word: str, values: np.ndarray) -> dict:
-    return {f"{net}, {word} {v:.2g}": NETS[net].replace(**{field: v}) for v in values}
+def network(data, norm: bool):
+    """The notes' network, with batch normalization before every activation or without."""
+    import keras
+    from keras import layers
+
+    model = keras.Sequential([keras.Input(data.input_shape)])
+    for _ in range(5):  # a bias would be subtracted again by the normalization
+        model.add(layers.Dense(100, use_bias=not norm, kernel_initializer="he_normal"))
+        if norm:  # momentum and epsilon of the original code; Keras' defaults are 0.99 and 0.001
+            model.add(layers.BatchNormalization(momentum=0.9, epsilon=1e-6))
+        model.add(layers.Activation("relu"))
+    model.add(layers.Dense(data.classes, "softmax", kernel_initializer="he_normal"))
+    model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
+    return model
 
 
 def largest_rate(accuracy: np.ndarray) -> np.ndarray:
@@ -42,6 +49,8 @@ def largest_rate(accuracy: np.ndarray) -> np.ndarray:
 
 
 def body(lesson: Lesson) -> None:
+    from kerasreg.lesson.networks import config_of
+
     more = Rule("scales that train", "greater", FIFTH, "ratio", needs=2.0, unit="of 16")
     steady = Rule(
         "accuracy over the scales lies within 5 points", "less", 0.015, needs=0.0, unit="pp"
@@ -49,18 +58,25 @@ def body(lesson: Lesson) -> None:
     larger = Rule("largest rate that trains", "greater", FIFTH, "ratio", needs=3.0)
 
     data = lesson.data(train_size=1000)
-    best = lesson.tune(NETS, TUNING_RATES, data, epochs=5, batch_size=BATCH)
-    noted = {f"{net}, rate 0.01": config for net, config in NETS.items()}
+    nets = {PLAIN: config_of(network(data, norm=False)), NORM: config_of(network(data, norm=True))}
+    best = lesson.tune(nets, TUNING_RATES, data, epochs=5, batch_size=BATCH)
+    noted = {f"{net}, rate 0.01": config for net, config in nets.items()}
     tuned = {f"{net}, own rate {c.learning_rate:g}": c for net, c in best.items()}
     speed = lesson.train(noted | tuned, data, epochs=LONG, batch_size=BATCH, label="speed")
-    scale = {net: arms(net, "initializer", "scale", SCALES) for net in NETS}
-    rate = {net: arms(net, "learning_rate", "rate", RATES) for net in NETS}
+    scale = {
+        net: {f"{net}, scale {s:.2g}": config.replace(initializer=s) for s in SCALES}
+        for net, config in nets.items()
+    }
+    rate = {
+        net: {f"{net}, rate {r:.2g}": config.replace(learning_rate=r) for r in RATES}
+        for net, config in nets.items()
+    }
     short = {"epochs": EPOCHS, "batch_size": BATCH, "every": 2}
     scales = lesson.train(scale[PLAIN] | scale[NORM], data, label="scales", **short)
     rates = lesson.train(rate[PLAIN] | rate[NORM], data, label="rates", **short)
 
-    at_scale = {net: scales.stacked("train_accuracy", list(scale[net])) for net in NETS}
-    at_rate = {net: rates.stacked("train_accuracy", list(rate[net])) for net in NETS}
+    at_scale = {net: scales.stacked("train_accuracy", list(scale[net])) for net in nets}
+    at_rate = {net: rates.stacked("train_accuracy", list(rate[net])) for net in nets}
     trained = {net: np.maximum((v >= 0.9).sum(axis=1), 1) for net, v in at_scale.items()}
     faster = lesson.judge(
         {

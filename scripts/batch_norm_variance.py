@@ -18,11 +18,24 @@ import numpy as np
 
 from kerasreg.evidence import Rule, ThresholdRule
 from kerasreg.lesson import Advice, Lesson, dots, effects, run, spread
-from kerasreg.lesson.models import net5
 
-NET = net5(normalization="batch", norm_epsilon=1e-5, learning_rate=0.03)
 SIZES = (4, 100)
 EPOCHS = 20
+
+
+def network(data):
+    """Five hidden layers of 100 with batch normalization before every activation."""
+    import keras
+    from keras.layers import Activation, BatchNormalization, Dense
+
+    model = keras.Sequential([keras.Input(data.input_shape)])
+    for _ in range(5):
+        model.add(Dense(100, use_bias=False, kernel_initializer="he_normal"))
+        model.add(BatchNormalization(momentum=0.9, epsilon=1e-5))
+        model.add(Activation("relu"))
+    model.add(Dense(data.classes, "softmax", kernel_initializer="he_normal"))
+    model.compile(keras.optimizers.SGD(0.03), "sparse_categorical_crossentropy")
+    return model
 
 
 def standard_errors(rows: int, batches: int = 20_000) -> float:
@@ -47,10 +60,10 @@ def body(lesson: Lesson) -> None:
     }
     data = lesson.data(train_size=300)
     draws = [data.draw(seed) for seed in lesson.seeds]
-    test: dict[str, np.ndarray] = {}
+    net, test = network(data), {}
     for size in SIZES:
         label = f"batches of {size}"
-        runs = lesson.train({label: NET}, data, epochs=EPOCHS, batch_size=size, label=label)
+        runs = lesson.train({label: net}, data, epochs=EPOCHS, batch_size=size, label=label)
         test[f"{size}: moving average"] = runs[label].final("test_accuracy")
         for name, factor in (("with factor", True), ("without factor", False)):
             models = [

@@ -17,12 +17,22 @@ import numpy as np
 
 from kerasreg.evidence import Rule, ThresholdRule
 from kerasreg.lesson import Advice, Lesson, band, dots, run
-from kerasreg.lesson.models import slide_mlp
-from kerasreg.stacks import build_stack
 
 RATE, STEPS, ROWS = 0.05, 200, 300
-NET = slide_mlp(optimizer="sgd", learning_rate=RATE)
 OFF, ON, LOOKED = "dropout off", "dropout on", "on, measured off"
+
+
+def network(data):
+    """The slides' network, dropout after every hidden layer."""
+    import keras
+
+    model = keras.Sequential([keras.Input(data.input_shape)])
+    for _ in range(2):
+        model.add(keras.layers.Dense(64, activation="relu", kernel_initializer="he_normal"))
+        model.add(keras.layers.Dropout(0.5))
+    model.add(keras.layers.Dense(data.classes, "softmax", kernel_initializer="he_normal"))
+    model.compile(keras.optimizers.SGD(RATE), "sparse_categorical_crossentropy")
+    return model
 
 
 def costs_with_dropout(model, x, y, steps: int) -> tuple[list[float], list[float]]:
@@ -43,6 +53,8 @@ def rises(costs: np.ndarray) -> np.ndarray:
 
 def body(lesson: Lesson) -> None:
     from kerasreg.layers import check_cost_decreases
+    from kerasreg.lesson.networks import config_of
+    from kerasreg.stacks import build_stack
 
     falls = ThresholdRule("off: steps after which the cost rises", "at_most", 0, unit="steps")
     jumps = Rule(
@@ -51,9 +63,11 @@ def body(lesson: Lesson) -> None:
 
     data = lesson.data(train_size=ROWS)
     steps, costs, increases = 20 if lesson.quick else STEPS, {OFF: [], ON: [], LOOKED: []}, 0
+    config = config_of(network(data))
     for seed in lesson.seeds:
         rows = data.draw(seed)
-        model = build_stack(NET, data.input_shape, data.outputs, seed=seed)
+        # The same network, with initial weights and masks of the seed.
+        model = build_stack(config, data.input_shape, data.outputs, seed=seed)
         check = check_cost_decreases(model, rows.x, rows.y, learning_rate=RATE, steps=steps)
         on, looked = costs_with_dropout(model, rows.x, rows.y, steps)
         increases += check.increases

@@ -17,24 +17,28 @@ import sys
 
 from kerasreg.evidence import Rule, applies_if
 from kerasreg.lesson import Advice, Lesson, does_not_overfit, dots, effects, overfits, run
-from kerasreg.lesson.models import wide
-from kerasreg.stacks import StackConfig
 
-SMALL = StackConfig(units=(16,), learning_rate=2e-4)
-LINEAR = StackConfig(units=(), learning_rate=5e-4)
-WIDE = wide(optimizer="momentum", learning_rate=0.05)
-FEW = {"wide": WIDE, "wide, dropout 0.3": WIDE.replace(dropout=0.3)}
-MANY = {
-    "16 units": SMALL,
-    "16 units, dropout 0.3": SMALL.replace(dropout=0.3),
-    "linear": LINEAR,
-    "linear, dropout 0.3": LINEAR.replace(input_dropout=0.3),
-}
 MOST_ROWS = 6000
 UPDATES, BATCH = 1500, 100
 
 
+def network(data, hidden: list[int], rate: float, rate_of_input: float, optimizer):
+    """Hidden layers with dropout after each, and on the input."""
+    import keras
+    from keras.layers import Dense, Dropout
+
+    model = keras.Sequential([keras.Input(data.input_shape), Dropout(rate_of_input)])
+    for units in hidden:
+        model.add(Dense(units, activation="relu", kernel_initializer="he_normal"))
+        model.add(Dropout(rate))
+    model.add(Dense(data.classes, "softmax", kernel_initializer="he_normal"))
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    return model
+
+
 def body(lesson: Lesson) -> None:
+    from keras.optimizers import SGD, Adam
+
     smallest = lesson.smallest_effect
     rules = {
         "16 units": Rule("dropout 0.3 on 16 units", "less", smallest, unit="pp"),
@@ -44,9 +48,19 @@ def body(lesson: Lesson) -> None:
     few = lesson.data(train_size=300)
     many = few.resized(min(MOST_ROWS, len(few.pool)))
     epochs = round(UPDATES * BATCH / many.train_size)
+    small = {
+        "16 units": network(many, [16], 0.0, 0.0, Adam(2e-4)),
+        "16 units, dropout 0.3": network(many, [16], 0.3, 0.0, Adam(2e-4)),
+        "linear": network(many, [], 0.0, 0.0, Adam(5e-4)),
+        "linear, dropout 0.3": network(many, [], 0.0, 0.3, Adam(5e-4)),
+    }
+    wide = {
+        "wide": network(few, [512, 512], 0.0, 0.0, SGD(0.05, momentum=0.9)),
+        "wide, dropout 0.3": network(few, [512, 512], 0.3, 0.0, SGD(0.05, momentum=0.9)),
+    }
     runs = {
-        "16 units": lesson.train(MANY, many, epochs=epochs, batch_size=BATCH, label="many images"),
-        "wide": lesson.train(FEW, few, epochs=200, batch_size=BATCH, every=50, label="300 images"),
+        "16 units": lesson.train(small, many, epochs=epochs, batch_size=BATCH, label="many images"),
+        "wide": lesson.train(wide, few, epochs=200, batch_size=BATCH, every=50, label="300 images"),
     }
     runs["linear"] = runs["16 units"]
     accuracy = {

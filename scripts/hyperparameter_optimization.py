@@ -23,7 +23,6 @@ import numpy as np
 
 from kerasreg.evidence import Rule
 from kerasreg.lesson import Advice, Lesson, band, dots, run, spread
-from kerasreg.lesson.models import net6
 from kerasreg.lesson.searchers import bayesian, grid, manual, narrowing, random
 from kerasreg.lesson.trials import train_trials
 from kerasreg.search import Range, Space
@@ -50,7 +49,21 @@ EPOCHS, BATCH = 50, 100  # of 400 rows: 200 updates
 SETTING = "400 + 100 images, six hidden layers of 100, 12 trials of learning rate and λ"
 
 
+def network(data):
+    """The notes' six hidden layers of 100; the search sets learning rate and λ."""
+    import keras
+
+    model = keras.Sequential([keras.Input(data.input_shape)])
+    for _ in range(6):
+        model.add(keras.layers.Dense(100, activation="relu", kernel_initializer="he_normal"))
+    model.add(keras.layers.Dense(data.classes, "softmax", kernel_initializer="he_normal"))
+    model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
+    return model
+
+
 def body(lesson: Lesson) -> None:
+    from kerasreg.lesson.networks import config_of
+
     def beats(words: str) -> Rule:
         return Rule(words, "greater", lesson.smallest_effect, unit="pp")
 
@@ -62,7 +75,11 @@ def body(lesson: Lesson) -> None:
         unit="pp",
     )
     data = lesson.data(train_size=500)
-    configs = [[net6(learning_rate=r, l2=l2_from_lambda(v)) for v in LAMBDAS] for r in RATES]
+    net = config_of(network(data))
+    configs = [
+        [net.replace(learning_rate=rate, l2=l2_from_lambda(value)) for value in LAMBDAS]
+        for rate in RATES
+    ]
     epochs = 2 if lesson.quick else EPOCHS
     every = train_trials(
         configs, data, lesson.seeds, validation=0.2, epochs=epochs, batch_size=BATCH

@@ -18,15 +18,23 @@ import numpy as np
 
 from kerasreg.evidence import Rule, ThresholdRule
 from kerasreg.lesson import Advice, Lesson, dots, run
-from kerasreg.lesson.models import net4
 
-NET = net4(units=(100, 100), learning_rate=0.1)
-STRENGTHS = {
-    "L1": {f"l1 {v:g}": NET.replace(l1=v) for v in (1e-4, 2e-4, 5e-4, 1e-3, 2e-3)},
-    "L2": {f"l2 {v:g}": NET.replace(l2=v) for v in (1e-4, 5e-4, 2e-3, 5e-3, 2e-2)},
-}
+STRENGTHS = {"L1": (1e-4, 2e-4, 5e-4, 1e-3, 2e-3), "L2": (1e-4, 5e-4, 2e-3, 5e-3, 2e-2)}
 EPOCHS, BATCH = 100, 100  # of 300 rows: 300 updates
 NEAR = 1e-3
+
+
+def network(data, penalty=None):
+    """Two hidden layers of 100 with a penalty on every kernel."""
+    import keras
+
+    options = {"kernel_initializer": "he_normal", "kernel_regularizer": penalty}
+    model = keras.Sequential([keras.Input(data.input_shape)])
+    for _ in range(2):
+        model.add(keras.layers.Dense(100, activation="relu", **options))
+    model.add(keras.layers.Dense(data.classes, activation="softmax", **options))
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    return model
 
 
 def near_zero(kernels: list[np.ndarray]) -> float:
@@ -61,6 +69,8 @@ def linear_zeros(data, seeds) -> dict[str, float]:
 
 
 def body(lesson: Lesson) -> None:
+    from keras import regularizers
+
     lasso = ThresholdRule("Lasso has exact zeros", "at_least", 0.1, unit="of the coefficients")
     ridge = ThresholdRule("Ridge has none", "at_most", 0.0, unit="of the coefficients")
     nearer = Rule(
@@ -69,8 +79,16 @@ def body(lesson: Lesson) -> None:
     exact = ThresholdRule("a network with L1 has exact zeros", "at_least", 0.1, unit="of weights")
 
     data = lesson.data(train_size=300)
-    arms = lesson.choose(STRENGTHS, data, epochs=EPOCHS, batch_size=BATCH)
-    runs = lesson.train({"none": NET} | arms, data, epochs=EPOCHS, batch_size=BATCH, every=10)
+    strengths = {
+        kind: {
+            f"{kind.lower()} {v:g}": network(data, getattr(regularizers, kind)(v)) for v in values
+        }
+        for kind, values in STRENGTHS.items()
+    }
+    best = lesson.choose(strengths, data, epochs=EPOCHS, batch_size=BATCH)
+    runs = lesson.train(
+        {"none": network(data)} | best, data, epochs=EPOCHS, batch_size=BATCH, every=10
+    )
     zeros = linear_zeros(data, lesson.seeds)
     near = {arm: runs.per_run(arm, near_zero) for arm in runs}
     decided = lesson.judge({"near zero": (nearer, near["L1"], near["L2"])})

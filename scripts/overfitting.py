@@ -17,14 +17,22 @@ import numpy as np
 
 from kerasreg.evidence import Rule, trend
 from kerasreg.lesson import Advice, Lesson, band, run, spread, sweep
-from kerasreg.lesson.models import net6
-from kerasreg.stacks import StackConfig
 
 SIZES = (100, 200, 400, 1000, 2000, 4000)
-NET = {"two layers": StackConfig(units=(100, 100), optimizer="sgd", learning_rate=0.1)}
-NOTED = {"six layers": net6()}
 UPDATES, BATCH = 1000, 100
 PER_TENFOLD = 0.015
+
+
+def network(data, depth: int, rate: float):
+    """Hidden layers of 100, trained by SGD at a learning rate."""
+    import keras
+
+    model = keras.Sequential([keras.Input(data.input_shape)])
+    for _ in range(depth):
+        model.add(keras.layers.Dense(100, activation="relu", kernel_initializer="he_normal"))
+    model.add(keras.layers.Dense(data.classes, "softmax", kernel_initializer="he_normal"))
+    model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
+    return model
 
 
 def body(lesson: Lesson) -> None:
@@ -34,10 +42,11 @@ def body(lesson: Lesson) -> None:
     opens = Rule("gap", "greater", 0.015, needs=0.1, unit="pp")
 
     data = lesson.data(train_size=300)
+    two, six = {"two layers": network(data, 2, 0.1)}, {"six layers": network(data, 6, 0.01)}
     sizes = [size for size in SIZES if size <= len(data.pool)]
     fitted = [
         lesson.train(
-            NET,
+            two,
             data.resized(size),
             epochs=UPDATES * BATCH // size,
             batch_size=BATCH,
@@ -46,11 +55,11 @@ def body(lesson: Lesson) -> None:
         )["two layers"]
         for size in sizes
     ]
-    notes = lesson.train(NOTED, data, epochs=201, batch_size=BATCH, every=10, label="notes")
+    notes = lesson.train(six, data, epochs=201, batch_size=BATCH, every=10, label="notes")
 
     names = ("train_accuracy", "test_accuracy", "gap")
     train, test, gap = (np.stack([arm.converged(name) for arm in fitted], axis=1) for name in names)
-    six = notes["six layers"]
+    noted = notes["six layers"]
     levels = np.log10(sizes)
     by_size = lesson.judge(
         {
@@ -69,7 +78,10 @@ def body(lesson: Lesson) -> None:
         ),
     )
     of_notes = lesson.judge(
-        {"fits": (fits, six.final("train_accuracy"), 0.99), "opens": (opens, six.final("gap"), 0.0)}
+        {
+            "fits": (fits, noted.final("train_accuracy"), 0.99),
+            "opens": (opens, noted.final("gap"), 0.0),
+        }
     )
     lesson.conclude(
         "C44",
@@ -84,7 +96,7 @@ def body(lesson: Lesson) -> None:
         why="How far the two lie apart depends on the data.",
     )
     rows = {f"{size:,}": (train[:, k], test[:, k], gap[:, k]) for k, size in enumerate(sizes)}
-    rows["300, the notes' network"] = tuple(six.final(name) for name in names)
+    rows["300, the notes' network"] = tuple(noted.final(name) for name in names)
     lesson.table(
         {
             "images": images,
@@ -96,8 +108,8 @@ def body(lesson: Lesson) -> None:
     )
 
     def over_epochs(axes) -> None:
-        band(axes, six.epochs, 100 * six.train_accuracy, "the 300 images", 0)
-        band(axes, six.epochs, 100 * six.test_accuracy, "new images", 1)
+        band(axes, noted.epochs, 100 * noted.train_accuracy, "the 300 images", 0)
+        band(axes, noted.epochs, 100 * noted.test_accuracy, "new images", 1)
         axes.set(title="six hidden layers, 300 images", xlabel="epochs", ylabel="accuracy, %")
         axes.legend(loc="lower right")
 

@@ -17,24 +17,35 @@ import numpy as np
 
 from kerasreg.evidence import Rule, trend
 from kerasreg.lesson import Advice, Lesson, curves, run, sweep
-from kerasreg.stacks import StackConfig
 
 WIDTHS = (1, 2, 4, 8, 16, 64, 256, 1600)  # from fewer parameters than images on
-ARMS = {
-    f"{width:,} units": StackConfig(units=(width,), optimizer="sgd", learning_rate=0.1)
-    for width in WIDTHS
-}
 TICKS = [f"{width:,}" for width in WIDTHS]
 EPOCHS, BATCH = 200, 100  # of 1,000 rows: 2,000 updates
 WRONG = 0.2  # share of the labels
 PER_TENFOLD = 0.015
 
 
+def network(data, width: int):
+    """One hidden layer."""
+    import keras
+
+    model = keras.Sequential(
+        [
+            keras.Input(data.input_shape),
+            keras.layers.Dense(width, activation="relu", kernel_initializer="he_normal"),
+            keras.layers.Dense(data.classes, "softmax", kernel_initializer="he_normal"),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    return model
+
+
 def body(lesson: Lesson) -> None:
     data = lesson.data(train_size=1000)
     labels = {"right labels": data, "a fifth wrong": data.mislabelled(WRONG)}
+    arms = {f"{width:,} units": network(data, width) for width in WIDTHS}
     trained = {
-        name: lesson.train(ARMS, rows, epochs=EPOCHS, batch_size=BATCH, every=20, label=name)
+        name: lesson.train(arms, rows, epochs=EPOCHS, batch_size=BATCH, every=20, label=name)
         for name, rows in labels.items()
     }
 

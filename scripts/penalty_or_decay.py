@@ -16,25 +16,41 @@ import numpy as np
 
 from kerasreg.evidence import ExactRule, Rule
 from kerasreg.lesson import Advice, Lesson, dots, effects, run
-from kerasreg.stacks import StackConfig, l2_from_weight_decay
 
-NET = StackConfig(units=(256, 256))
 LAMBDAS, RATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0), (3e-4, 1e-3, 3e-3)
-PAIRS = {
-    "sgd": NET.replace(optimizer="sgd", learning_rate=0.1),
-    "adam": NET.replace(optimizer="adam", learning_rate=1e-3),
-}
+PAIRS = {"sgd": 0.1, "adam": 1e-3}  # with the learning rate of the equal steps
 STEPS, EPOCHS, BATCH = 100, 20, 100
 
 
-def penalized(config: StackConfig, lam: float) -> StackConfig:
-    """λ as a penalty ½ λ Σ w² in the loss."""
-    return config.replace(l2=l2_from_weight_decay(lam))
+def network(data, optimizer, penalty=None):
+    """Two hidden layers of 256 with a penalty on every kernel."""
+    import keras
+
+    options = {"kernel_initializer": "he_normal", "kernel_regularizer": penalty}
+    model = keras.Sequential([keras.Input(data.input_shape)])
+    for _ in range(2):
+        model.add(keras.layers.Dense(256, activation="relu", **options))
+    model.add(keras.layers.Dense(data.classes, activation="softmax", **options))
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    return model
 
 
-def decayed(config: StackConfig, lam: float) -> StackConfig:
-    """λ as w ← w − learning rate · λ · w beside the gradient step."""
-    return config.replace(weight_decay=lam)
+def penalized(data, rule: str, rate: float, lam: float):
+    """λ as a penalty ½ λ Σ w² in the loss; Keras' L2 has no ½."""
+    from keras import optimizers, regularizers
+
+    optimizer = {"sgd": optimizers.SGD, "adam": optimizers.Adam}[rule](rate)
+    return network(data, optimizer, regularizers.L2(lam / 2))
+
+
+def decayed(data, rule: str, rate: float, lam: float):
+    """λ as w ← w − learning rate · λ · w beside the gradient step, of kernels only."""
+    from keras import optimizers
+
+    kind = {"sgd": optimizers.SGD, "adam": optimizers.Adam}[rule]
+    optimizer = kind(rate, weight_decay=lam)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    return network(data, optimizer)
 
 
 def body(lesson: Lesson) -> None:
@@ -48,8 +64,8 @@ def body(lesson: Lesson) -> None:
 
     batch = lesson.data(train_size=100)
     arms = {
-        f"{name}, {way.__name__}": way(config, 0.01)
-        for name, config in PAIRS.items()
+        f"{name}, {way.__name__}": way(batch, name, rate, 0.01)
+        for name, rate in PAIRS.items()
         for way in (penalized, decayed)
     }
     steps = lesson.train(
@@ -70,7 +86,7 @@ def body(lesson: Lesson) -> None:
     data = lesson.data(train_size=1000)
     grid = {
         way.__name__: {
-            f"λ {lam:g}, rate {rate:g}": way(NET.replace(learning_rate=rate), lam)
+            f"λ {lam:g}, rate {rate:g}": way(data, "adam", rate, lam)
             for lam in LAMBDAS
             for rate in RATES
         }

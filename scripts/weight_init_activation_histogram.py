@@ -21,12 +21,22 @@ import numpy as np
 from kerasreg.evidence import Rule
 from kerasreg.lesson import FIFTH, Advice, Lesson, run
 from kerasreg.lesson.layers import layer_outputs, ridges
-from kerasreg.lesson.models import net5
 from kerasreg.plots import SERIES
 
 ROWS, UNITS, KEPT = 1000, 100, 0.8**4
 ACTIVATIONS = {"sigmoid": (0, 1), "tanh": (-1, 1), "ReLU": (0, 3)}  # with the range to draw
-WEIGHTS = {"1": 1.0, "0.01": 0.01, "Xavier": "xavier", "He": "he"}
+
+
+def network(activation: str, initializer):
+    """The notes' five layers of 100."""
+    import keras
+
+    model = keras.Sequential([keras.Input((UNITS,))])
+    for _ in range(5):
+        model.add(keras.layers.Dense(UNITS, activation, kernel_initializer=initializer))
+    model.add(keras.layers.Dense(10, "softmax", kernel_initializer=initializer))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return model
 
 
 def signal(outputs: np.ndarray) -> float:
@@ -48,7 +58,16 @@ def saturated(outputs: np.ndarray, activation: str) -> str:
 
 
 def body(lesson: Lesson) -> None:
+    from keras.initializers import RandomNormal
+
     from kerasreg.monitors import EventWriter
+
+    starts = {
+        "1": RandomNormal(stddev=1.0),
+        "0.01": RandomNormal(stddev=0.01),
+        "Xavier": "lecun_normal",  # Xavier's √(1/n) goes by this name in Keras
+        "He": "he_normal",  # √(2/n)
+    }
 
     def rule(weights: str, activation: str) -> Rule:
         words = f"{weights} through {activation}: signal kept, against 0.41"
@@ -56,12 +75,12 @@ def body(lesson: Lesson) -> None:
 
     signals, first = {}, {}
     for activation, limits in ACTIVATIONS.items():
-        for name, initializer in WEIGHTS.items():
-            config = net5(activation=activation.lower(), initializer=initializer)
+        for name, initializer in starts.items():
+            net = network(activation.lower(), initializer)
             outputs = []
             for seed in lesson.seeds:
                 x = np.random.default_rng(seed).normal(size=(ROWS, UNITS))
-                outputs.append(layer_outputs(config, x, seed))
+                outputs.append(layer_outputs(net, x, seed))
             signals[activation, name] = np.array([[signal(a) for a in own] for own in outputs])
             first[activation, name] = outputs[0]
             with EventWriter(lesson.out / "tensorboard" / f"{activation} {name}") as writer:

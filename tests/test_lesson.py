@@ -18,7 +18,6 @@ from kerasreg.lesson import (
     curves,
     dots,
     effects,
-    models,
     parse_docstring,
     run,
     squared_norm,
@@ -29,7 +28,7 @@ from kerasreg.lesson._lesson import Lesson
 from kerasreg.lesson._output import MOST_BYTES, print_results, small_png, write_results
 from kerasreg.lesson._runs import arm_of_results
 from kerasreg.population import MemberResult
-from kerasreg.stacks import StackConfig, build_stack
+from kerasreg.stacks import StackConfig
 
 TEXT = {"question": "Why?", "prediction": "So.", "source": "Notes.", "rule": "If."}
 DOC = "Why?\n\nPrediction: So.\n\nSource: Notes.\n\nRule: If.\n"
@@ -443,20 +442,3 @@ def test_a_docstring_says_everything(missing):
     assert parse_docstring(DOC) == TEXT
     with pytest.raises(ValueError, match=missing):
         parse_docstring(DOC.replace(missing, "Nothing"))
-
-
-# --- models -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("config", "inputs", "parameters"),
-    [
-        (models.net6(), 784, 784 * 100 + 5 * 100**2 + 1000 + 610),
-        (models.net5(), 784, 784 * 100 + 4 * 100**2 + 1000 + 510),
-        (models.net4(), 784, 784 * 100 + 3 * 100**2 + 1000 + 410),
-        (models.wide(), 784, 784 * 512 + 512**2 + 5120 + 1034),
-        (models.slide_mlp(), 784, 784 * 64 + 64**2 + 640 + 138),
-    ],
-)
-def test_models_of_the_notes(config, inputs, parameters):
-    assert build_stack(config, inputs, 10).count_params() == parameters

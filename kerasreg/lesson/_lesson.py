@@ -22,7 +22,14 @@ from kerasreg.lesson._judging import (
 from kerasreg.lesson._panels import Panel, draw
 from kerasreg.lesson._progress import Progress
 from kerasreg.lesson._runs import Runs
-from kerasreg.lesson._training import best_candidate, run_folder, train_arms, write_scalars
+from kerasreg.lesson._training import (
+    Networks,
+    best_candidate,
+    configs_of,
+    run_folder,
+    train_arms,
+    write_scalars,
+)
 from kerasreg.plots import Figure
 from kerasreg.stacks import StackConfig
 
@@ -80,7 +87,7 @@ class Lesson:
 
     def train(
         self,
-        arms: Mapping[str, StackConfig],
+        arms: Networks,
         data: LessonData,
         *,
         epochs: int,
@@ -97,6 +104,7 @@ class Lesson:
         behind their dropout masks. `--quick` ends after two epochs.
 
         Args:
+            arms: Name -> network: a compiled Keras model, as `config_of` reads it, or a config.
             epochs, batch_size: Of training; the last batch of an epoch may be short.
             every: Epochs between two measurements; the last epoch is always measured.
             label: Folder of the event files below `tensorboard/`, where a lesson trains twice.
@@ -104,6 +112,7 @@ class Lesson:
             seeds: By default the lesson's.
             dtype: `"float64"` for identities, which rounding would hide after many steps.
         """
+        arms = configs_of(arms, data)
         seeds = self.seeds if seeds is None else tuple(seeds)
         epochs = min(epochs, QUICK_EPOCHS) if self.quick else epochs
         with Progress(f"{label or self.name}: {len(arms)} arms × {len(seeds)} seeds") as progress:
@@ -120,9 +129,7 @@ class Lesson:
                 histograms=histograms,
                 dtype=dtype,
             )
-        counts = {name: int(arm.diverged.sum()) for name, arm in runs.arms.items()}
-        diverged = ", ".join(f"{count} of {name!r}" for name, count in counts.items() if count)
-        if diverged:
+        if diverged := runs.diverged():
             self.notes.append(
                 f"Of {len(seeds)} runs diverged: {diverged}. From there they count as knowing "
                 f"nothing: accuracy 1/{data.classes}, data loss ln {data.classes}."
@@ -132,7 +139,7 @@ class Lesson:
 
     def tune(
         self,
-        arms: Mapping[str, StackConfig],
+        arms: Networks,
         rates: Sequence[float],
         data: LessonData,
         *,
@@ -145,7 +152,7 @@ class Lesson:
         """`choose` the learning rate of each arm; a best rate at an end of the grid is noted."""
         candidates = {
             name: {f"{rate:g}": config.replace(learning_rate=rate) for rate in rates}
-            for name, config in arms.items()
+            for name, config in configs_of(arms, data).items()
         }
         best = self.choose(
             candidates,
@@ -165,7 +172,7 @@ class Lesson:
 
     def choose(
         self,
-        candidates: Mapping[str, Mapping[str, StackConfig]],
+        candidates: Mapping[str, Networks],
         data: LessonData,
         *,
         epochs: int,
@@ -180,10 +187,11 @@ class Lesson:
         choose nothing else. Ties go to the smaller data loss.
 
         Args:
-            candidates: Arm -> name -> setting: `{"L2": {"l2 1e-4": config, …}, …}`.
+            candidates: Arm -> name -> network: `{"L2": {"l2 1e-4": model, …}, …}`, as in `train`.
             seeds: How many.
             worst: Judge by the worst seed instead of the mean, where single runs may fail.
         """
+        candidates = {arm: configs_of(named, data) for arm, named in candidates.items()}
         count = 1 if self.quick else seeds
         epochs = min(epochs, QUICK_EPOCHS) if self.quick else epochs
         grid = {f"{arm}/{n}": c for arm, named in candidates.items() for n, c in named.items()}
@@ -210,17 +218,12 @@ class Lesson:
         return best
 
     def _remember(
-        self,
-        label: str,
-        arms: Mapping[str, StackConfig],
-        data: LessonData,
-        epochs: int,
-        batch_size: int,
+        self, label: str, arms: Mapping[str, StackConfig], data: LessonData, epochs: int, batch: int
     ) -> None:
         self.settings[label] = {
             "train_size": data.train_size,
             "epochs": epochs,
-            "batch_size": batch_size,
+            "batch_size": batch,
             "arms": {name: config.to_dict() for name, config in arms.items()},
         }
 

@@ -173,6 +173,11 @@ class Runs:
         """A curve's last measurement for several arms, (seeds, arms): what a trend is taken of."""
         return np.stack([self.arms[arm].final(name) for arm in arms or self.arms], axis=1)
 
+    def diverged(self) -> str:
+        """Which arms had runs that broke, and how many: `2 of 'dropout 0.2'`; else nothing."""
+        counts = {name: int(arm.diverged.sum()) for name, arm in self.arms.items()}
+        return ", ".join(f"{count} of {name!r}" for name, count in counts.items() if count)
+
     def table(self) -> list[dict[str, str]]:
         """One row an arm at the last measurement: mean ± standard deviation over seeds."""
         rows = []

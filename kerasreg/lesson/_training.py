@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,8 +16,33 @@ from kerasreg.lesson._progress import Progress
 from kerasreg.lesson._runs import Arm, Runs, arm_of_results
 from kerasreg.stacks import StackConfig
 
+if TYPE_CHECKING:
+    import keras
+
+#: Name -> network.
+Networks = Mapping[str, "keras.Model | StackConfig"]
 #: Rows that activation histograms are taken of.
 PROBE_ROWS = 256
+
+
+def configs_of(networks: Networks, data: LessonData) -> dict[str, StackConfig]:
+    """`config_of` each network by name, once it is sure that it is one for these rows.
+
+    Raises:
+        UserError: As `config_of`; or the network is for rows or classes of another number.
+    """
+    from kerasreg.lesson.networks import config_of  # late: it imports TensorFlow
+
+    shapes = (None, *data.input_shape), (None, data.classes)
+    for name, network in networks.items():
+        if not isinstance(network, StackConfig):
+            got = network.input_shape, network.output_shape
+            if got != shapes:
+                raise UserError(
+                    f"network {name!r}: expected shapes {shapes[0]} -> {shapes[1]}, got "
+                    f"{got[0]} -> {got[1]}. Build it from data.input_shape and data.classes."
+                )
+    return {name: config_of(network) for name, network in networks.items()}
 
 
 def train_arms(

@@ -1,26 +1,31 @@
 """What the layers of an untrained network give out."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasreg.lesson._panels import Panel
 from kerasreg.plots import SERIES, Axes
-from kerasreg.stacks import StackConfig
+
+if TYPE_CHECKING:
+    import keras
 
 
-def layer_outputs(config: StackConfig, x: np.ndarray, seed: int) -> list[np.ndarray]:
+def layer_outputs(network: "keras.Model", x: np.ndarray, seed: int) -> list[np.ndarray]:
     """Outputs of every hidden layer before training, first to last, (rows, units) each.
 
     Args:
-        config: The network, built by `build_stack` for ten classes.
+        network: A stack, as in `Lesson.train`; its own weights are not used.
         x: (rows, features).
     """
     import keras
 
+    from kerasreg.lesson.networks import config_of
     from kerasreg.stacks import build_stack
 
-    model = build_stack(config, x.shape[1], 10, seed=seed)
+    config = config_of(network)
+    model = build_stack(config, x.shape[1], network.output_shape[1], seed=seed)
     hidden = [model.get_layer(f"activation_{k}").output for k in range(1, len(config.units) + 1)]
     outputs = keras.Model(model.input, hidden)(np.asarray(x, np.float32))
     return [np.asarray(values) for values in outputs]

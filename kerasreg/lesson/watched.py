@@ -12,6 +12,7 @@ from keras import ops
 from kerasreg.layers import ClassicDropout
 from kerasreg.lesson._data import LessonData
 from kerasreg.lesson.gradients import start
+from kerasreg.lesson.networks import config_of
 from kerasreg.population import batch_order
 from kerasreg.seeds import derive
 from kerasreg.stacks import StackConfig, build_stack
@@ -64,7 +65,7 @@ class WatchedNet:
     Initial weights, rows and batches of a seed are those of `Lesson.train`.
 
     Args:
-        config: The stack; its optimiser is not used.
+        network: The stack, as in `Lesson.train`; its optimiser is not used.
         data: Where seeds draw their rows.
         batch_size: Rows of an update; divides the rows of a draw.
         replace: Layer of the stack -> the layer that takes its place, or None to leave it.
@@ -72,13 +73,13 @@ class WatchedNet:
 
     def __init__(
         self,
-        config: StackConfig,
+        network: keras.Model | StackConfig,
         data: LessonData,
         batch_size: int,
         replace: Callable[[keras.Layer], keras.Layer | None] = lambda layer: None,
     ):
-        self.config, self.data, self.batch_size = config, data, batch_size
-        self.model = build_stack(config, data.input_shape, data.outputs)
+        self.config, self.data, self.batch_size = config_of(network), data, batch_size
+        self.model = build_stack(self.config, data.input_shape, data.outputs)
         self.model = keras.models.clone_model(
             self.model,
             clone_function=lambda layer: (
