@@ -149,6 +149,7 @@ def test_initial_weights_are_read(initializer, fields):
         ),
         (lambda: network(dense(), layers.Dropout(0.1), layers.Dropout(0.2)), "(Dropout)"),
         (lambda: network(dense(kernel_initializer="he_uniform")), "dense.*one kernel_initializer"),
+        (lambda: network(dense(bias_initializer="ones")), "bias_initializer of layer 'dense"),
         (lambda: network(dense(kernel_initializer="zeros")), "dense.*one kernel_initializer"),
         (lambda: network(dense(), kernel_initializer="zeros"), "dense.*one kernel_initializer"),
         (

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import runpy
 import struct
 import subprocess
@@ -47,6 +48,12 @@ def start(script: Path, *arguments: str, folder: Path) -> tuple[int, str, str]:
 
 def test_there_are_lessons():
     assert len(LESSONS) >= 7
+
+
+def test_the_readme_names_every_script_and_its_links_lead_somewhere():
+    links = re.findall(r"\]\(([^)]+)\)", (SCRIPTS / "README.md").read_text("utf-8"))
+    assert {path.name for path in SCRIPTS.glob("*.py")} <= set(links)
+    assert [link for link in links if not (SCRIPTS / link).exists()] == []
 
 
 @pytest.mark.parametrize("script", LESSONS, ids=lambda path: path.stem)

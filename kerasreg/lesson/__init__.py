@@ -1,6 +1,6 @@
 """Lessons: arms x seeds -> populations -> evidence, figure, results. What scripts/ is written with.
 
-A lesson is a script of 40 to 100 lines that reads from top to bottom::
+A lesson is a script that reads from top to bottom::
 
     '''Does dropout help a network that has only 300 images?
 

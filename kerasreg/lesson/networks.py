@@ -26,6 +26,14 @@ _VALUES = {
     "layer": ("epsilon",),
     "group": ("epsilon",),
 }
+# What every stack starts from, kernels apart.
+_STARTS = {
+    "bias_initializer": initializers.Zeros,
+    "beta_initializer": initializers.Zeros,
+    "gamma_initializer": initializers.Ones,
+    "moving_mean_initializer": initializers.Zeros,
+    "moving_variance_initializer": initializers.Ones,
+}
 _FIELDS_OF_RULE = {
     "momentum": ("momentum",),
     "nesterov": ("momentum",),
@@ -55,6 +63,9 @@ def config_of(network: keras.Model | StackConfig) -> StackConfig:
     chain, owners = Chain(), []
     for layer in layers_in_order(network):
         chain.add(layer)
+        for name, start in _STARTS.items():
+            kept = isinstance(getattr(layer, name, None), start | None)
+            require(kept, f"{name} of layer {layer.name!r}")
         owners += [layer] * (len(chain.specs) - len(owners))
     chain.close()
     loss, loss_values = read_loss(network, chain)
