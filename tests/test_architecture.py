@@ -133,6 +133,12 @@ def test_the_command_line_starts_without_heavy_imports():
     assert done.stdout.strip() == "[]"
 
 
+def test_a_lesson_answers_help_without_tensorflow():
+    code = "import sys, kerasreg.lesson; print(sorted({'tensorflow', 'keras'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_every_public_name_is_there():
     import kerasreg
 

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 import rich.progress
 from rich.console import Console
 
-from kerasreg.terminal import is_live
-
 if TYPE_CHECKING:
     from kerasreg.population import EpochReport
 
@@ -19,6 +17,8 @@ class Progress:
     """Shows how far one training is; a context manager. Draws nothing outside a terminal."""
 
     def __init__(self, text: str):
+        from kerasreg.terminal import is_live  # late: what it shows imports TensorFlow
+
         self._bar = rich.progress.Progress(
             rich.progress.SpinnerColumn(),
             rich.progress.TextColumn("{task.description}", markup=False),
