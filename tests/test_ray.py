@@ -315,6 +315,7 @@ class TestRefusals:
         ("options", "words"),
         [
             (["--ray-cpus", "2"], "--ray-cpus: expected --ray beside it; add --ray."),
+            (["--ray", "127.0.0.1:1"], "--ray 127.0.0.1:1: Ray could not be joined: "),
             (["--ray", "--engine", "keras-tuner"], "--ray: expected --engine population, got"),
         ],
     )

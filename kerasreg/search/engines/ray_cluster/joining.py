@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -37,17 +38,23 @@ def joined(cluster: RayCluster) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    options: dict[str, Any] = {"address": cluster.address, "logging_level": logging.ERROR}
-    if not cluster.address.startswith("ray://"):
-        options["log_to_driver"] = False
+    options: dict[str, Any] = {
+        "address": cluster.address,
+        "logging_level": logging.ERROR,
+        "log_to_driver": False,
+    }
     if cluster.address == "local":
         options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         with _own_signals():
+            _check_reachable(cluster.address)
             ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"--ray {cluster.address}: Ray could not be joined: {reason}") from None
+        raise UserError(
+            f"--ray {cluster.address}: Ray could not be joined: {reason}. (A cluster that asks "
+            "for a token wants RAY_AUTH_MODE=token.)"
+        ) from None
     # Ray prints a paragraph on stdout for every lost worker, of which the engine tells.
     ray._private.worker._worker_logs_enabled = False
     try:
@@ -57,6 +64,13 @@ def joined(cluster: RayCluster) -> Iterator[None]:
     finally:
         with _own_signals():
             ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Raise an `OSError` where nobody listens: Ray would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def alive() -> dict[str, dict[str, Any]]:
@@ -121,7 +135,7 @@ def check_versions(nodes: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _check_loopback(nodes: list[dict[str, Any]]) -> None:
-    """Ray's ports ask nobody who they are: what we start is reachable from this machine alone.
+    """What we start is reachable from this machine alone.
 
     Raises:
         UserError: Ray was imported before it could be told.
