@@ -18,6 +18,7 @@ from kerasreg.report import render_report
 from kerasreg.search.network_space import network_space
 from kerasreg.search.resume import stored_request
 from kerasreg.search.run import search
+from kerasreg.search.space import Choice, Space
 from kerasreg.study import Study
 
 ROWS = X.astype("float32")
@@ -187,6 +188,17 @@ def test_the_page_names_the_networks_layers(study, without_figures):
     assert ">answer<" in page.replace("<bdi>", "").replace("</bdi>", "")
     assert "your network as it is" in page
     assert "model = regularize(" in page
+
+
+def test_a_network_of_two_inputs_is_searched_and_comes_out_with_them(tmp_path):
+    model = two_inputs()
+    apart = {"first": ROWS[:, :2], "second": ROWS[:, 2:]}
+    space = Space({"learning_rate": Choice(0.01, 0.02)})
+    options = {"trials": 1, "epochs": 1, "folds": 0, "space": space, "out": tmp_path / "study"}
+    study = search((apart, Y), model=model, **options)
+    assert keras.saving.load_model(study.best_model)(apart).shape == (len(ROWS), 3)
+    with pytest.raises(UserError, match=r"each of first, second, got first \(105, 2\)"):
+        search(({"first": ROWS[:, :2]}, Y), model=model, **options)
 
 
 def test_a_study_goes_on_with_the_network_that_it_kept(study):

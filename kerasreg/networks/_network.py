@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from kerasreg.errors import UserError
 from kerasreg.layers import kind_of
 from kerasreg.networks._adapting import adapted
-from kerasreg.regularization.graph import has_graph
+from kerasreg.regularization.graph import as_functional, has_graph
 
 _LOSSES = {
     "meansquarederror": "mse",
@@ -110,6 +110,35 @@ class Network:
         """The user's classes of layers in it, by name."""
         layers = self.model._flatten_layers(include_self=False)
         return {type(layer).__name__: type(layer) for layer in layers if kind_of(layer) is None}
+
+    def joined(self, x: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The arrays of several inputs, by the inputs' names, as rows (rows, values).
+
+        Raises:
+            UserError: Names that are not those of the inputs, or different counts of rows.
+        """
+        names = [tensor._keras_history.operation.name for tensor in self.model.inputs]
+        counts = {len(array) for array in x.values()}
+        if set(x) != set(names) or len(counts) != 1:
+            got = ", ".join(f"{name} {np.shape(array)}" for name, array in x.items())
+            raise UserError(
+                f"x: expected an array of equally many rows for each of {', '.join(names)}, "
+                f"got {got}."
+            )
+        return np.concatenate([np.reshape(x[name], (len(x[name]), -1)) for name in names], axis=1)
+
+    def apart(self, exported: keras.Model) -> keras.Model:
+        """An exported model with the inputs of the network, where those are several."""
+        if len(self.model.inputs) == 1:
+            return exported
+        inputs = [
+            keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x._keras_history.operation.name)
+            for x in self.model.inputs
+        ]
+        parts = [keras.ops.cast(keras.layers.Flatten()(tensor), "float32") for tensor in inputs]
+        rows = keras.layers.Concatenate()(parts)
+        structured = keras.tree.pack_sequence_as(as_functional(self.model).input, inputs)
+        return keras.Model(structured, exported(rows), name=exported.name)
 
     def adapted(
         self, shape: tuple[int, ...], outputs: int, task: str, seed: int | None

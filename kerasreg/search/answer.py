@@ -71,7 +71,8 @@ def conclude(context: SearchContext) -> None:
             if rule is not None:
                 result[name]["threshold"] = rule
         encoded = context.rows_for(sides["best"].config)
-        atomic_write(study.best_model, encoded.export(models["best"][0]).save)
+        exported = context.exported(encoded.export(models["best"][0]))
+        atomic_write(study.best_model, exported.save)
         if ensemble:
             result["ensemble"] = {**ensemble.save(context), "test": tests["ensemble"]}
         look_inside(context, sides)

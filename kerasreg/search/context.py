@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from kerasreg.data import Dataset, Split
-from kerasreg.networks import Config
+from kerasreg.networks import Config, NetworkConfig
 from kerasreg.objectives import in_target_unit
 from kerasreg.population import MemberResult, TrainingPlan, halving_rungs
 from kerasreg.search.engines import Engine, TrainingTask
@@ -122,6 +122,11 @@ class SearchContext:
             self.engine.name,
             target_scale=self.dataset.target_scale,
         )
+
+    def exported(self, model: keras.Model) -> keras.Model:
+        """What is saved of a model that takes the data's rows."""
+        base = self.request.base
+        return base.network.apart(model) if isinstance(base, NetworkConfig) else model
 
     def counter(self, phase: str, total: int) -> Counter:
         """A counter of the `total` settings of one phase."""

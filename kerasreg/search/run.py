@@ -65,7 +65,8 @@ def search(
     read, once. Finished trials survive any interruption: call again with `resume=True`.
 
     Args:
-        data: A `Dataset`, a name or file for `kerasreg.load`, or arrays `(x, y)`.
+        data: A `Dataset`, a name or file for `kerasreg.load`, or arrays `(x, y)`; for a `model` of
+            several inputs, x is a dict of arrays by their names.
         space: What may vary; by default `Space.default()`.
         searcher: `"random"`, `"bayesian"` or `"grid"`.
         trials: Settings to try.
@@ -111,13 +112,15 @@ def search(
     Raises:
         UserError: The arguments, the data or the folder do not fit; the message says what to do.
     """
-    source, dataset = _found(data)
     start = base or StackConfig()
     if model is not None:
         if base is not None:
             raise UserError("model: expected a model or a base, got both; leave base out.")
         start = NetworkConfig(Network(model), keep_weights=keep_weights)
         space = space or network_space(start)
+        if isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[0], Mapping):
+            data = start.network.joined(data[0]), data[1]
+    source, dataset = _found(data)
     if space is None:
         space = Space.default()
         if start.filters:

@@ -45,7 +45,9 @@ class Ensemble:
     def save(self, context: SearchContext) -> dict[str, Any]:
         """Write `ensemble.keras`; what the result says of it."""
         path = context.study.folder / "ensemble.keras"
-        atomic_write(path, export(context.dataset, self.branches, self.temperature).save)
+        atomic_write(
+            path, context.exported(export(context.dataset, self.branches, self.temperature)).save
+        )
         return {
             "trials": {
                 candidate.record["trial"]: weight
