@@ -40,7 +40,7 @@ def regularisers(settings: Mapping[str, Any]) -> list[str]:
             said.append(phrase.format(show(value)))
             if name == "l2" and isinstance(value, float | int):
                 said[-1] += f" (½λΣw² with λ = {show(lambda_from_l2(value))})"
-    if settings.get("normalization", "none") != "none":
+    if (settings.get("normalization") or "none") != "none":
         said.append(f"{settings['normalization']} normalisation")
     if settings.get("flip", "none") != "none":
         said.append(f"{settings['flip']} flips")

@@ -187,6 +187,7 @@ def test_the_page_names_the_networks_layers(study, without_figures):
     assert "What the best setting does to which layer" in page
     assert ">answer<" in page.replace("<bdi>", "").replace("</bdi>", "")
     assert "your network as it is" in page
+    assert "None normalisation" not in page
     assert "model = regularize(" in page
 
 
