@@ -23,7 +23,7 @@ from kerasreg.population import TrainingPlan, checkpoint, halving_rungs
 from kerasreg.search.engines import TrainingTask, WorkerLost, engine_named, rows_of
 from kerasreg.search.engines.population_engine import checkpoint_name, train_structure
 from kerasreg.search.engines.ray_cluster import RayCluster
-from kerasreg.search.engines.ray_cluster.joining import alive, check_versions
+from kerasreg.search.engines.ray_cluster.joining import alive, check_versions, joined
 from kerasreg.search.engines.ray_engine import RayEngine, on_cluster
 from kerasreg.study import Study
 
@@ -289,6 +289,14 @@ class TestRefusals:
         with pytest.raises(UserError, match=r"--ray-checkpoints: .* says: Not a directory"):
             RayEngine(cluster, print).train(a_task(settings=1), blobs())
 
+    def test_an_address_where_nobody_listens(self, monkeypatch):
+        import ray
+
+        monkeypatch.setattr(ray, "is_initialized", lambda: False)
+        words = "--ray 127.0.0.1:1: Ray could not be joined: .*refused"
+        with pytest.raises(UserError, match=words), joined(RayCluster("127.0.0.1:1")):
+            pytest.fail("joined")
+
     def test_no_package(self, monkeypatch, tmp_path):
         monkeypatch.setitem(sys.modules, "ray", None)
         with pytest.raises(UserError, match=r"not installed: pip install 'kerasreg\[ray\]'"):
@@ -315,7 +323,6 @@ class TestRefusals:
         ("options", "words"),
         [
             (["--ray-cpus", "2"], "--ray-cpus: expected --ray beside it; add --ray."),
-            (["--ray", "127.0.0.1:1"], "--ray 127.0.0.1:1: Ray could not be joined: "),
             (["--ray", "--engine", "keras-tuner"], "--ray: expected --engine population, got"),
         ],
     )
