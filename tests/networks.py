@@ -128,7 +128,8 @@ def frozen_base(noise, l2):
 
 def augmentation(noise, l2):
     inputs = keras.Input(IMAGE)
-    hidden = layers.RandomTranslation(0.2, 0.2)(layers.RandomFlip()(inputs))
+    # Keras rounds a factor to float32 in any type, a population does not: 1/4 is the same in both.
+    hidden = layers.RandomTranslation(0.25, 0.25)(layers.RandomFlip()(inputs))
     hidden = layers.Conv2D(3, 3, kernel_regularizer=_l2(l2))(hidden)
     return inputs, _classes(layers.Flatten()(noise(hidden)))
 

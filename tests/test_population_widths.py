@@ -73,7 +73,7 @@ def test_a_narrow_member_equals_the_narrow_network_alone(layers, tmp_path):
             seed = (4, 5, 5)[k]
 
             def mask(rate, index, seed=seed):
-                return GivenMask(seed, index, rate, f"mask_{index}")
+                return GivenMask(seed, "dropout", index, rate, False, f"mask_{index}")
 
             alone = network(layers, units, mask, k)
             alone.set_weights(initial[k])

@@ -106,12 +106,9 @@ class Program:
             self._predict, autograph=False, input_signature=[arrays, values, rows]
         )
         # Fused by XLA, an optimiser reads and writes each array once. Fusing the whole step pays
-        # where element-wise work dominates: with normalisation, or small kernels. Draws are made
-        # outside: XLA's are slow on a CPU.
+        # where element-wise work dominates. Draws are made outside: XLA's are slow on a CPU.
         self._update_all, self._fused_step = self._update, self.step
-        normalized = any(spec.kind in NORMALIZATION_KINDS for spec in key.blueprint.layers)
-        small = max(p.shape[0] * p.shape[1] for p in self.parameters) <= 2**14
-        if key.fused and (normalized or small):
+        if key.fused and _fuse_whole_step(key.blueprint):
             self._fused_step = _function(self.step, autograph=False, jit_compile=True)
         elif key.fused:
             self._update_all = _function(self._update, autograph=False, jit_compile=True)
@@ -274,6 +271,13 @@ class Program:
 
     def _predict(self, arrays, values, x):
         return forward(self.blueprint, self.named(arrays), self.named_values(values), x)[0]
+
+
+def _fuse_whole_step(blueprint: Blueprint) -> bool:
+    """Whether XLA compiles forward and backward too: with normalisation, or small kernels."""
+    if any(spec.kind in NORMALIZATION_KINDS for spec in blueprint.layers):
+        return True
+    return max(p.shape[0] * p.shape[1] for p in blueprint.parameters()) <= 2**14
 
 
 @lru_cache(maxsize=64)
