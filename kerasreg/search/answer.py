@@ -25,7 +25,7 @@ def conclude(context: SearchContext) -> None:
     nothing is refitted, exported or tested.
     """
     study, dataset, request = context.study, context.dataset, context.request
-    best = chosen_trial(study.trials(), request.objective, request.choose)
+    best = chosen_trial(study.trials(), request)
     shape = baseline_shape(request, best)
     candidates = train_baseline(context, shape)
     sides = {}

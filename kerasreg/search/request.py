@@ -8,7 +8,6 @@ from typing import Any
 from kerasreg.errors import UserError, check_whole
 from kerasreg.networks import Config, Network, NetworkConfig
 from kerasreg.objectives import EPOCH_RULES, OBJECTIVES, objectives_of
-from kerasreg.search.choosing import CHOICES
 from kerasreg.search.space import Space
 from kerasreg.stacks import StackConfig
 
@@ -32,7 +31,7 @@ _CHOICES = {
     "searcher": SEARCHERS,
     "engine": ENGINES,
     "epoch_rule": EPOCH_RULES,
-    "choose": CHOICES,
+    "choose": ("best", "one-se"),
     "objective": OBJECTIVES,
 }
 
