@@ -93,13 +93,16 @@ def check_gradients(gradients: Mapping[str, tuple[float, float]]) -> Finding | N
     return None
 
 
+def _layers(shares: Mapping[str, float], least: float) -> str | None:
+    """The layers with at least this share, with it; None without any."""
+    found = [f"{name} {share:.0%}" for name, share in shares.items() if share >= least]
+    return ", ".join(found) or None
+
+
 def check_dead(units: Units) -> Finding | None:
     """Units that give 0 for every row."""
-    layers = {name: share for name, share in units.dead.items() if share >= DEAD}
-    if not layers:
-        return None
-    said = ", ".join(f"{name} {share:.0%}" for name, share in layers.items())
-    return Finding(
+    said = _layers(units.dead, DEAD)
+    return said and Finding(
         "dead units",
         "serious",
         f"Units that are 0 for every row looked at, and so have no gradient: {said}.",
@@ -111,11 +114,8 @@ def check_dead(units: Units) -> Finding | None:
 
 def check_saturated(units: Units) -> Finding | None:
     """Outputs near the bounds of their activation."""
-    layers = {name: share for name, share in units.saturated.items() if share >= SATURATED}
-    if not layers:
-        return None
-    said = ", ".join(f"{name} {share:.0%}" for name, share in layers.items())
-    return Finding(
+    said = _layers(units.saturated, SATURATED)
+    return said and Finding(
         "saturated units",
         "serious",
         f"Outputs within 5 % of a bound of their activation, where it has no slope: {said}.",
