@@ -5,6 +5,9 @@ its purpose and a few indices, never of global state or of where in a population
 """
 
 import hashlib
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def derive(seed: int, purpose: str, *indices: int) -> int:
@@ -21,3 +24,17 @@ def derive(seed: int, purpose: str, *indices: int) -> int:
     text = repr((int(seed), purpose, *(int(index) for index in indices)))
     digest = hashlib.blake2b(text.encode(), digest_size=4).digest()
     return int.from_bytes(digest, "little") & 0x7FFFFFFF
+
+
+@contextmanager
+def initial_draws(seed: int) -> Iterator[None]:
+    """Let Keras' initialisers, which draw their seeds from Python's generator, draw from `seed`.
+
+    The generator is left as it was.
+    """
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)

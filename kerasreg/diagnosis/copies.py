@@ -1,7 +1,6 @@
 """Copies of a network, trained as one population: folds, shares of the rows, learning rates."""
 
 import math
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,11 +8,11 @@ import keras
 import numpy as np
 
 from kerasreg.diagnosis.rows import Rows
-from kerasreg.errors import UserError
+from kerasreg.layers import clone
 from kerasreg.population import Population, TrainingPlan
 from kerasreg.population.general.optimizer import copy_of
 from kerasreg.population.general.rows import NestedRows
-from kerasreg.seeds import derive
+from kerasreg.seeds import derive, initial_draws
 
 #: Shares of a fold's training rows, for the learning curve.
 SHARES = (0.25, 0.5, 1.0)
@@ -72,18 +71,8 @@ def fresh_copy(model: keras.Model, seed: int, keep: bool) -> keras.Model:
     Raises:
         UserError: A model that Keras cannot clone.
     """
-    # Keras' initialisers take their seed from Python's generator.
-    state = random.getstate()
-    random.seed(derive(seed, "initial"))
-    try:
-        copy = keras.models.clone_model(model)
-    except (NotImplementedError, TypeError, ValueError) as error:
-        raise UserError(
-            f"model {model.name!r}: expected a model that keras.models.clone_model can clone; give "
-            f"its class a get_config() and its functions a registered name ({error})."
-        ) from error
-    finally:
-        random.setstate(state)
+    with initial_draws(derive(seed, "initial")):
+        copy = clone(model)
     for new, old in zip(copy.weights, model.weights, strict=True):
         if keep or not old.trainable:
             new.assign(old)

@@ -9,6 +9,7 @@ from kerasreg.layers._batch_normalization import (
     fold_batch_normalization,
     recalibrate_batch_normalization,
 )
+from kerasreg.layers._copy import clone
 from kerasreg.layers._cost_check import CostCheck, check_cost_decreases
 from kerasreg.layers._dropout import ClassicDropout, MonteCarloDropout, mc_dropout_predict
 from kerasreg.layers._dropout_ridge import dropout_penalty, dropout_ridge

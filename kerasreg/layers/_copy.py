@@ -27,6 +27,21 @@ class FixedMode(keras.layers.Wrapper):
         return self.layer.compute_output_shape(input_shape)
 
 
+def clone(model: keras.Model) -> keras.Model:
+    """Return what `keras.models.clone_model` makes of a model: its layers with new weights.
+
+    Raises:
+        UserError: A model that Keras cannot clone, by name.
+    """
+    try:
+        return keras.models.clone_model(model)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise UserError(
+            f"model {model.name!r}: expected a model that keras.models.clone_model can clone; give "
+            f"its class a get_config() and its functions a registered name ({error})."
+        ) from error
+
+
 def as_graph(model: keras.Model) -> keras.Model:
     """Return the model's graph as an uncompiled functional model that shares its layers.
 

@@ -1,9 +1,7 @@
 """From a user's model to one that takes a data set's rows and gives logits."""
 
 import math
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -14,7 +12,7 @@ from kerasreg.layers import kind_of
 from kerasreg.regularization.edits import Edits
 from kerasreg.regularization.graph import as_functional, has_graph
 from kerasreg.regularization.rebuilding import rebuild
-from kerasreg.seeds import derive
+from kerasreg.seeds import derive, initial_draws
 
 _LAST = {"classification": ("softmax", "sigmoid", "linear"), "regression": ("linear",)}
 
@@ -43,7 +41,7 @@ def adapted(
         fits = isinstance(inputs, keras.KerasTensor) and _fits(inputs.shape[1:], shape)
         return rows, rows if fits else _divided(rows, inputs)
 
-    with _seeded(seed):
+    with nullcontext() if seed is None else initial_draws(derive(seed, "network")):
         copy, _ = rebuild(bare, Edits(), seed is not None, feed)
     if task == "regression" or outputs > 1 or copy.outputs[0].shape[-1] == 1:
         return copy
@@ -133,17 +131,3 @@ def _divided(rows: keras.KerasTensor, inputs: Any) -> Any:
         return keras.layers.Reshape(own)(values) if len(own) > 1 else values
 
     return keras.tree.map_structure(part, inputs)
-
-
-@contextmanager
-def _seeded(seed: int | None) -> Iterator[None]:
-    """Let Keras' initialisers, which draw their seeds from Python's generator, draw from `seed`."""
-    if seed is None:
-        yield
-        return
-    before = random.getstate()
-    random.seed(derive(seed, "network"))
-    try:
-        yield
-    finally:
-        random.setstate(before)

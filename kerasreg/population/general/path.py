@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from kerasreg.errors import UserError
+from kerasreg.layers import clone
 from kerasreg.objectives import Direction, direction, objectives_of
 from kerasreg.population.general.chunk import GeneralChunk
 from kerasreg.population.general.initial_state import initial_state
@@ -111,13 +112,7 @@ class GeneralPath:
         if self._build:
             return self._build(member)
         source = member.source
-        try:
-            model = keras.models.clone_model(source)
-        except (NotImplementedError, TypeError, ValueError) as error:
-            raise UserError(
-                f"model {source.name!r}: expected a model that keras.models.clone_model can clone; "
-                f"give its class a get_config() and its functions a registered name ({error})."
-            ) from error
+        model = clone(source)
         compile_like(model, source)
         return model
 
