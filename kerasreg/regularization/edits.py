@@ -22,8 +22,6 @@ class Edits:
     """
 
     configs: dict[Any, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
-    after: dict[Any, list[Callable[[], keras.Layer]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    after: dict[Any, list[Makes]] = field(default_factory=lambda: defaultdict(list))
     done: list[tuple[Any, str, str]] = field(default_factory=list)
     left: list[tuple[Any, str, str]] = field(default_factory=list)

@@ -1,7 +1,18 @@
 """Search: the space, keras-tuner oracles in, trained settings out.
 
 *What to try* (`Space`, the oracles, `Proposer`) and *how to train it* (the engines) meet only in
-settings and trial records.
+settings and trial records. In the order of a search:
+
+from_cli, request       what is asked; settle: what the data decide of it
+space/, network_space   what may vary, of a stack and of the user's own network
+run, context, resume    a study begun or gone on with, and what every step of it works with
+loop, round             trials proposed (proposer, oracles/), trained (engines/) and recorded
+answer                  after the last trial, in this order:
+  choosing              which trial answers
+  baseline, ablation    what is trained beside it (beside)
+  ensemble/             fold members chosen, calibrated, joined
+  final_test            both sides refitted, the test rows read once
+  look_inside           both trained once more, watched
 """
 
 from importlib import import_module
