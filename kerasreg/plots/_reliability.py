@@ -16,8 +16,11 @@ def reliability_diagram(predicted: Sequence[float], observed: Sequence[float]) -
     Args:
         predicted, observed: Means of bins, as shares.
     """
-    figure = new_figure(4.2, 3.6)
-    draw_reliability(figure.subplots(), predicted, observed)
+    # As wide as every figure of a page, which scales them alike; the square stands at its left.
+    figure = new_figure(9, 3.6)
+    axes = figure.subplots()
+    draw_reliability(axes, predicted, observed)
+    axes.set_anchor("W")
     return figure
 
 
