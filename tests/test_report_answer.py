@@ -76,8 +76,12 @@ def test_the_answer_says_what_the_test_rows_say(tmp_path, best, baseline, says):
         "baseline": {"accuracy": baseline, "data_loss": 0.3},
     }
     study = finished(tmp_path / "study", count=3, seeds=(0,), test=test)
-    said = sentence(read_study(study.folder))
+    view = read_study(study.folder)
+    said = sentence(view)
     assert said.endswith(says)
+    (row,) = [row for row in answer_rows(view) if row.name == "Test accuracy"]
+    sure = says.startswith("a gain larger"), says.startswith("a loss larger")
+    assert row.better is {(True, False): True, (False, True): False}.get(sure)
     assert f"an accuracy of {100 * best:.1f} %" in said
 
 

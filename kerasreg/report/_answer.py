@@ -142,16 +142,16 @@ def answer_rows(view: StudyView) -> list[Row]:
     rows += [replace(training, better=None), _gap_row(best, baseline, metric)]
     seeds = len(view.tests("best"))
     for name in (metric, "data_loss") if seeds else ():
-        intervals = test_intervals(view, name).items()
-        rows.append(
-            _row(
-                f"test {NAMES[name]}" + (f" (mean of {seeds} seeds)" if seeds > 1 else ""),
-                view.test("baseline", name),
-                view.test("best", name),
-                name,
-                "; ".join(f"{_between(ends, name)} ({over})" for over, ends in intervals),
-            )
+        intervals = test_intervals(view, name)
+        row = _row(
+            f"test {NAMES[name]}" + (f" (mean of {seeds} seeds)" if seeds > 1 else ""),
+            view.test("baseline", name),
+            view.test("best", name),
+            name,
+            "; ".join(f"{_between(ends, name)} ({over})" for over, ends in intervals.items()),
         )
+        lucky = any(map(_holds_zero, intervals.values()))
+        rows.append(replace(row, better=None) if lucky else row)
     return rows
 
 

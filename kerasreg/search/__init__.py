@@ -11,8 +11,7 @@ answer                  after the last trial, in this order:
   choosing              which trial answers
   baseline, ablation    what is trained beside it (beside)
   ensemble/             fold members chosen, calibrated, joined
-  final_test            both sides refitted, the test rows read once
-  look_inside           both trained once more, watched
+  final_test            both sides refitted, watched by look_inside; the test rows read once
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
 """After the last trial: the baseline, the refit, the test, and what the study answers."""
 
 from kerasreg.decision import rule_of_frequencies
-from kerasreg.files import atomic_write
+from kerasreg.files import atomic_save_npz, atomic_write
 from kerasreg.networks import NetworkConfig
 from kerasreg.scores import trained_classes
 from kerasreg.search.ablation import ablate
@@ -10,7 +10,7 @@ from kerasreg.search.choosing import chosen_trial
 from kerasreg.search.context import SearchContext, Side
 from kerasreg.search.ensemble.joining import join_members
 from kerasreg.search.final_test import read_test_rows, refit, refit_epochs
-from kerasreg.search.look_inside import look_inside
+from kerasreg.search.look_inside import LookInside
 from kerasreg.study import best_trial
 
 _OF_A_CANDIDATE = ("hyperparameters", "status", "score", "chosen_epoch")
@@ -62,7 +62,13 @@ def conclude(context: SearchContext) -> None:
     rules = dict.fromkeys(sides, rule) | ({"ensemble": ensemble.rule} if ensemble else {})
     if best:
         # Without a best trial there is nothing to test, and the test rows stay unread.
-        models = {name: refit(context, side) for name, side in sides.items()}
+        models, inside = {}, {}
+        for name, side in sides.items():
+            look = LookInside(context, name, side)
+            models[name] = refit(context, side, look.callbacks)
+            seen = look.arrays(models[name][0])
+            inside |= {f"{name}/{array}": values for array, values in seen.items()}
+        atomic_save_npz(study.folder / "inside.npz", inside)
         joined = (ensemble.branches, ensemble.temperature) if ensemble else ()
         tests = read_test_rows(context, sides, models, *joined, rules=rules)
         for name, side in sides.items():
@@ -75,7 +81,6 @@ def conclude(context: SearchContext) -> None:
         atomic_write(study.best_model, exported.save)
         if ensemble:
             result["ensemble"] = {**ensemble.save(context), "test": tests["ensemble"]}
-        look_inside(context, sides)
     if context.engine.usage:
         result["cluster"] = context.engine.usage
     study.write_result(result)

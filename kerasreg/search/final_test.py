@@ -19,14 +19,20 @@ from kerasreg.search.metrics import logits_of_predictions, measure, predict_outp
 from kerasreg.search.request import Request
 
 
-def refit(context: SearchContext, side: Side) -> list[keras.Model]:
-    """Train on training and validation rows for the chosen epochs, one model a member seed."""
+def refit(
+    context: SearchContext, side: Side, callbacks: tuple[keras.callbacks.Callback, ...] = ()
+) -> list[keras.Model]:
+    """Train on training and validation rows for the chosen epochs, one model a member seed.
+
+    Args:
+        callbacks: What watches the first of them.
+    """
     context.enter("refitting")
     rows = context.rows_for(side.config).refit
     epochs, horizon = refit_epochs(context.request, side.record)
     return [
-        context.fit(side.config, seed, rows, epochs, horizon=horizon)
-        for seed in context.request.member_seeds
+        context.fit(side.config, seed, rows, epochs, () if k else callbacks, horizon)
+        for k, seed in enumerate(context.request.member_seeds)
     ]
 
 

@@ -1,4 +1,4 @@
-"""A look inside networks while they train: the seed repeats a training, and callbacks watch it."""
+"""A look inside the networks that are refitted: callbacks watch them while they train."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasreg.files import atomic_save_npz
 from kerasreg.monitors.activations import ActivationMonitor
 from kerasreg.monitors.events import shared_writer
 from kerasreg.monitors.gradients import GradientMonitor
@@ -18,55 +17,47 @@ PROBE_ROWS = 256
 _WEIGHT_BINS = 60
 
 
-def look_inside(context: SearchContext, sides: Mapping[str, Side]) -> None:
-    """Train `baseline` and `best` again with the first seed, watched.
-
-    Writes their runs for TensorBoard and `DIR/inside.npz`.
-    """
-    arrays: dict[str, np.ndarray] = {}
-    # Runs of an interrupted conclusion, or of the result before the study was extended.
-    for name in ("baseline", "best"):
-        tensorboard.clear(context.study.tensorboard / name)
-    for name, side in sides.items():
-        context.enter("looking inside")
-        folder = context.study.tensorboard / name
-        # Held while the monitors share it: TensorBoard follows one file of a folder at a time.
-        writer = shared_writer(folder, fresh=True)
-        tensorboard.write_curves(writer, side.record["curves"])
-        for array, value in _watch(context, side, folder).items():
-            kind = np.int32 if array == "epochs" else np.float32
-            arrays[f"{name}/{array}"] = np.asarray(value, kind)
-    atomic_save_npz(context.study.folder / "inside.npz", arrays)
-
-
-def _watch(context: SearchContext, side: Side, log_dir: Path) -> dict[str, np.ndarray]:
-    """Train the stack again on the training rows and record what happens in its layers.
+class LookInside:
+    """What happens in the layers of `baseline` or `best` while it is refitted.
 
     The probe is the first `PROBE_ROWS` validation rows (of the training rows for gradients).
-    Histograms and scalars go to `log_dir` for TensorBoard; the arrays of `DIR/inside.npz` (see
-    `plots._inside`) are returned, without the leading name.
+    Histograms and scalars go to the side's run for TensorBoard, beside the curves of its record.
+
+    Attributes:
+        callbacks: What has to watch the training.
     """
-    dataset, seed = context.rows_for(side.config), context.request.member_seeds[0]
-    labelled = dataset.train.x[:PROBE_ROWS], dataset.train.y[:PROBE_ROWS]
-    activations = ActivationMonitor(dataset.validation.x[:PROBE_ROWS], log_dir=log_dir)
-    gradients = GradientMonitor(labelled, log_dir=log_dir)
-    callbacks = (activations, gradients, WeightHistograms(log_dir))
-    model = context.fit(side.config, seed, dataset.train, side.record["epochs"], callbacks)
-    arrays = {"epochs": activations.epochs + 1}
-    for layer, record in activations.records.items():
-        stem = f"activation/{layer}"
-        arrays[f"{stem}/counts"] = record["histogram"]
-        arrays[f"{stem}/edges"] = activations.edges[layer]
-        arrays[f"{stem}/zero"], arrays[f"{stem}/dead"] = record["zeros"], record["dead"]
-        if np.isfinite(record["saturated"]).any():
-            arrays[f"{stem}/saturated"] = record["saturated"]
-    for layer, record in gradients.records.items():
-        arrays[f"gradient_norm/{layer}"] = record["norm"]
-    for layer in _layers_with_kernels(model):
-        stem, kernel = f"weights/{layer.name}", _kernel(layer)
-        arrays[f"{stem}/counts"], arrays[f"{stem}/edges"] = _histogram(kernel)
-        arrays[f"{stem}/near_zero"] = (np.abs(kernel) < NEAR_ZERO).mean()
-    return arrays
+
+    def __init__(self, context: SearchContext, name: str, side: Side):
+        folder = context.study.tensorboard / name
+        # A run of an interrupted conclusion, or of the result before the study was extended.
+        tensorboard.clear(folder)
+        # Held while the monitors share it: TensorBoard follows one file of a folder at a time.
+        self._writer = shared_writer(folder, fresh=True)
+        tensorboard.write_curves(self._writer, side.record["curves"])
+        dataset = context.rows_for(side.config)
+        labelled = dataset.train.x[:PROBE_ROWS], dataset.train.y[:PROBE_ROWS]
+        self._activations = ActivationMonitor(dataset.validation.x[:PROBE_ROWS], log_dir=folder)
+        self._gradients = GradientMonitor(labelled, log_dir=folder)
+        self.callbacks = (self._activations, self._gradients, WeightHistograms(folder))
+
+    def arrays(self, model: keras.Model) -> dict[str, np.ndarray]:
+        """What was seen, and the kernels at the end: a side's arrays of `plots._inside`."""
+        arrays = {}
+        for layer, record in self._activations.records.items():
+            stem = f"activation/{layer}"
+            arrays[f"{stem}/counts"] = record["histogram"]
+            arrays[f"{stem}/edges"] = self._activations.edges[layer]
+            arrays[f"{stem}/zero"], arrays[f"{stem}/dead"] = record["zeros"], record["dead"]
+            if np.isfinite(record["saturated"]).any():
+                arrays[f"{stem}/saturated"] = record["saturated"]
+        for layer, record in self._gradients.records.items():
+            arrays[f"gradient_norm/{layer}"] = record["norm"]
+        for layer in _layers_with_kernels(model):
+            stem, kernel = f"weights/{layer.name}", _kernel(layer)
+            arrays[f"{stem}/counts"], arrays[f"{stem}/edges"] = _histogram(kernel)
+            arrays[f"{stem}/near_zero"] = (np.abs(kernel) < NEAR_ZERO).mean()
+        epochs = np.asarray(self._activations.epochs + 1, np.int32)
+        return {"epochs": epochs, **{k: np.asarray(a, np.float32) for k, a in arrays.items()}}
 
 
 class WeightHistograms(keras.callbacks.Callback):

@@ -11,7 +11,7 @@ class Event:
     """One moment of a search.
 
     Attributes:
-        phase: `"searching"`, `"baseline"`, `"refitting"`, `"testing"` or `"looking inside"`.
+        phase: `"searching"`, `"baseline"`, `"refitting"` or `"testing"`.
         done, total: Settings finished and asked for in this phase; `total` 0 when not counted.
         fraction: Share of the phase that is done, in [0, 1], epochs inside a setting included.
         objective: Name of the score.
