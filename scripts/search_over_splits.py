@@ -65,7 +65,7 @@ def main() -> None:
     console = Console()
     console.print(table)
     comparison = RULE.compare(best, baseline)
-    console.print(f"Best minus baseline: {comparison.text('pp')}, {splits} splits")
+    console.print(f"Best minus baseline: {comparison.text()}, {splits} splits")
     answer = {"best": best, "baseline": baseline, "comparison": comparison.to_dict()}
     if not asked.quick:
         decision = RULE.decide(comparison)

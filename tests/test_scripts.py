@@ -114,3 +114,19 @@ def test_a_process_of_its_own_says_nothing_but_its_results(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "C15 undecided" in done.stdout
+
+
+def test_the_benchmark_of_an_own_network_compares_by_split():
+    script = runpy.run_path(str(SCRIPTS / "benchmark_own_network.py"))
+    splits = {
+        str(k): {
+            "best": {"accuracy": 0.9 + 0.001 * k, "data_loss": 0.2},
+            "baseline": {"accuracy": 0.88, "data_loss": 0.4 + 0.01 * k},
+        }
+        for k in range(6)
+    }
+    table = script["summary"]({"300": splits})
+    assert [*table.columns[1].cells] == ["accuracy", "data_loss"]
+    assert [*table.columns[5].cells] == ["supported", "supported"]
+    del splits["5"]
+    assert [*script["summary"]({"300": splits}).columns[5].cells] == ["too few splits"] * 2
