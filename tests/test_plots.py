@@ -79,6 +79,20 @@ def inside(tmp_path):
     return plots.load_inside(path)
 
 
+def test_of_many_layers_some_are_drawn_evenly_and_activations_before_others(tmp_path):
+    arrays = inside_arrays("best", layers=20, epochs=1)
+    of_one = {k: a for k, a in arrays.items() if "/activation_1/" in k}
+    arrays |= {k.replace("activation_1", "conv"): array for k, array in of_one.items()}
+    atomic_save_npz(tmp_path / "inside.npz", arrays)
+    drawn = plots.for_drawing(plots.load_inside(tmp_path / "inside.npz"))
+    names = [int(name.removeprefix("activation_")) for name in drawn["best"].activations]
+    assert (len(names), names[0], names[-1]) == (9, 1, 20)
+    assert set(np.diff(names)) == {2, 3}
+    figure = plots.unit_health(drawn)
+    assert {line.get_marker() for line in figure.axes[0].lines} == {"o"}
+    assert all(tick.is_integer() for tick in figure.axes[-1].get_xticks())
+
+
 # Records and scales
 
 

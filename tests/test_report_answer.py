@@ -20,6 +20,7 @@ from kerasreg.report import (
     row_interval,
 )
 from kerasreg.report import test_sentence as sentence
+from kerasreg.report._network import layer_rows
 from kerasreg.study import Study
 
 
@@ -161,3 +162,14 @@ def test_the_page_says_on_which_cluster_it_was_trained(tmp_path, without_figures
     path.write_text(json.dumps(json.loads(path.read_text()) | {"cluster": {"nodes": "2"}}))
     with pytest.raises(UserError, match="of the cluster"):
         render_report(study.folder)
+
+
+def test_layers_of_a_deep_network_that_are_treated_alike_share_a_row():
+    layers = [
+        {"layer": f"{kind}_{k}", "kind": kind, "done": f"L2 {0.1 if kind == 'Conv2D' else 0.2}"}
+        for k in range(7)
+        for kind in ("Conv2D", "Dense")
+    ]
+    rows = layer_rows(SimpleNamespace(result={"layers": layers}))
+    assert [(row["kind"], len(row["layers"])) for row in rows] == [("Conv2D", 7), ("Dense", 7)]
+    assert len(layer_rows(SimpleNamespace(result={"layers": layers[:4]}))) == 4

@@ -16,7 +16,7 @@ from kerasreg.plots._importance import (
     importance,
     importance_figure,
 )
-from kerasreg.plots._inside import Activation, Inside, Weights, load_inside
+from kerasreg.plots._inside import Activation, Inside, Weights, for_drawing, load_inside
 from kerasreg.plots._inside_figures import activation_ridges, unit_health, weight_histograms
 from kerasreg.plots._overview import overview
 from kerasreg.plots._records import scored, varied

@@ -17,14 +17,20 @@ Layout of `inside.npz` (plain arrays, no pickle), for each `who` of `baseline` a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kerasreg.errors import UserError
 from kerasreg.files import load_npz
 from kerasreg.plots._style import SIDES
+
+#: Of one record in a figure; more have no room, nor colours that can be told apart.
+MOST_LAYERS = 9
+# In names of activation layers: Keras' own, and those of stacks.
+_NONLINEAR = ("activation", "relu", "re_lu")
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,36 @@ def load_inside(path: Path | str) -> dict[str, Inside]:
     """
     arrays = load_npz(path)
     return {who: _read(path, arrays, who) for who in SIDES if f"{who}/epochs" in arrays}
+
+
+def for_drawing(inside: Mapping[str, Inside]) -> dict[str, Inside]:
+    """What figures and captions have room for: of each record `MOST_LAYERS` layers at most.
+
+    They are spread evenly from the first layer to the last. Of outputs, those of layers named as
+    activations are, where there are any.
+    """
+    return {
+        who: replace(
+            one,
+            activations=_spread(_activations(one.activations)),
+            gradient_norms=_spread(one.gradient_norms),
+            weights=_spread(one.weights),
+        )
+        for who, one in inside.items()
+    }
+
+
+def _activations(found: Mapping[str, Activation]) -> Mapping[str, Activation]:
+    named = [name for name in found if any(word in name for word in _NONLINEAR)]
+    return {name: found[name] for name in named or found}
+
+
+def _spread(found: Mapping[str, Any]) -> dict[str, Any]:
+    names = list(found)
+    if len(names) > MOST_LAYERS:
+        places = np.linspace(0, len(names) - 1, MOST_LAYERS).round().astype(int)
+        names = [names[place] for place in places]
+    return {name: found[name] for name in names}
 
 
 def _read(path: Path | str, arrays: Mapping[str, np.ndarray], who: str) -> Inside:

@@ -27,7 +27,7 @@ from kerasreg.plots._style import (
 from kerasreg.study import NEAR_ZERO
 
 RIDGES = 9  # epochs drawn in one panel
-LAYERS = 6  # layers drawn
+LAYERS = 6  # layers drawn by ridges
 BINS = 70  # of a ridge
 NOTHING = "Nothing was recorded inside the networks."
 
@@ -42,8 +42,8 @@ def activation_ridges(inside: Mapping[str, Inside]) -> Figure:
     columns = [who for who in SIDES if who in inside and inside[who].activations]
     if not columns:
         return empty_figure(NOTHING)
-    layers = list(dict.fromkeys(n for who in columns for n in _watched(inside[who])))
-    layers = sorted(layers, key=_hidden_index)[:LAYERS]
+    layers = list(dict.fromkeys(n for who in columns for n in inside[who].activations))
+    layers = layers[:: -(-len(layers) // LAYERS)]
     figure = new_figure(9, 0.5 + 2.1 * len(layers))
     grid = figure.subplots(len(layers), len(columns), squeeze=False, sharex="row")
     for column, who in enumerate(columns):
@@ -107,17 +107,6 @@ def _even(activation: Activation, chosen: np.ndarray) -> tuple[np.ndarray, np.nd
     return (grid[1:] + grid[:-1]) / 2, even
 
 
-def _watched(inside: Inside) -> list[str]:
-    """The activation layers if there are any by name (ours have), else all recorded layers."""
-    named = [layer for layer in inside.activations if layer.startswith("activation")]
-    return named or list(inside.activations)
-
-
-def _hidden_index(layer: str) -> tuple[str, int]:
-    stem, _, index = layer.rpartition("_")
-    return (stem, int(index)) if index.isdecimal() else (layer, 0)
-
-
 @styled
 def unit_health(inside: Mapping[str, Inside]) -> Figure:
     """Draw dead units, saturated outputs and gradient norms by layer over epochs.
@@ -130,8 +119,8 @@ def unit_health(inside: Mapping[str, Inside]) -> Figure:
         series = {
             who: {
                 layer: values
-                for layer in _watched(inside[who])
-                if (values := getattr(inside[who].activations[layer], name)) is not None
+                for layer, record in inside[who].activations.items()
+                if (values := getattr(record, name)) is not None
             }
             for who in columns
         }
@@ -149,7 +138,8 @@ def unit_health(inside: Mapping[str, Inside]) -> Figure:
         for column, who in enumerate(columns):
             axes = grid[row, column]
             for layer, values in series[who].items():
-                axes.plot(inside[who].epochs, values, **looks[layer])
+                alone = "o" if len(values) == 1 else None  # one epoch makes no line
+                axes.plot(inside[who].epochs, values, marker=alone, **looks[layer])
             if title == "gradient norm":
                 positive = [v for v in series[who].values() if (v > 0).any()]
                 if positive:
@@ -166,7 +156,8 @@ def unit_health(inside: Mapping[str, Inside]) -> Figure:
     for axes in grid[-1]:
         count_epochs(axes)
     handles = [Line2D([], [], label=label(layer), **look) for layer, look in looks.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7))
+    fit = int(9 / (0.6 + 0.07 * max(len(one.get_label()) for one in handles)))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), fit))
     return figure
 
 

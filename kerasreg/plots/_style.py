@@ -144,7 +144,7 @@ def power(exponent: int) -> str:
 def count_epochs(axes: Axes) -> None:
     """Label the horizontal axis as epochs, with ticks at whole ones only."""
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def percent(value: float, position: object = None) -> str:

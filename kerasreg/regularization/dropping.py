@@ -70,7 +70,7 @@ def place_dropout(
         else:
             new = _new(graph, last, site.name, rate, derive(seed, graph.name(last), index))
             edits.after[last].append(new)
-            edits.done.append((last, site.name, f"{new.func.__name__} {rate:g} after it"))
+            edits.done.append((last, site.name, f"{new.func.__name__} {rate:.3g} after it"))
     if graph.path == "" and (asked.input_dropout or (zeros and asked.input_dropout == 0)):
         _drop_inputs(graph, asked.input_dropout, served, edits, seed)
 
@@ -87,7 +87,7 @@ def _set_rate(graph: Graph, layer: Any, asked: Regularizers, chosen: Chooser, ed
         edits.left.append((layer, name, "not chosen by where"))
     else:
         edits.configs[layer]["rate"] = rate
-        edits.done.append((layer, name, f"rate {layer.rate:g} becomes {rate:g}"))
+        edits.done.append((layer, name, f"rate {layer.rate:g} becomes {rate:.3g}"))
 
 
 def _sites(graph: Graph) -> Iterator[Site]:
@@ -154,7 +154,7 @@ def _drop_inputs(graph: Graph, rate: float, served: set, edits: Edits, seed: int
             continue
         new = _new(graph, last, "dropout", rate, derive(seed, "input_dropout", index))
         edits.after[last].append(new)
-        edits.done.append((last, "input_dropout", f"Dropout {rate:g} after it"))
+        edits.done.append((last, "input_dropout", f"Dropout {rate:.3g} after it"))
 
 
 def _without_masks(readers: list[Any]) -> list[Any]:

@@ -44,7 +44,7 @@ def _penalize(layer: Any, asked: Regularizers, wanted: list[str], edits: Edits) 
         elif owners:
             edits.left.append((layer, name, f"it has a {', '.join(sorted(owners))} of its own"))
         elif getattr(asked, name) or had:
-            edits.done.append((layer, name, f"{_SAID[name]} {getattr(asked, name):g}"))
+            edits.done.append((layer, name, f"{_SAID[name]} {getattr(asked, name):.3g}"))
 
 
 def _changed(

@@ -185,10 +185,10 @@ def regularize(
 def _training_rows(asked: Regularizers, decayed: int) -> Iterator[Row]:
     """What is done to the optimiser and to the loss."""
     if asked.weight_decay and decayed:
-        said = f"weight decay {asked.weight_decay:g} of {decayed} layers' kernels"
+        said = f"weight decay {asked.weight_decay:.3g} of {decayed} layers' kernels"
         yield Row("", "optimizer", {"weight_decay": said}, {})
     if asked.label_smoothing:
-        said = f"labels smoothed by {asked.label_smoothing:g}"
+        said = f"labels smoothed by {asked.label_smoothing:.3g}"
         yield Row("", "loss", {"label_smoothing": said}, {})
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from kerasreg.report._reading import StudyView
 
+#: From so many layers on, those that are treated alike share a row.
+_ROWS = 12
 #: In the order of `kerasreg.regularize`, but for label smoothing.
 _ARGUMENTS = (
     *("dropout", "spatial_dropout", "input_dropout", "l1", "l2", "weight_decay"),
@@ -17,9 +19,18 @@ def is_network(view: StudyView) -> bool:
     return "network" in (view.request.get("base") or {})
 
 
-def layer_rows(view: StudyView) -> list[Mapping[str, str]]:
-    """Rows of a table: what the best setting does to which layer."""
-    return (view.result or {}).get("layers") or []
+def layer_rows(view: StudyView) -> list[dict[str, Any]]:
+    """Rows of a table: what the best setting does to which layers.
+
+    Layers of a deep network are many and mostly treated alike: those of one class to which the
+    same is done share a row.
+    """
+    layers = (view.result or {}).get("layers") or []
+    rows: dict[Any, dict[str, Any]] = {}
+    for index, one in enumerate(layers):
+        key = (one["kind"], one["done"]) if len(layers) > _ROWS else index
+        rows.setdefault(key, {**one, "layers": []})["layers"].append(one["layer"])
+    return list(rows.values())
 
 
 def network_code(view: StudyView) -> str:

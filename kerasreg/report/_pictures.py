@@ -182,14 +182,18 @@ def inside(view: StudyView, figures: Path) -> list[Picture]:
     path = view.folder / "inside.npz"
     if not path.exists():
         return []
-    inside = plots.load_inside(path)
+    recorded = plots.load_inside(path)
+    inside = plots.for_drawing(recorded)
+    few, all_ = (
+        max((len(w.weights) for w in one.values()), default=0) for one in (inside, recorded)
+    )
+    some = f" {few} of {all_} layers." if few < all_ else ""
     shown = []
     if any(record.activations for record in inside.values()):
         shares = "; ".join(
             f"{who} {layer}: {record.zero[-1]:.0%} zero, {record.dead[-1]:.0%} of units dead"
             for who, one in inside.items()
             for layer, record in one.activations.items()
-            if layer.startswith("activation")
         )
         shown.append(
             drawn(
@@ -221,7 +225,7 @@ def inside(view: StudyView, figures: Path) -> list[Picture]:
             drawn(
                 plots.weight_histograms(inside),
                 "weights",
-                "Entries of the trained kernels, density on a logarithmic axis.",
+                f"Entries of the trained kernels, density on a logarithmic axis.{some}",
                 f"Weight histograms. Share of weights near zero: {near}.",
                 figures,
             )
