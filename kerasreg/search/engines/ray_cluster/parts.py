@@ -1,35 +1,27 @@
 """How a task is cut into parts, each a population of its own: as the task says, nothing else."""
 
-import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from kerasreg.search.engines.task import TrainingTask, structures_of
 
 #: Members of a part: enough to train side by side, few enough for many workers.
 PART_MEMBERS = 16
-_NUMBERS = itertools.count()
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True)
 class Part:
     """Settings of one structure that train in one worker.
 
     Attributes:
         structure: Indices of every setting of the structure.
         all, left: Those of this part, and of these the ones to train.
-        number: No other part of this process has it.
-        node: The last one that said it trains this; empty before.
-        losses: How often its worker was lost.
     """
 
     structure: list[int]
     all: list[int]
     left: list[int]
-    number: int = field(default_factory=_NUMBERS.__next__)
-    node: str = ""
-    losses: int = 0
 
 
 def cut(task: TrainingTask) -> Iterator[Part]:
