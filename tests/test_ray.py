@@ -13,9 +13,11 @@ from dataclasses import fields, replace
 from importlib import metadata
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from searching import SMALL, Stop, blobs, line, small_search, stop_at, timeless
+from tuned import FIT, TRAIN, make_tuner, network
 
 from kerasreg import cli
 from kerasreg.errors import UserError
@@ -24,6 +26,7 @@ from kerasreg.search.engines import TrainingTask, WorkerLost, engine_named, rows
 from kerasreg.search.engines.population_engine import checkpoint_name, train_structure
 from kerasreg.search.engines.ray_cluster import RayCluster
 from kerasreg.search.engines.ray_cluster.joining import alive, check_versions, joined
+from kerasreg.search.engines.ray_cluster.workers import Workers
 from kerasreg.search.engines.ray_engine import on_cluster
 from kerasreg.study import Study
 
@@ -51,15 +54,15 @@ def engine(nodes):
         yield engine
 
 
-def a_task(settings: int = 8, epochs: int = 4, **options) -> TrainingTask:
-    """Settings of two structures."""
+def a_task(settings: int = 8, epochs: int = 4, structures: int = 2, **options) -> TrainingTask:
+    """Settings of one structure or two, in parts of four."""
     plan = {name: options.pop(name) for name in ("halving", "keep", "objective") if name in options}
     return TrainingTask(
         tuple(
             SMALL.replace(
                 dropout=0.1 * (k % 3),
                 learning_rate=0.003 * (k + 1),
-                normalization="batch" if k % 2 else "none",
+                normalization="batch" if k % structures else "none",
             )
             for k in range(settings)
         ),
@@ -78,21 +81,6 @@ def assert_same(ours, theirs):
             for field in fields(a):
                 if field.name != "seconds":
                     np.testing.assert_equal(getattr(a, field.name), getattr(b, field.name))
-
-
-@pytest.mark.parametrize(
-    ("data", "options"),
-    [
-        (blobs, {}),
-        (blobs, {"folds": 2, "balance": True, "keep": "best", "halving": halving_rungs(4)}),
-        (line, {"folds": 2, "objective": "val_rmse", "seeds": (3,)}),
-    ],
-)
-def test_the_results_are_those_of_one_machine(engine, data, options):
-    task, dataset, told = a_task(**options), data(), []
-    ours = engine.train(task, dataset, on_setting=lambda index, _: told.append(index))
-    assert sorted(told) == list(range(8))
-    assert_same(ours, engine_named("population").train(task, dataset))
 
 
 def training_workers() -> list[int]:
@@ -118,93 +106,6 @@ def once(condition, event):
             event()
 
     return on_epoch
-
-
-def test_killed_workers_change_nothing(engine, monkeypatch, record_property):
-    """Each after a random number of epochs."""
-    monkeypatch.setattr("kerasreg.search.engines.ray_cluster.workers.RETRIES", KILLS)
-    draw, task, epochs = random.Random(KILLS), a_task(settings=8 * -(-KILLS // 3), epochs=200), []
-    moments = sorted(draw.sample(range(100 * KILLS), KILLS))
-
-    def on_epoch(scores):
-        epochs.extend(scores[:1])
-        if moments and len(epochs) > moments[0] and (workers := training_workers()):
-            moments.pop(0)
-            os.kill(draw.choice(workers), signal.SIGKILL)
-
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        ours = engine.train(task, blobs(), on_epoch=on_epoch)
-    record_property("kills", len(said))
-    assert 1 <= len(said) <= KILLS
-    where = r"( on node 127\.0\.0\.1 \(\w{8}\))?"
-    words = rf"The worker of t\d, .*t\d was lost{where}: the process ended\. They begin again\."
-    assert all(re.fullmatch(words, str(warning.message)) for warning in said)
-    assert_same(ours, engine_named("population").train(task, blobs()))
-
-
-def test_a_node_that_leaves_and_one_that_joins_change_nothing(engine, nodes):
-    task, leaving = a_task(settings=16, epochs=200), nodes.list_all_nodes()[-1]
-
-    def swap():
-        nodes.remove_node(leaving, allow_graceful=False)
-        nodes.add_node(num_cpus=1, object_store_memory=STORE)
-
-    with pytest.warns(UserWarning, match="The worker of t.* was lost") as said:
-        ours = engine.train(
-            task, blobs(), on_epoch=once(lambda _: len(training_workers()) == 2, swap)
-        )
-    assert len(said) == 1
-    assert_same(ours, engine_named("population").train(task, blobs()))
-
-
-def test_a_part_that_loses_every_worker_fails_and_the_others_are_told(engine, monkeypatch):
-    monkeypatch.setattr("kerasreg.search.engines.ray_cluster.workers.RETRIES", 0)
-    told = []
-
-    def kill_one():
-        os.kill(training_workers()[0], signal.SIGKILL)
-
-    with pytest.raises(WorkerLost, match=r"t\d was lost 1 times, .*: the process ended"):
-        engine.train(
-            a_task(epochs=200),
-            blobs(),
-            once(lambda _: training_workers(), kill_one),
-            lambda index, _: told.append(index),
-        )
-    assert len(told) == 4
-
-
-def test_another_worker_goes_on_from_a_checkpoint(engine, nodes, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "INTERVAL", 0)
-    task = replace(a_task(settings=2, epochs=20), seeds=(0,))
-    task = replace(task, settings=task.settings[::2])
-    rows, path = rows_of(task, blobs()), tmp_path / checkpoint_name(list(task.settings))
-    begun, told = [], []
-
-    def stop(scores):
-        begun.append(scores)
-        if len(begun) == 15:
-            raise Stop
-
-    with pytest.raises(Stop):
-        train_structure(task, [0], rows, lambda *_: None, stop, path)
-    with on_cluster(RayCluster(nodes.address, checkpoints=str(tmp_path))) as own:
-        ours = own.train(task, blobs(), on_epoch=lambda scores: told.extend(scores))
-    assert 5 <= len(told) <= 6
-    assert not list(tmp_path.iterdir())
-    assert_same(ours, engine_named("population").train(task, blobs()))
-
-
-def test_a_full_object_store_changes_nothing(engine):
-    """Ray moves to the disk what does not fit."""
-    import ray
-
-    task = replace(a_task(settings=1), seeds=(0,))
-    held = [ray.put(np.zeros(STORE // 4, np.uint8)) for _ in range(5)]
-    ours = engine.train(task, blobs())
-    assert_same(ours, engine_named("population").train(task, blobs()))
-    assert len(held) == 5
 
 
 def descendants(process: int) -> set[int]:
@@ -246,7 +147,19 @@ small_search(sys.argv[1], trials=8, epochs=40, seeds=4, ray="local")
 """
 
 
-def test_a_killed_driver_leaves_nothing_behind_and_its_study_goes_on(tmp_path):
+@pytest.fixture(scope="module")
+def to_end():
+    """Processes that have to end by themselves while the other tests run.
+
+    Two of Ray's have no work left and try for a minute to tell that the others are gone.
+    """
+    processes = set()
+    yield processes
+    while any(Path(f"/proc/{process}").exists() for process in processes):
+        time.sleep(0.1)
+
+
+def test_a_killed_driver_leaves_nothing_behind_and_its_study_goes_on(tmp_path, to_end):
     """Ray on this machine listens on the loopback only, and ends with whoever started it."""
     path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
     driver = subprocess.Popen(
@@ -265,8 +178,7 @@ def test_a_killed_driver_leaves_nothing_behind_and_its_study_goes_on(tmp_path):
     driver.wait()
     assert len(addresses) > 0
     assert addresses <= LOOPBACK
-    while any(Path(f"/proc/{process}").exists() for process in processes):
-        time.sleep(0.1)
+    to_end |= processes
     # What comes after the trials trains on no cluster any more.
     options = {"trials": 8, "epochs": 40, "seeds": 4, "progress": stop_at("baseline")}
     for name, resume in (("study", True), ("whole", False)):
@@ -275,6 +187,193 @@ def test_a_killed_driver_leaves_nothing_behind_and_its_study_goes_on(tmp_path):
     ours, whole = (timeless(Study.open(tmp_path / name)) for name in ("study", "whole"))
     assert sorted(ours, key=lambda record: record["trial"]) == whole
     assert len(whole) == 8
+
+
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [
+        (blobs, {}),
+        (blobs, {"folds": 2, "balance": True, "keep": "best", "halving": halving_rungs(4)}),
+        (line, {"folds": 2, "objective": "val_rmse", "seeds": (3,)}),
+    ],
+)
+def test_the_results_are_those_of_one_machine(engine, data, options):
+    task, dataset, told = a_task(**options), data(), []
+    ours = engine.train(task, dataset, on_setting=lambda index, _: told.append(index))
+    assert sorted(told) == list(range(8))
+    assert_same(ours, engine_named("population").train(task, dataset))
+
+
+def residual(hp):
+    """A network that is no stack, of dense layers."""
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(4, activation="relu")(inputs)
+    hidden = keras.layers.Dropout(hp.Float("dropout", 0.1, 0.5))(hidden + inputs)
+    model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(hidden))
+    rate = keras.optimizers.SGD(hp.Float("rate", 0.01, 0.5))
+    model.compile(rate, "sparse_categorical_crossentropy", metrics=["acc"])
+    return model
+
+
+def of_two_kinds(hp):
+    return network(hp) if hp.Boolean("stack") else residual(hp)
+
+
+def own_loss(y, outputs):
+    return keras.losses.sparse_categorical_crossentropy(y, outputs)
+
+
+def unknown(hp):
+    """A model that Keras saves and cannot load: its loss is not registered."""
+    model = residual(hp)
+    model.compile("sgd", own_loss, metrics=["acc"])
+    return model
+
+
+def tuned(folder, hypermodel, ray, callbacks=(), trials=1):
+    """What a tuner found, and what its callbacks heard."""
+    tuner = make_tuner(folder, hypermodel, "val_acc", trials, executions_per_trial=2, ray=ray)
+    keras.utils.set_random_seed(0)
+    heard = []
+    told = keras.callbacks.LambdaCallback(on_epoch_end=lambda *epoch: heard.append(epoch))
+    tuner.search(*TRAIN, **{**FIT, "epochs": 6}, callbacks=[*callbacks, told])
+    trials = tuner.oracle.get_best_trials(trials)
+    histories = [
+        [(run["seed"], run["status"], run["history"]) for run in tuner.executions(trial.trial_id)]
+        for trial in trials
+    ]
+    models = [model.get_weights() for model in tuner.get_best_models(len(trials))]
+    return [trial.score for trial in trials], histories, models, heard, tuner.oracle.end_order
+
+
+def test_a_tuner_finds_what_it_finds_here(engine, nodes, tmp_path, monkeypatch):
+    """Two structures, a part for each trial; a callback steers, another listens."""
+    monkeypatch.setattr("kerasreg.tuner.cluster.PART_MEMBERS", 2)
+    stop = [keras.callbacks.EarlyStopping(monitor="val_loss", patience=1)]
+    ours = tuned(tmp_path / "ours", of_two_kinds, nodes.address, stop, 4)
+    np.testing.assert_equal(ours, tuned(tmp_path / "theirs", of_two_kinds, None, stop, 4))
+    assert len({len(run[2]["loss"]) for runs in ours[1] for run in runs}) > 1
+
+
+@pytest.mark.parametrize(
+    ("hypermodel", "callbacks", "words"),
+    [
+        (unknown, [], "Could not locate function 'own_loss'"),
+        (network, [keras.callbacks.ModelCheckpoint("{epoch}.keras")], "of ModelCheckpoint, which"),
+    ],
+)
+def test_what_cannot_be_sent_trains_here(
+    engine, nodes, tmp_path, monkeypatch, hypermodel, callbacks, words
+):
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        ours = tuned(tmp_path / "ours", hypermodel, nodes.address, callbacks)
+    said = [str(one.message) for one in caught if "in this process" in str(one.message)]
+    assert len(said) == 1
+    assert words in said[0]
+    np.testing.assert_equal(ours, tuned(tmp_path / "theirs", hypermodel, None, callbacks))
+
+
+def test_a_trial_whose_workers_are_lost_has_failed(engine, nodes, tmp_path, monkeypatch):
+    def lost(workers, work):
+        raise WorkerLost(f"The worker of {work.names} was lost 4 times.")
+
+    monkeypatch.setattr(Workers, "wait", lost)
+    tuner = make_tuner(tmp_path, network, "val_acc", 1, ray=nodes.address)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        tuner.search(*TRAIN, **FIT)
+    assert any("A trial failed: " in str(one.message) for one in caught)
+    assert [trial.status for trial in tuner.oracle.trials.values()] == ["FAILED"]
+
+
+def test_a_full_object_store_changes_nothing(engine):
+    """Ray moves to the disk what does not fit."""
+    import ray
+
+    task = replace(a_task(settings=1), seeds=(0,))
+    held = [ray.put(np.zeros(STORE // 4, np.uint8)) for _ in range(5)]
+    ours = engine.train(task, blobs())
+    assert_same(ours, engine_named("population").train(task, blobs()))
+    assert len(held) == 5
+
+
+def test_another_worker_goes_on_from_a_checkpoint(engine, nodes, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0)
+    task = replace(a_task(settings=2, epochs=20), seeds=(0,))
+    task = replace(task, settings=task.settings[::2])
+    rows, path = rows_of(task, blobs()), tmp_path / checkpoint_name(list(task.settings))
+    begun, told = [], []
+
+    def stop(scores):
+        begun.append(scores)
+        if len(begun) == 15:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train_structure(task, [0], rows, lambda *_: None, stop, path)
+    with on_cluster(RayCluster(nodes.address, checkpoints=str(tmp_path))) as own:
+        ours = own.train(task, blobs(), on_epoch=lambda scores: told.extend(scores))
+    assert 5 <= len(told) <= 6
+    assert not list(tmp_path.iterdir())
+    assert_same(ours, engine_named("population").train(task, blobs()))
+
+
+def test_killed_workers_change_nothing(engine, monkeypatch, record_property):
+    """Each after a random number of epochs."""
+    monkeypatch.setattr("kerasreg.search.engines.ray_cluster.workers.RETRIES", KILLS)
+    draw, epochs = random.Random(KILLS), []
+    task = a_task(settings=8 * -(-KILLS // 3), epochs=150, structures=1)
+    moments = sorted(draw.sample(range(75 * KILLS), KILLS))
+
+    def on_epoch(scores):
+        epochs.extend(scores[:1])
+        if moments and len(epochs) > moments[0] and (workers := training_workers()):
+            moments.pop(0)
+            os.kill(draw.choice(workers), signal.SIGKILL)
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        ours = engine.train(task, blobs(), on_epoch=on_epoch)
+    record_property("kills", len(said))
+    assert 1 <= len(said) <= KILLS
+    where = r"( on node 127\.0\.0\.1 \(\w{8}\))?"
+    words = rf"The worker of t\d, .*t\d was lost{where}: the process ended\. They begin again\."
+    assert all(re.fullmatch(words, str(warning.message)) for warning in said)
+    assert_same(ours, engine_named("population").train(task, blobs()))
+
+
+def test_a_node_that_leaves_and_one_that_joins_change_nothing(engine, nodes):
+    task, leaving = a_task(epochs=150, structures=1), nodes.list_all_nodes()[-1]
+
+    def swap():
+        nodes.remove_node(leaving, allow_graceful=False)
+        nodes.add_node(num_cpus=1, object_store_memory=STORE)
+
+    with pytest.warns(UserWarning, match="The worker of t.* was lost") as said:
+        ours = engine.train(
+            task, blobs(), on_epoch=once(lambda _: len(training_workers()) == 2, swap)
+        )
+    assert len(said) == 1
+    assert_same(ours, engine_named("population").train(task, blobs()))
+
+
+def test_a_part_that_loses_every_worker_fails_and_the_others_are_told(engine, monkeypatch):
+    monkeypatch.setattr("kerasreg.search.engines.ray_cluster.workers.RETRIES", 0)
+    told = []
+
+    def kill_one():
+        os.kill(training_workers()[0], signal.SIGKILL)
+
+    with pytest.raises(WorkerLost, match=r"t\d was lost 1 times, .*: the process ended"):
+        engine.train(
+            a_task(epochs=150, structures=1),
+            blobs(),
+            once(lambda _: training_workers(), kill_one),
+            lambda index, _: told.append(index),
+        )
+    assert len(told) == 4
 
 
 class TestRefusals:

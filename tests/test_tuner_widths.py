@@ -42,13 +42,13 @@ def filters(hp):
 )
 def test_units_are_values(hypermodel, widths, tmp_path, monkeypatch):
     populations = []
-    train = round_tuner.train_together
+    train = round_tuner.JointTraining
 
     def recorded(job, prepared, *arguments):
         populations.append((job.widths, len(prepared)))
-        train(job, prepared, *arguments)
+        return train(job, prepared, *arguments)
 
-    monkeypatch.setattr(round_tuner, "train_together", recorded)
+    monkeypatch.setattr(round_tuner, "JointTraining", recorded)
     tuner = make_tuner(tmp_path, hypermodel, "val_acc", max_trials=6)
     parts = [(np.clip(np.round(np.abs(x)), 0, 5), y) for x, y in (TRAIN, VALIDATION)]
     tuner.search(*parts[0], **{**FIT, "validation_data": parts[1]})

@@ -14,3 +14,4 @@ from kerasreg.layers._cost_check import CostCheck, check_cost_decreases
 from kerasreg.layers._dropout import ClassicDropout, MonteCarloDropout, mc_dropout_predict
 from kerasreg.layers._dropout_ridge import dropout_penalty, dropout_ridge
 from kerasreg.layers._kinds import kind_of
+from kerasreg.layers._sending import custom_classes, received, sent

@@ -1,8 +1,7 @@
 """A model of the user's, with what identifies it."""
 
 import hashlib
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +9,7 @@ import keras
 import numpy as np
 
 from kerasreg.errors import UserError
-from kerasreg.layers import kind_of
+from kerasreg.layers import custom_classes, received, sent
 from kerasreg.networks._adapting import adapted
 from kerasreg.regularization.graph import as_functional, has_graph
 
@@ -52,7 +51,7 @@ class Network:
 
     def __reduce__(self) -> tuple:
         # Travels to other processes as its model does, without what was made of it.
-        return _received, self.model.__reduce__()
+        return _received, sent(self.model)
 
     def __repr__(self) -> str:
         return f"Network({self.model.name!r}, {self.digest[:12]})"
@@ -108,8 +107,7 @@ class Network:
     @property
     def custom_objects(self) -> dict[str, Any]:
         """The user's classes of layers in it, by name."""
-        layers = self.model._flatten_layers(include_self=False)
-        return {type(layer).__name__: type(layer) for layer in layers if kind_of(layer) is None}
+        return custom_classes(self.model)
 
     def joined(self, x: Mapping[str, np.ndarray]) -> np.ndarray:
         """The arrays of several inputs, by the inputs' names, as rows (rows, values).
@@ -150,8 +148,5 @@ class Network:
         return self._adapted[key]
 
 
-def _received(make: Callable[..., keras.Model], arguments: tuple) -> Network:
-    with warnings.catch_warnings():
-        # The optimiser's state is not used.
-        warnings.filterwarnings("ignore", message="Skipping variable loading for optimizer")
-        return Network(make(*arguments))
+def _received(*model: Any) -> Network:
+    return Network(received(*model))

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,11 @@ class Population:
 
     def __len__(self) -> int:
         return len(self.members)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Travels to another process to be trained there, without the users' models.
+        members = [replace(one, source=None, weights=None) for one in self.members]
+        return {"path": self.path, "members": members}
 
     def fit(
         self,

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path as File
+from typing import Any
 
 import keras
 import numpy as np
@@ -48,6 +49,9 @@ class StackPath:
         # Decided for all members at once: a chunk's program must not depend on who is in it.
         self._count = len(members)
         self._active = active_names([member.values for member in members], blueprint)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_shells": {}}
 
     def gather(self, folds: Sequence[tuple[tuple, tuple]]) -> Rows:
         """See `Path.gather`."""

@@ -1,7 +1,7 @@
 """One execution of a trial in a population: its logs as `fit` gives them, and its callbacks."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -82,6 +82,19 @@ class Execution:
         self._tell("on_epoch_end", self._first + epoch, self._logs)
         metrics |= {name: self._objective.get_value(self._logs) for name in self.adds}
         return self._model.stop_training
+
+    def steering(self) -> "Execution":
+        """One that changes training as this would, and keeps nothing: for another process."""
+        copied = copy.copy(self)
+        copied._given = [one for one in self._given if isinstance(one, STEERING)]
+        copied._save = None
+        return copied
+
+    def replay(self, curves: Mapping[str, np.ndarray], epochs: int) -> None:
+        """Hear of epochs that were trained in another process."""
+        for epoch in range(epochs):
+            self.epoch_begin(epoch)
+            self.epoch_end(epoch, {name: float(c[epoch]) for name, c in curves.items()}, None)
 
     def finish(self) -> None:
         """After the last epoch: write the files that were left for now, tell the listeners."""

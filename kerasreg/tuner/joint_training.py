@@ -34,68 +34,96 @@ class Prepared:
 
 #: A member that is through: its index, its result, its logs and callbacks.
 Through = tuple[int, MemberResult, Execution]
+#: Called with the training, each trial and its members when these are through.
+Report = Callable[["JointTraining", Prepared, list[Through]], None]
 
 
-def train_together(
-    job: Job,
-    prepared: list[Prepared],
-    geometry: Geometry | None,
-    seed: int,
-    checkpoint: Callable[[str], str],
-    objective: keras_tuner.Objective,
-    report: Callable[[Prepared, Population, list[Through]], None],
-) -> None:
-    """Train the trials of one job; every execution is a member with another seed.
+class JointTraining:
+    """The trials of one job as one population; every execution is a member with another seed.
 
     Args:
         job, prepared, geometry, objective: As in the tuner.
         seed: Of the first execution; equal for all trials, so that they differ in settings only.
         checkpoint: File of a trial's weights, by its id.
-        report: Called with each trial, the population and its members when it is through.
+
+    Attributes:
+        members: The indices of its trial and of its execution of each.
+        executions: Of each member, by its index.
+        folds, plan: As `Population.train` takes them.
     """
-    # Each member as the indices of its trial and of its execution.
-    members = [(of, run) for of, item in enumerate(prepared) for run in range(len(item.built))]
-    built = [prepared[of].built[run] for of, run in members]
-    seeds = [execution_seed(seed, run, job.initial_epoch) for _, run in members]
-    if job.kind == "config":
-        population = Population(built, *geometry, seeds=seeds)
-    else:
-        general = job.kind == "general"
-        population = Population.from_models(built, seeds=seeds, general=general, widths=job.widths)
-    for index, (of, _) in enumerate(members):
-        earlier = prepared[of].trial.hyperparameters.values.get("tuner/trial_id")
-        if earlier:
-            population.load_weights(index, checkpoint(earlier))
-    executions = _executions(members, prepared, population, job, objective)
-    through: dict[int, list[Through]] = {}
 
-    def collect(pairs: list[tuple[int, MemberResult]]) -> None:
-        for index, result in pairs:
-            of, _ = members[index]
-            through.setdefault(of, []).append((index, result, executions[index]))
-            if len(through[of]) == len(prepared[of].built):
-                report(prepared[of], population, through[of])
-
-    rows = job.arguments.rows
-    train = _fold(rows.train, job)
-    curves = job.curves
-    plan = TrainingPlan(
-        epochs=job.epochs,
-        batch_size=rows.batch_size,
-        objective=curves.objective,
-        keep="best",
-        shuffle=rows.shuffle,
-        steps_per_epoch=rows.steps_per_epoch,
-        direction=curves.direction,
-    )
-    population.train(
+    def __init__(
+        self,
+        job: Job,
+        prepared: list[Prepared],
+        geometry: Geometry | None,
+        seed: int,
+        checkpoint: Callable[[str], str],
+        objective: keras_tuner.Objective,
+    ):
+        self.job, self.prepared = job, prepared
+        self.members = [
+            (of, run) for of, item in enumerate(prepared) for run in range(len(item.built))
+        ]
+        built = [prepared[of].built[run] for of, run in self.members]
+        seeds = [execution_seed(seed, run, job.initial_epoch) for _, run in self.members]
+        if job.kind == "config":
+            population = Population(built, *geometry, seeds=seeds)
+        else:
+            general = job.kind == "general"
+            population = Population.from_models(
+                built, seeds=seeds, general=general, widths=job.widths
+            )
+        for index, (of, _) in enumerate(self.members):
+            earlier = prepared[of].trial.hyperparameters.values.get("tuner/trial_id")
+            if earlier:
+                population.load_weights(index, checkpoint(earlier))
+        self.population = population
+        self.executions = _executions(self.members, prepared, population, job, objective)
+        self._through: dict[int, list[Through]] = {}
+        rows, curves = job.arguments.rows, job.curves
+        train = _fold(rows.train, job)
         # A population measures two parts of the rows; without a second one it is the first.
-        [(train, train if rows.validation is None else _fold(rows.validation, job))],
-        plan,
-        watch=_watched(members, prepared, job.arguments),
-        follow=executions,
-        on_results=collect,
-    )
+        self.folds = [(train, train if rows.validation is None else _fold(rows.validation, job))]
+        self.plan = TrainingPlan(
+            epochs=job.epochs,
+            batch_size=rows.batch_size,
+            objective=curves.objective,
+            keep="best",
+            shuffle=rows.shuffle,
+            steps_per_epoch=rows.steps_per_epoch,
+            direction=curves.direction,
+        )
+
+    def needs_models(self) -> str | None:
+        """The callback that looks at members' models while these train, if there is one."""
+        callbacks = self.job.arguments.callbacks
+        kinds = [one for one in callbacks.told if isinstance(one, keras.callbacks.ModelCheckpoint)]
+        kinds += [*callbacks.monitors, *(one for one in callbacks.boards if one.histogram_freq)]
+        return type(kinds[0]).__name__ if kinds else None
+
+    def train(self, report: Report) -> None:
+        """Train in this process what is not through yet."""
+        left = [k for k, (of, _) in enumerate(self.members) if of not in self._through]
+        if not left:
+            return
+        self.population.train(
+            self.folds,
+            self.plan,
+            only=left,
+            watch=_watched(self.members, self.prepared, self.job.arguments),
+            follow=self.executions,
+            on_results=partial(self.collect, report),
+        )
+
+    def collect(self, report: Report, pairs: list[tuple[int, MemberResult]]) -> None:
+        """Take results in, by member; all members of a trial come together or one by one."""
+        for index, result in pairs:
+            of, _ = self.members[index]
+            through = self._through.setdefault(of, [])
+            through.append((index, result, self.executions[index]))
+            if len(through) == len(self.prepared[of].built):
+                report(self, self.prepared[of], through)
 
 
 def _fold(part: Columns, job: Job) -> tuple:

@@ -3,15 +3,18 @@
 import gc
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
 from kerasreg.errors import UserError
+from kerasreg.search.engines.ray_cluster import RayCluster
+from kerasreg.search.engines.ray_cluster.workers import workers_on
 from kerasreg.search.oracles import RandomOracle
 from kerasreg.tuner import project_folder
+from kerasreg.tuner.cluster import Cluster
 from kerasreg.tuner.fit_arguments import (
     FitArguments,
     SearchCall,
@@ -66,6 +69,10 @@ class PopulationTuner(RoundTuner):
         task: `"classification"` or `"regression"` of a `StackConfig`; by default whole numbers
             and one-hot rows are classes, other targets values.
         tuner_id: Name of the tuner's file in the project folder.
+        ray: Train the populations on a Ray cluster: which one, or its address (`"local"`: every
+            core of this machine). It changes no result. What is trained the plain way, and what has
+            callbacks that look at a trial's model (`ModelCheckpoint`, histograms, kerasreg's
+            monitors), trains in this process.
         **kwargs: Arguments of `keras_tuner.Tuner`: `directory`, `project_name`, `overwrite`,
             `executions_per_trial`, `max_model_size`, `optimizer`, `loss`, `metrics`,
             `distribution_strategy`, `logger`.
@@ -92,6 +99,7 @@ class PopulationTuner(RoundTuner):
         outputs: int | None = None,
         task: str | None = None,
         tuner_id: str | None = None,
+        ray: RayCluster | str | None = None,
         **kwargs: Any,
     ):
         if hypermodel is None and type(self).run_trial is PopulationTuner.run_trial:
@@ -118,6 +126,7 @@ class PopulationTuner(RoundTuner):
             )
         if round_size is not None and round_size < 1:
             raise UserError(f"round_size: expected at least 1, got {round_size!r}.")
+        self.ray = RayCluster(ray) if isinstance(ray, str) else ray
         self.outputs = outputs
         self.task = task
         seed = getattr(oracle, "seed", 0) if seed is None else seed
@@ -132,7 +141,7 @@ class PopulationTuner(RoundTuner):
         again when `search` is called again, here or after the project was opened again.
 
         Raises:
-            UserError: The objective is not among what `fit` logs.
+            UserError: The objective is not among what `fit` logs, or there is no such cluster.
             RuntimeError: As many trials in a row as `max_consecutive_failed_trials` have failed by
                 an exception.
         """
@@ -154,15 +163,22 @@ class PopulationTuner(RoundTuner):
         self.save()
         self._earlier = set(self.oracle.end_order)
         call = SearchCall(fit_args, fit_kwargs, fit)
+        workers = workers_on(self.ray, self._say) if self.ray and fit else nullcontext()
         try:
-            self.on_search_begin()
-            while self._run_round(call):
-                # Keras' models are cycles, and a round has many.
-                gc.collect()
-            self.on_search_end()
+            with workers as found:
+                self._cluster = Cluster(found, self._say) if found else None
+                self.on_search_begin()
+                while self._run_round(call):
+                    # Keras' models are cycles, and a round has many.
+                    gc.collect()
+                self.on_search_end()
         finally:
+            self._cluster = None
             project_folder.mend(self.oracle)
             self.save()
+
+    def _say(self, text: str) -> None:
+        self._warn(text, key=text)
 
     def _fit_of_trials(
         self, read: FitReader, args: tuple, kwargs: dict[str, Any]

@@ -2,6 +2,8 @@
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,15 +13,16 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.oracles import GridSearchOracle, HyperbandOracle, RandomSearchOracle
 
 from kerasreg.errors import UserError
-from kerasreg.population import Population
+from kerasreg.search.engines import WorkerLost
 from kerasreg.search.oracles import GridOracle, RandomOracle, SeededOracle
 from kerasreg.stacks import StackConfig
 from kerasreg.tuner import project_folder
 from kerasreg.tuner.boards import write_events
+from kerasreg.tuner.cluster import Cluster
 from kerasreg.tuner.display import announce, note_start, quiet, show_start
 from kerasreg.tuner.fit_arguments import SearchCall, bind_fit
 from kerasreg.tuner.job import Job, job_of
-from kerasreg.tuner.joint_training import Prepared, Through, execution_folder, train_together
+from kerasreg.tuner.joint_training import JointTraining, Prepared, Through, execution_folder
 from kerasreg.tuner.objectives import check_objective
 from kerasreg.tuner.plain_tuner import PlainTuner
 from kerasreg.tuner.rows_in_memory import CannotTrainTogether
@@ -60,6 +63,11 @@ class Round:
     drawn: int = 0
     failures: int = 0
 
+    def left(self, job: Job) -> list[Trial]:
+        """The trials of a job that have not ended."""
+        trials = [prepared.trial for prepared in self.jobs[job]]
+        return [trial for trial in trials if trial.status == TrialStatus.RUNNING]
+
     def is_full(self, size: int, learning: bool) -> bool:
         """Whether another proposal would be made too early, or be one too many.
 
@@ -84,6 +92,8 @@ class RoundTuner(PlainTuner):
     ):
         self._learns = learns(oracle)
         self.round_size = round_size or (8 if self._learns else 64)
+        # Where populations train, for as long as a search goes on; None for this process.
+        self._cluster: Cluster | None = None
         # Each execution has another copy, as in keras-tuner, until the round ends.
         self._heard: list = []
         super().__init__(oracle, *args, **kwargs)
@@ -157,22 +167,11 @@ class RoundTuner(PlainTuner):
         if drawn.jobs and self.oracle.verbose:
             sizes = [len(prepared) for prepared in drawn.jobs.values()]
             announce(sizes, next(iter(drawn.jobs)), self.executions_per_trial)
-        for job, prepared in drawn.jobs.items():
-            try:
-                self._train(job, prepared)
-            except Exception as error:
-                if isinstance(error, CannotTrainTogether):
-                    reason = str(error)
-                elif job.kind == "general":
-                    # A model's code, or rows that it does not take: Keras says it as users know it.
-                    kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-                    said = " ".join(str(error).split())[:300].rstrip(".")
-                    reason = f"what the population met: {kind}{said}"
-                else:
-                    raise
-                self._warn_plain(reason)
-                left = [p.trial for p in prepared if p.trial.status == TrialStatus.RUNNING]
-                drawn.alone += left
+        begun = self._begun(drawn)
+        # What a cluster trains is all begun before the first of it is waited for.
+        for training in begun if self._cluster is None else list(begun):
+            with self._or_alone(training.job, drawn):
+                self._train(training)
         for trial in drawn.alone:
             show_start(self.oracle, trial)
             self._try_run_and_update_trial(trial, *call.args, **call.kwargs)
@@ -180,26 +179,55 @@ class RoundTuner(PlainTuner):
             self._check_failures()
         self._check_failures()
 
-    def _train(self, job: Job, prepared: list[Prepared]) -> None:
-        started = time.perf_counter()
-        train_together(
-            job,
-            prepared,
-            self._geometry,
-            self.seed,
-            self._get_checkpoint_fname,
-            self.oracle.objective,
-            lambda *through: self._report(job, *through),
-        )
+    def _begun(self, drawn: Round) -> Iterator[JointTraining]:
+        for job, prepared in drawn.jobs.items():
+            begun = []
+            with self._or_alone(job, drawn):
+                checkpoint, objective = self._get_checkpoint_fname, self.oracle.objective
+                begun = [
+                    JointTraining(job, prepared, self._geometry, self.seed, checkpoint, objective)
+                ]
+            if self._cluster:
+                for training in begun:
+                    self._cluster.send(training)
+            yield from begun
+
+    @contextmanager
+    def _or_alone(self, job: Job, drawn: Round) -> Iterator[None]:
+        """Have the trials of a job trained the plain way if they cannot train together."""
+        try:
+            yield
+        except WorkerLost as error:
+            # In this process they might take it along.
+            for trial in drawn.left(job):
+                self._fail(trial, error)
+                self._end(trial, trial.status, trial.message)
+        except Exception as error:
+            if isinstance(error, CannotTrainTogether):
+                reason = str(error)
+            elif job.kind == "general":
+                # A model's code, or rows that it does not take: Keras says it as users know it.
+                kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+                said = " ".join(str(error).split())[:300].rstrip(".")
+                reason = f"what the population met: {kind}{said}"
+            else:
+                raise
+            self._warn_plain(reason)
+            drawn.alone += drawn.left(job)
+
+    def _train(self, training: JointTraining) -> None:
+        started, prepared = time.perf_counter(), training.prepared
+        if self._cluster:
+            self._cluster.collect(training, self._report)
+        training.train(self._report)
         if self.oracle.verbose:
             best = [t for t in self.oracle.get_best_trials(1) if t.score is not None]
             score = f"; best {self.oracle.objective.name} {best[0].score:.4f}" if best else ""
             print(f"{len(prepared)} trials in {time.perf_counter() - started:.1f} s{score}")
 
-    def _report(
-        self, job: Job, item: Prepared, population: Population, members: list[Through]
-    ) -> None:
+    def _report(self, training: JointTraining, item: Prepared, members: list[Through]) -> None:
         """Tell the oracle one trial's result, as keras-tuner would, and keep its files."""
+        job, population = training.job, training.population
         trial, objective = item.trial, self.oracle.objective
         for _, _, execution in members:
             execution.finish()

@@ -11,11 +11,11 @@ import keras
 import numpy as np
 
 from kerasreg.errors import UserError
-from kerasreg.layers import clone
+from kerasreg.layers import clone, received, sent
 from kerasreg.objectives import Direction, direction, objectives_of
 from kerasreg.population.general.chunk import GeneralChunk
 from kerasreg.population.general.initial_state import initial_state
-from kerasreg.population.general.lifting import Lifted, differing
+from kerasreg.population.general.lifting import Lifted, differing, lift_model
 from kerasreg.population.general.program import Program, prediction
 from kerasreg.population.general.rows import NestedRows, gather_nested_rows
 from kerasreg.population.general.template import State, Template, active_values
@@ -66,6 +66,15 @@ class GeneralPath:
         self._model, self._build, self._task = first.model, build, task
         self._template: Template | None = None
         self._predict = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_model": sent(self._model), "_template": None, "_predict": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _model=received(*state["_model"]))
+        # An optimiser that leaves variables out, for one, forgets it on the way.
+        if lift_model(self._model).structure != self.structure:
+            raise UserError(f"model {self._model.name!r}: a part that Keras does not save.")
 
     def gather(self, folds: Sequence[tuple[tuple, tuple]]) -> NestedRows:
         """See `Path.gather`."""

@@ -1,15 +1,17 @@
 """What a worker of the cluster does: train a part of a task, and tell how far it is."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import ray
 import tensorflow as tf
 
 from kerasreg.errors import UserError
-from kerasreg.population import MemberResult
+from kerasreg.population import MemberResult, TrainingPlan
+from kerasreg.population.watching import Follower
 from kerasreg.search.engines.population_engine import train_structure
 from kerasreg.search.engines.ray_cluster.options import RayCluster
 from kerasreg.search.engines.ray_cluster.reporter import Reporter
@@ -55,6 +57,29 @@ def train_part(
     # Waited for: whoever has the results has heard of every epoch.
     ray.get(reporter.send())
     return results, time.monotonic() - started
+
+
+def train_members(
+    population_and_rows: Sequence[ray.ObjectRef],
+    plan: TrainingPlan,
+    only: Sequence[int],
+    followers: Mapping[int, Follower],
+    floatx: str,
+    cluster: RayCluster,
+    reporter: Reporter,
+) -> list[MemberResult]:
+    """Train the members `only` of a stored `Population`; see `Population.train`.
+
+    Args:
+        population_and_rows: In the object store, the rows as `Population.train` takes them.
+        floatx: Of Keras, in the process that made the population.
+        cluster, reporter: As in `train_part`.
+    """
+    limit(cluster)
+    reporter.send()
+    keras.config.set_floatx(floatx)
+    population, folds = ray.get(list(population_and_rows))
+    return population.train(folds, plan, only=only, follow=followers)
 
 
 def limit(cluster: RayCluster) -> None:

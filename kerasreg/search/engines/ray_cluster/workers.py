@@ -108,6 +108,12 @@ class Workers:
             self.usage[name] = max(self.usage[name], now)
         return room
 
+    def store(self, value: Any) -> ray.ObjectRef:
+        """Put a value where every node takes it from, once."""
+        import ray
+
+        return ray.put(value)
+
     def add(self, work: Work) -> None:
         """Have work wait for its turn."""
         self._waiting.append(work)
