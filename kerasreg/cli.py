@@ -129,6 +129,7 @@ def _diagnose(parsed: argparse.Namespace) -> int:
         from kerasreg.data import load
         from kerasreg.diagnosis import diagnose
         from kerasreg.files.keras_model import open_model
+        from kerasreg.networks import reading_of
         from kerasreg.report import render_diagnosis
         from kerasreg.search.from_cli import load_arguments
         from kerasreg.terminal import LiveProgress, is_live, print_diagnosis
@@ -152,7 +153,8 @@ def _diagnose(parsed: argparse.Namespace) -> int:
             raise UserError(f"--out: expected a folder, but {folder} is a file.") from None
         told("reading")
         model = open_model(given["model"], given.get("custom", ()))
-        rows = load(**load_arguments(given))
+        reading = {**reading_of(model, data), **load_arguments(given)}
+        rows = load(**reading, progress=lambda done, total: told("reading", done / total))
         diagnosis = diagnose(model, rows, progress=told, files=files, **options)
         told("writing the page")
         page = render_diagnosis(diagnosis, folder)
@@ -174,9 +176,12 @@ def _predict(parsed: argparse.Namespace) -> int:
     given = _given(parsed)
     with _importing(given.pop("verbose")):
         from kerasreg.prediction import predict
+        from kerasreg.terminal import LiveProgress, is_live
     header = False if given.pop("no_header", False) else None
     quiet = given.pop("quiet")
-    table = predict(**given, header=header, say=(lambda _: None) if quiet else print)
+    say = (lambda _: None) if quiet else print
+    with LiveProgress(is_live(quiet), quiet) as progress:
+        table = predict(**given, header=header, say=say, progress=progress.reading)
     if not quiet:
         print(f"{len(table):,} rows predicted: {parsed.out}")
     return 0
@@ -188,8 +193,9 @@ def _data(parsed: argparse.Namespace) -> int:
         from kerasreg.data import load, story
         from kerasreg.report import render_data
         from kerasreg.search.from_cli import load_arguments
-        from kerasreg.terminal import print_story
-    data = load(**load_arguments(given)).describe()
+        from kerasreg.terminal import LiveProgress, is_live, print_story
+    with LiveProgress(is_live(parsed.quiet), parsed.quiet) as progress:
+        data = load(**load_arguments(given), progress=progress.reading).describe()
     page = Path(given.get("out") or f"{Path(parsed.data).stem}-columns.html")
     lines = story(data)
     render_data(data, page)

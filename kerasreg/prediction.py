@@ -16,6 +16,7 @@ from kerasreg.data import read_new_images, read_new_rows
 from kerasreg.decision import decide
 from kerasreg.errors import UserError
 from kerasreg.files import atomic_write
+from kerasreg.networks import divided, input_names
 from kerasreg.study import Study
 
 _WRITERS: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
@@ -32,6 +33,7 @@ def predict(
     header: bool | None = None,
     encoding: str | None = None,
     say: Callable[[str], None] = warnings.warn,
+    progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """Predict new rows, read and cleaned as the rows that the model was trained on.
 
@@ -44,6 +46,7 @@ def predict(
         out: A `.csv` or `.parquet` file to write; replaced if it is there.
         header, encoding: Of a CSV; None for those of the training file.
         say: Called with a sentence for each column with missing cells or unknown categories.
+        progress: As in `load`, of a folder.
 
     Returns:
         One row a row of `data`, in its order; of a folder with the column `file`. Classification:
@@ -61,19 +64,22 @@ def predict(
     if result is None:
         raise UserError(f"{study.folder} has no result yet; go on with --resume, then predict.")
     given = asked.get("data") or {}
-    files = None
+    files, network = None, _loaded(path)
+    several = input_names(network) if len(network.inputs) > 1 else ()
     if isinstance(data, str | Path) and os.path.isdir(data):
-        rows, files, notes = read_new_images(data, asked["dataset"])
+        rows, files, notes = read_new_images(data, asked["dataset"], progress)
     else:
         rows, notes = read_new_rows(
             data,
             asked["dataset"],
             header=given.get("header", True) if header is None else header,
             encoding=encoding or given.get("encoding"),
+            inputs=several,
         )
     for sentence in notes:
         say(sentence)
-    outputs = _loaded(path).predict(_tensors(rows), batch_size=8192, verbose=0).astype(np.float64)
+    taken = divided(network, rows) if isinstance(rows, np.ndarray) else _tensors(rows)
+    outputs = network.predict(taken, batch_size=8192, verbose=0).astype(np.float64)
     names = asked["dataset"]["class_names"]
     if names is None:
         table = pd.DataFrame({"prediction": outputs[:, 0]})
@@ -126,9 +132,7 @@ def _is_rule(value: Any, classes: int) -> bool:
     return all(type(one) in (int, float) and 0 < one < math.inf for one in numbers)
 
 
-def _tensors(rows: Mapping[str, np.ndarray] | np.ndarray) -> Any:
-    if isinstance(rows, np.ndarray):
-        return rows
+def _tensors(rows: Mapping[str, np.ndarray]) -> Any:
     return {
         name: tf.constant(cells.tolist() if cells.dtype == object else cells)[:, None]
         for name, cells in rows.items()

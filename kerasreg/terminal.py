@@ -84,9 +84,7 @@ class LiveProgress:
             elif not self._quiet:
                 print_story(event.story)
             return
-        if event.phase != self._phase:
-            self._phase, self._started = event.phase, time.monotonic()
-            self._first = event.fraction
+        self._enter(event.phase, event.fraction)
         said = self._verbose or (self._live and event.new_best)
         if event.finished and said and not self._quiet:
             self._console.print(event.finished, style="dim", markup=False, highlight=False)
@@ -100,20 +98,37 @@ class LiveProgress:
 
     def say(self, phase: str, fraction: float | None = None) -> None:
         """Name what is done now and, where it is known, its fraction."""
-        total = None if fraction is None else 1.0
+        self._enter(phase, fraction or 0.0)
         self._bar.update(
-            self._task, description=escape(phase), total=total, completed=fraction or 0.0, detail=""
+            self._task,
+            description=escape(phase),
+            total=None if fraction is None else 1.0,
+            completed=fraction or 0.0,
+            detail=self._left(fraction or 0.0),
         )
+
+    def reading(self, done: int, total: int) -> None:
+        """How many images of a folder are read."""
+        self.say("reading images", done / total)
+
+    def _enter(self, phase: str, fraction: float) -> None:
+        if phase != self._phase:
+            self._phase, self._started, self._first = phase, time.monotonic(), fraction
+
+    def _left(self, fraction: float) -> str:
+        """How long the phase still takes, as far as it can be told."""
+        spent, gained = time.monotonic() - self._started, fraction - self._first
+        if gained <= 0 or spent <= 1:
+            return ""
+        return f"{duration(round(spent * (1 - fraction) / gained))} left"
 
     def _detail(self, event: "Event") -> str:
         if not event.total:
             return ""
         parts = [f"{event.done}/{event.total}"]
         spent = time.monotonic() - self._started
-        gained = event.fraction - self._first
-        if gained > 0 and spent > 1:
-            parts.append(f"{gained * event.total / spent:.3g}/s")
-            parts.append(f"{duration(round(spent * (1 - event.fraction) / gained))} left")
+        if left := self._left(event.fraction):
+            parts += [f"{(event.fraction - self._first) * event.total / spent:.3g}/s", left]
         if event.workers:
             parts.append(f"{event.workers} worker{'s' * (event.workers > 1)}")
         if event.best is not None:

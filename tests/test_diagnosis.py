@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from keras import layers
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "check_diagnose.py"
 _spec = importlib.util.spec_from_file_location("check_diagnose", SCRIPT)
@@ -43,3 +44,15 @@ def test_the_same_seed_gives_the_same_numbers():
     first, second = (planted.run(planted.too_few_rows, SEED, epochs=2).facts for _ in range(2))
     np.testing.assert_array_equal(first.copies.outputs, second.copies.outputs)
     np.testing.assert_array_equal(first.copies.rate_errors, second.copies.rate_errors)
+
+
+def test_what_only_follows_from_wrong_moving_statistics_is_left_out():
+    def slow_statistics(seed):
+        hidden = []
+        for _ in range(3):
+            hidden += [planted.dense(activation=None), layers.BatchNormalization(momentum=0.999)]
+            hidden.append(layers.ReLU())
+        return planted.network(hidden), planted.clusters(seed)
+
+    found = planted.run(slow_statistics, SEED, epochs=4).findings
+    assert [finding.name for finding in found] == ["batch normalisation differs in inference"]

@@ -10,6 +10,7 @@ from PIL import Image
 from kerasreg.data import load, locate, read_new_images, story
 from kerasreg.data.files import image_folder
 from kerasreg.errors import UserError
+from kerasreg.networks import reading_of
 from kerasreg.prediction import predict
 from kerasreg.search.from_cli import load_arguments, requested
 from kerasreg.search.request import Request
@@ -58,6 +59,20 @@ def test_a_folder_is_read_as_its_classes_and_pixels(folder, monkeypatch):
     assert locate("patterns") == str(folder)
     assert load("patterns", image_size=(8, 12)).input_shape == (8, 12)
     assert load("patterns", image_size=(8, 12)).source["image_size"] == [8, 12]
+
+
+@pytest.mark.parametrize(
+    ("takes", "shape"),
+    [((8, 12, 3), (8, 12, 3)), ((8, 12, 1), (8, 12)), ((8, 12), (8, 12)), ((None, None, 1), None)],
+)
+def test_a_network_says_the_size_of_a_folders_images(takes, shape, folder):
+    model = keras.Sequential([keras.Input(takes), keras.layers.Flatten()])
+    reading = reading_of(model, folder)
+    told = []
+    data = load(folder, **reading, progress=lambda *counts: told.append(counts))
+    assert data.input_shape == (shape or (SIDE, SIDE))
+    assert told == [(done, 60) for done in range(60)]
+    assert reading_of(model, "digits") == {}
 
 
 def test_what_does_not_fit_is_resized_or_left_out_and_said(tmp_path):
@@ -255,5 +270,5 @@ def test_the_result_speaks_of_what_images_have(study):
     assert effects == {"shift", "dropout"}
     inside = np.load(study.folder / "inside.npz")
     assert "best/weights/conv_1/counts" in inside.files
-    assert inside["best/activation/activation_1/dead"].shape == (3,)
+    assert inside["best/activation/activation_1/dead"].shape == inside["best/epochs"].shape
     assert study.result["best"]["test"]["accuracy"] is not None

@@ -2,15 +2,18 @@
 
 import pickle
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from keras import layers
 from searching import X, Y, blobs
 from solo_training import train_solo
 
 from kerasreg.cli import main
+from kerasreg.diagnosis.rows import rows_of
 from kerasreg.errors import UserError
 from kerasreg.networks import Network, NetworkConfig
 from kerasreg.population import Population, TrainingPlan
@@ -200,6 +203,31 @@ def test_a_network_of_two_inputs_is_searched_and_comes_out_with_them(tmp_path):
     assert keras.saving.load_model(study.best_model)(apart).shape == (len(ROWS), 3)
     with pytest.raises(UserError, match=r"each of first, second, got first \(105, 2\)"):
         search(({"first": ROWS[:, :2]}, Y), model=model, **options)
+
+
+def test_several_inputs_come_from_arrays_of_their_names_in_one_file(
+    tmp_path, monkeypatch, capsys, without_figures
+):
+    monkeypatch.chdir(tmp_path)
+    two_inputs().save("own.keras")
+    arrays = {"second": ROWS[:, 2:], "first": ROWS[:, :2]}
+    np.savez("rows.npz", y=Y, **arrays)
+    given = ["--model", "own.keras", "--data", "rows.npz", "--trials", "1", "--epochs", "1"]
+    assert main(["search", *given, "--folds", "0", "--quiet", "--out", "study"]) == 0
+    assert main(["predict", "study", "--data", "rows.npz", "--out", "predicted.csv"]) == 0
+    np.testing.assert_allclose(
+        pd.read_csv("predicted.csv").iloc[:, 1:],
+        keras.saving.load_model("study/best.keras").predict(arrays, verbose=0),
+        atol=1e-5,
+    )
+    rows = rows_of(Path("rows.npz"), two_inputs(), 200, None, 0)
+    np.testing.assert_array_equal(rows.x["second"], ROWS[rows.numbers, 2:])
+    np.savez("few.npz", first=ROWS[:, :2], second=ROWS[:7, 2:], y=Y)
+    np.savez("other.npz", first=ROWS[:, :2], y=Y)
+    capsys.readouterr()
+    for name, said in (("few", "equally many rows"), ("other", "arrays first, second, y or x, y")):
+        assert main(["search", *given, "--data", f"{name}.npz", "--out", name]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_a_study_goes_on_with_the_network_that_it_kept(study):

@@ -1,6 +1,7 @@
 """`from_arrays`: the door through which arrays come in."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -93,6 +94,11 @@ def from_arrays(
         notes=notes,
         warnings=warnings,
     )
+
+
+def joined_rows(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Rows that have the values of several arrays one after the other, shape (rows, values)."""
+    return np.concatenate([np.reshape(array, (len(array), -1)) for array in arrays], axis=1)
 
 
 def _column(y, name: str) -> np.ndarray:

@@ -2,17 +2,19 @@
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from kerasreg.data._dataset import Dataset
-from kerasreg.data._from_arrays import from_arrays
+from kerasreg.data._from_arrays import from_arrays, joined_rows
 from kerasreg.data._from_frame import Written, from_frame
 from kerasreg.data._named import NAMES, read_named
 from kerasreg.data._splitting import FRACTIONS
 from kerasreg.data.files.csv_file import read_csv
 from kerasreg.data.files.image_folder import read_image_folder
-from kerasreg.data.files.npz_file import read_npz
+from kerasreg.data.files.npz_file import LAYOUTS, read_npz
 from kerasreg.data.files.parquet_file import read_parquet
 from kerasreg.errors import UserError, check_whole
 
@@ -32,10 +34,12 @@ def load(
     group: str | int | None = None,
     time: str | int | None = None,
     image_size: Sequence[int] | None = None,
+    inputs: Sequence[str] = (),
     task: str | None = None,
     train_size: int | None = None,
     split_seed: int = 0,
     fractions: tuple[float, float, float] = FRACTIONS,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Load a named set, a file or a folder of images, and split it.
 
@@ -47,13 +51,16 @@ def load(
         encoding: Of a CSV's text; None to recognise UTF-8, UTF-16 and cp1252.
         decimal: Decimal sign of a CSV, `"."` or `","`; None to find it.
         drop, keep, kinds, group, time: Of tables, as in `from_frame`.
-        image_size: Height and width that a folder's images are brought to; None for their most
-            frequent size.
+        image_size: Height and width that a folder's images are brought to, and where wanted their
+            channels, 1 or 3; None for their most frequent size.
+        inputs: Of an `.npz`: arrays of it, in place of `x`, that are the inputs of a network; a
+            row has their values one after the other.
         task: `"classification"`, `"regression"` or None to infer it from the target.
         train_size: Keep this many training rows, stratified; other parts keep their size.
         split_seed: Seed of the split and of the subset.
         fractions: Train, validation and test fractions. Where the data brings its own test part,
             the first two divide the rest.
+        progress: Called with how many of a folder's images are read, and how many there are.
 
     Raises:
         UserError: For everything about the name, the file or its content that must be changed.
@@ -76,8 +83,8 @@ def load(
         "time": time,
     }
     size = None if image_size is None else list(image_size)
-    dataset = _read(name_or_path, table_options, size, options)
-    given = {**table_options, "image_size": size, **options}
+    dataset = _read(name_or_path, table_options, size, list(inputs), options, progress)
+    given = {**table_options, "image_size": size, "inputs": list(inputs), **options}
     dataset.source = {
         "name_or_path": locate(name_or_path),
         **{name: value for name, value in given.items() if value != _DEFAULTS[name]},
@@ -85,7 +92,7 @@ def load(
     return dataset
 
 
-_DEFAULTS = {**load.__kwdefaults__, "drop": [], "keep": [], "kinds": {}}
+_DEFAULTS = {**load.__kwdefaults__, "drop": [], "keep": [], "kinds": {}, "inputs": []}
 
 
 _OF_FRAMES = ("target", "drop", "keep", "kinds", "group", "time")
@@ -99,15 +106,23 @@ def locate(source: str | Path) -> str:
 
 
 def _read(
-    name_or_path: str | Path, table: dict, image_size: list[int] | None, options: dict
+    name_or_path: str | Path,
+    table: dict,
+    image_size: list[int] | None,
+    inputs: list[str],
+    options: dict,
+    progress: Callable[[int, int], None] | None,
 ) -> Dataset:
     name = str(name_or_path)
     path = Path(name_or_path)
     suffix = path.suffix.lower()
     named = isinstance(name_or_path, str) and name in NAMES
+    if inputs and suffix != ".npz":
+        raise UserError(f"inputs: expected an .npz with arrays of these names, got {name}.")
     if is_folder(path) and not named:
         _refuse(table, name, "holds images")
-        images = read_image_folder(path, _checked_size(image_size))
+        size, grey = _checked_size(image_size)
+        images = read_image_folder(path, size, grey, progress)
         return from_arrays(
             images.x,
             images.y,
@@ -138,7 +153,11 @@ def _read(
         )
     if suffix == ".npz":
         _refuse(table, name, "holds arrays and their target")
-        return from_arrays(**read_npz(path), name=path.name, **options)
+        arrays = read_npz(path, ((*inputs, "y"), *LAYOUTS) if inputs else LAYOUTS)
+        if set(inputs) <= set(arrays) and inputs:
+            _check_counts(path, arrays)
+            arrays = {"x": joined_rows([arrays[one] for one in inputs]), "y": arrays["y"]}
+        return from_arrays(**arrays, name=path.name, **options)
     if suffix == ".parquet":
         of_text = {key: table[key] for key in ("header", "encoding", "decimal")}
         _refuse(of_text, name, "is no text")
@@ -161,14 +180,24 @@ def is_folder(path: Path) -> bool:
     return path.suffix.lower() not in FILE_TYPES and os.path.isdir(path)
 
 
-def _checked_size(size: list[int] | None) -> tuple[int, int] | None:
+def _checked_size(size: list[int] | None) -> tuple[tuple[int, int] | None, bool | None]:
+    """Height and width, and whether images are grey; None for what is left open."""
     if size is None:
-        return None
-    if len(size) != 2:
-        raise UserError(f"image_size: expected a height and a width, got {size!r}.")
-    for side in size:
+        return None, None
+    if len(size) not in (2, 3) or size[2:] not in ([], [1], [3]):
+        raise UserError(
+            "image_size: expected a height and a width, and where wanted 1 or 3 channels, got "
+            f"{size!r}."
+        )
+    for side in size[:2]:
         check_whole("image_size", side, 1, 10_000)
-    return tuple(size)
+    return tuple(size[:2]), size[2] == 1 if size[2:] else None
+
+
+def _check_counts(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    if len({array.shape[:1] for array in arrays.values()}) > 1:
+        got = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise UserError(f"{path}: expected arrays of equally many rows, got {got}.")
 
 
 def _refuse(options: dict, name: str, why: str) -> None:

@@ -1,6 +1,6 @@
 """New rows for an exported model: a later file, read and cleaned as the training rows were."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kerasreg.data._arrays import as_float32, check_array
+from kerasreg.data._from_arrays import joined_rows
 from kerasreg.data._names import unique_names
 from kerasreg.data._table import read_table
 from kerasreg.data.cells.numbers import plain
@@ -25,6 +26,7 @@ def read_new_rows(
     *,
     header: bool = True,
     encoding: str | None = None,
+    inputs: Sequence[str] = (),
 ) -> tuple[dict[str, np.ndarray] | np.ndarray, tuple[str, ...]]:
     """Read rows for `Dataset.export`'s model; the target and columns left out need not be there.
 
@@ -34,6 +36,7 @@ def read_new_rows(
         data: What `Dataset.describe()` returned for the rows that the model was trained on.
         header, encoding: As in `load`. Without a header the columns stand as in the training file,
             with the target or without it.
+        inputs: As in `load`.
 
     Returns:
         Column -> its cells, as the model takes them: float32 with NaN or texts with `""` for
@@ -44,7 +47,7 @@ def read_new_rows(
         UserError: As `load`; a column of the training is not there.
     """
     if data["preprocessing"]["kind"] == "array":
-        return _array(source, tuple(data["preprocessing"]["raw_shape"])), ()
+        return _array(source, tuple(data["preprocessing"]["raw_shape"]), inputs), ()
     columns = (data.get("table") or {}).get("columns")
     if not columns:
         raise UserError(
@@ -85,13 +88,16 @@ def read_new_rows(
 
 
 def read_new_images(
-    folder: str | Path, data: Mapping[str, Any]
+    folder: str | Path,
+    data: Mapping[str, Any],
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, list[str], tuple[str, ...]]:
     """Read every image below a folder, as those that a model was trained on.
 
     Args:
         folder: Where they are; sub-folders mean nothing.
         data: As in `read_new_rows`.
+        progress: As in `load`.
 
     Returns:
         The pixels, as the model takes them; each image's place in the folder; sentences on what
@@ -103,7 +109,9 @@ def read_new_images(
     shape = tuple(data["preprocessing"].get("raw_shape", ()))
     if len(shape) not in (2, 3) or shape[2:] not in ((), (1,), (3,)):
         raise UserError(f"{folder}: expected a file of rows as in training, got a folder.")
-    x, files, notes, unread = read_images(image_files(Path(folder)), shape[:2], shape[2:] != (3,))
+    x, files, notes, unread = read_images(
+        image_files(Path(folder)), shape[:2], shape[2:] != (3,), progress
+    )
     places = [file.relative_to(folder).as_posix() for file in files]
     return as_float32(x.reshape(-1, *shape)), places, (*notes, *unread)
 
@@ -134,11 +142,14 @@ def _places(width: int, columns: Sequence[Mapping[str, Any]]) -> list[str]:
     )
 
 
-def _array(source: str | Path | pd.DataFrame | np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _array(
+    source: str | Path | pd.DataFrame | np.ndarray, shape: tuple[int, ...], inputs: Sequence[str]
+) -> np.ndarray:
     if isinstance(source, str | Path):
         if Path(source).suffix.lower() != ".npz":
             raise UserError(f"{source}: expected an .npz with x, as the training data was arrays")
-        source = read_npz(Path(source), (("x",),))["x"]
+        arrays = read_npz(Path(source), (tuple(inputs), ("x",)) if inputs else (("x",),))
+        source = arrays["x"] if "x" in arrays else joined_rows([*arrays.values()])
     x = check_array(source)
     if x.shape[1:] != shape:
         raise UserError(f"x: expected rows of shape {shape} as in training, got {x.shape[1:]}")

@@ -233,8 +233,13 @@ def _judge(facts: Facts) -> list[Finding]:
     copies, unit = facts.copies, facts.rows.unit
     steps = copies.epochs * math.ceil(len(facts.rows.folds[0][0]) / copies.batch_size)
     scale = [check_inputs(facts.inputs), check_target(facts.target)]
-    dead, gradients = check_dead(facts.units), check_gradients(facts.gradients)
-    underfitting = check_underfitting(copies, facts.reference, unit)
+    shift = check_shift(facts.normalizations, facts.structure.after_dropout)
+    statistics = check_statistics(facts.normalizations, facts.more_errors, steps)
+    # Fit and units are measured in inference: what wrong moving statistics spoil says nothing.
+    spoiled = statistics and not shift
+    gradients = check_gradients(facts.gradients)
+    dead = None if spoiled else check_dead(facts.units)
+    underfitting = None if spoiled else check_underfitting(copies, facts.reference, unit)
     training = [
         check_output(facts.structure),
         *scale,
@@ -245,11 +250,8 @@ def _judge(facts: Facts) -> list[Finding]:
         training.append(underfitting)
     training.append(check_rate(copies, facts.rows.guess_error, unit))
     if not any(scale):
-        training += [dead, check_saturated(facts.units)]
-    training.append(
-        check_shift(facts.normalizations, facts.structure.after_dropout)
-        or check_statistics(facts.normalizations, facts.more_errors, steps)
-    )
+        training += [dead, None if spoiled else check_saturated(facts.units)]
+    training.append(shift or statistics)
     found = [check_duplicates(facts.duplicates), *training]
     if not any(training):
         labels = check_labels(facts.disagreement)

@@ -21,6 +21,7 @@ from kerasreg.data import (
 from kerasreg.diagnosis.network import loss_name
 from kerasreg.errors import UserError
 from kerasreg.files.keras_model import ensure_compiled, output_activation
+from kerasreg.networks import divided, reading_of
 
 #: Folds of the cross-validation, fewer where a class has fewer rows.
 FOLDS = 5
@@ -167,7 +168,7 @@ def _of_dataset(data: Any, model: keras.Model, scaling: str | None, seed: int) -
     if isinstance(data, str | Path):
         if Path(data).suffix == ".npz":
             scaling = scaling or "none"
-        data = load(data, split_seed=seed)
+        data = load(data, split_seed=seed, **reading_of(model, data))
     if not isinstance(data, Dataset):
         raise UserError(
             "data: expected a name, a file, a kerasreg.Dataset, (x, y) or ((x, y), (x_val, "
@@ -240,6 +241,8 @@ def _fitted(x: Any, model: keras.Model, name: str) -> Any:
         return x
     wanted = [tuple(tensor.shape[1:]) for tensor in inputs]
     leaves = keras.tree.flatten(x)
+    if len(leaves) == 1 < len(wanted):
+        leaves = keras.tree.flatten(x := divided(model, leaves[0]))
     single = len(leaves) == len(wanted) == 1 and None not in wanted[0]
     if single and math.prod(leaves[0].shape[1:]) == math.prod(wanted[0]):
         return keras.tree.map_structure(lambda leaf: leaf.reshape(-1, *wanted[0]), x)

@@ -7,3 +7,4 @@ the data's rows; how the user's model comes to that is in `_adapting`.
 
 from kerasreg.networks._config import Config, NetworkConfig, custom_objects_of
 from kerasreg.networks._network import Network
+from kerasreg.networks._reading import divided, input_names, reading_of

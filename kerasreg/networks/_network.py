@@ -8,9 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasreg.data import joined_rows
 from kerasreg.errors import UserError
 from kerasreg.layers import custom_classes, received, sent
 from kerasreg.networks._adapting import adapted
+from kerasreg.networks._reading import input_names
 from kerasreg.regularization.graph import as_functional, has_graph
 
 _LOSSES = {
@@ -115,7 +117,7 @@ class Network:
         Raises:
             UserError: Names that are not those of the inputs, or different counts of rows.
         """
-        names = [tensor._keras_history.operation.name for tensor in self.model.inputs]
+        names = input_names(self.model)
         counts = {len(array) for array in x.values()}
         if set(x) != set(names) or len(counts) != 1:
             got = ", ".join(f"{name} {np.shape(array)}" for name, array in x.items())
@@ -123,15 +125,15 @@ class Network:
                 f"x: expected an array of equally many rows for each of {', '.join(names)}, "
                 f"got {got}."
             )
-        return np.concatenate([np.reshape(x[name], (len(x[name]), -1)) for name in names], axis=1)
+        return joined_rows([x[name] for name in names])
 
     def apart(self, exported: keras.Model) -> keras.Model:
         """An exported model with the inputs of the network, where those are several."""
         if len(self.model.inputs) == 1:
             return exported
         inputs = [
-            keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x._keras_history.operation.name)
-            for x in self.model.inputs
+            keras.Input(batch_shape=x.shape, dtype=x.dtype, name=name)
+            for x, name in zip(self.model.inputs, input_names(self.model), strict=True)
         ]
         parts = [keras.ops.cast(keras.layers.Flatten()(tensor), "float32") for tensor in inputs]
         rows = keras.layers.Concatenate()(parts)

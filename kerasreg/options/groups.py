@@ -94,7 +94,8 @@ def add_data(parser: argparse.ArgumentParser, positional: bool = False) -> None:
     add(
         "--image-size",
         metavar="HxW",
-        help="bring a folder's images to this height and width (default: their most frequent)",
+        help="bring a folder's images to this height and width, and with x1 or x3 to grey or "
+        "colour (default: what --model takes, else their most frequent)",
     )
     add("--task", metavar="T", help="classification or regression (default: inferred)")
     add("--train-size", type=int, metavar="N", help="keep only N training rows, stratified")

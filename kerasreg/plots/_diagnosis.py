@@ -60,7 +60,9 @@ def diagnosis(
     middle.set_xlabel("learning rate (log)")
     for axes in (left, middle):
         axes.yaxis.set_major_formatter(percent)
-        axes.set_ylim(bottom=0, top=min(axes.get_ylim()[1], 1.6 * max(guess_error, unseen.max())))
+        axes.set_ylim(
+            bottom=0, top=min(1.15 * axes.get_ylim()[1], 1.6 * max(guess_error, unseen.max()))
+        )
         axes.legend(loc="best", handlelength=3)
     if bins is not None:
         right[0].set_title("Calibration on rows not seen")

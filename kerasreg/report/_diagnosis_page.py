@@ -17,11 +17,11 @@ from kerasreg.words import count
 FEWEST = 10
 _COLUMNS = (
     "layer",
-    "norm of its gradient before training",
-    "of its weights",
+    "gradient norm at first",
+    "weight norm at first",
     "dead units",
-    "saturated outputs",
-    "variance in inference by training's",
+    "saturated",
+    "variance, inference / training",
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from kerasreg.data import locate
 from kerasreg.errors import UserError
 from kerasreg.files.keras_model import open_model
-from kerasreg.networks import Network, NetworkConfig
+from kerasreg.networks import Network, NetworkConfig, reading_of
 from kerasreg.search.engines.ray_cluster import RayCluster
 from kerasreg.search.network_space import network_space
 from kerasreg.search.request import Request
@@ -57,6 +57,8 @@ def requested(
     given = dict(given)
     data = _data(given, stored)
     network = _network(given, stored)
+    if network and not stored:
+        data = {**reading_of(network.network.model, data["name_or_path"]), **data}
     edits, fixed = given.pop("space", ()), given.pop("fix", ())
     if command == "search" and "filters" in base:
         # In the space, where no filters are told from nothing said.

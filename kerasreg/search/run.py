@@ -229,7 +229,7 @@ def run_request(
         raise UserError(f"--minutes: expected a number above 0, got {minutes}.")
     given = dataset is not None
     if dataset is None:
-        dataset = load_requested(request)
+        dataset = load_requested(request, progress)
     request.check_task(dataset.task)
     request = settled(request, dataset)
     if request.folds:
@@ -262,8 +262,8 @@ def run_request(
     return study
 
 
-def load_requested(request: Request) -> Dataset:
-    """Load the data that a request names.
+def load_requested(request: Request, progress: Progress | None = None) -> Dataset:
+    """Load the data that a request names; `progress` is told of images.
 
     Raises:
         UserError: It was made from arrays, or the data cannot be loaded.
@@ -272,7 +272,12 @@ def load_requested(request: Request) -> Dataset:
         raise UserError(
             "--resume: the study was made from arrays in Python; resume it there, with the arrays."
         )
-    return load(**request.data)
+
+    def told(done: int, total: int) -> None:
+        if progress:
+            progress(Event("reading images", done, total, done / total))
+
+    return load(**request.data, progress=told)
 
 
 def _found(

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,12 +42,18 @@ class ImageFolder:
     warnings: tuple[str, ...]
 
 
-def read_image_folder(path: Path, size: tuple[int, int] | None = None) -> ImageFolder:
+def read_image_folder(
+    path: Path,
+    size: tuple[int, int] | None = None,
+    grey: bool | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ImageFolder:
     """Read every image below the sub-folders of `path`.
 
     Args:
         path: The folder.
         size: Height and width; None for the most frequent one. Others are resized.
+        grey, progress: As in `read_images`.
 
     Raises:
         UserError: No sub-folders, fewer than two classes with images, or more pixels than is read.
@@ -76,7 +82,7 @@ def read_image_folder(path: Path, size: tuple[int, int] | None = None) -> ImageF
             f"{len(empty)} of them without images; name the folder that holds the classes."
         )
     files = [file for files in classes.values() for file in files]
-    x, kept, notes, unread = read_images(files, size)
+    x, kept, notes, unread = read_images(files, size, grey, progress)
     labels = [file.relative_to(path).parts[0] for file in kept]
     if empty:
         unread += (f"sub-folders without images are no classes: {', '.join(empty[:8])}",)
@@ -84,7 +90,10 @@ def read_image_folder(path: Path, size: tuple[int, int] | None = None) -> ImageF
 
 
 def read_images(
-    files: Sequence[Path], size: tuple[int, int] | None = None, grey: bool | None = None
+    files: Sequence[Path],
+    size: tuple[int, int] | None = None,
+    grey: bool | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, list[Path], tuple[str, ...], tuple[str, ...]]:
     """Read images, all of one size and all grey or all of colour.
 
@@ -92,6 +101,7 @@ def read_images(
         files: Where they are.
         size: Height and width; None for the most frequent one.
         grey: Whether they are to be grey; None to go by what they are: colour if any is.
+        progress: Called with how many are read, and how many there are.
 
     Returns:
         The pixels, as in `ImageFolder`; the files that could be read; notes and warnings.
@@ -99,6 +109,7 @@ def read_images(
     Raises:
         UserError: None can be read, or they have more pixels than is read.
     """
+    told = progress or (lambda done, total: None)
     heads = {file: head for file in files if (head := _head(file))}
     sizes = Counter(shape for shape, _ in heads.values())
     found = max(sizes, key=lambda one: (sizes[one], one)) if sizes else (1, 1)
@@ -113,7 +124,8 @@ def read_images(
         )
     x = np.empty((len(heads), *shape), np.uint8)
     kept: list[Path] = []
-    for file in heads:
+    for done, file in enumerate(heads):
+        told(done, len(heads))
         pixels = _pixels(file, size, "L" if grey else "RGB")
         if pixels is not None:
             x[len(kept)] = pixels

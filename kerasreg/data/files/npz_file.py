@@ -20,10 +20,10 @@ MOST_VALUES = 200_000_000
 _MOST_DIRECTORY_BYTES = 64 * 1024
 # Truth values, integers, floats and text.
 _KINDS = "biufUS"
-_LAYOUTS = (("x_train", "y_train", "x_test", "y_test"), ("x", "y"), ("x_train", "y_train"))
+LAYOUTS = (("x_train", "y_train", "x_test", "y_test"), ("x", "y"), ("x_train", "y_train"))
 
 
-def read_npz(path: Path, layouts: Sequence[tuple[str, ...]] = _LAYOUTS) -> dict[str, np.ndarray]:
+def read_npz(path: Path, layouts: Sequence[tuple[str, ...]] = LAYOUTS) -> dict[str, np.ndarray]:
     """Read `x, y` or `x_train, y_train, x_test, y_test`, or what `layouts` lists.
 
     Returns:
@@ -90,7 +90,7 @@ def _layout(members: dict, path: Path, layouts: Sequence[tuple[str, ...]]) -> tu
     raise UserError(f"{path} holds {found}; expected {_expected(layouts)}")
 
 
-def _expected(layouts: Sequence[tuple[str, ...]] = _LAYOUTS) -> str:
+def _expected(layouts: Sequence[tuple[str, ...]] = LAYOUTS) -> str:
     return "the arrays " + " or ".join(", ".join(keys) for keys in sorted(layouts))
 
 
