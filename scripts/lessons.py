@@ -3,6 +3,7 @@
 python scripts/lessons.py                            all that is not there yet
 python scripts/lessons.py C01 overfit_weight_decay   some, by claim or name
 python scripts/lessons.py --data digits mnist.npz    MNIST from a file
+python scripts/lessons.py --ray                      side by side, on all cores or on a Ray cluster
 """
 
 import sys

@@ -1,9 +1,11 @@
 """Training on a Ray cluster: the same numbers as here, whatever happens to workers and nodes."""
 
 import contextlib
+import json
 import os
 import random
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -19,7 +21,7 @@ import pytest
 from searching import SMALL, Stop, blobs, line, small_search, stop_at, timeless
 from tuned import FIT, TRAIN, make_tuner, network
 
-from kerasreg import cli
+from kerasreg import cli, ledger
 from kerasreg.errors import UserError
 from kerasreg.population import TrainingPlan, checkpoint, halving_rungs
 from kerasreg.search.engines import TrainingTask, WorkerLost, engine_named, rows_of
@@ -374,6 +376,32 @@ def test_a_part_that_loses_every_worker_fails_and_the_others_are_told(engine, mo
             lambda index, _: told.append(index),
         )
     assert len(told) == 4
+
+
+def lesson_files(out):
+    """What a lesson wrote, but for the seconds that it took and where its events are."""
+    results = json.loads((out / "results.json").read_text())
+    del results["seconds"]
+    names = {path.relative_to(out) for path in out.rglob("*") if path.is_file()}
+    return results, {
+        path.with_name("events") if "tfevents" in path.name else path for path in names
+    }
+
+
+def test_a_lesson_says_what_it_says_here(nodes, engine, tmp_path, monkeypatch, capsys):
+    scripts = Path(__file__).parent.parent / "scripts"
+    asked = ["overfitting", "--data", "digits", "--quick", "--out", str(tmp_path)]
+    assert ledger.main([*asked, "--ray", nodes.address], scripts) == 0
+    assert "[1/1] overfitting on digits … " in capsys.readouterr().out
+    there = tmp_path / "digits" / "overfitting"
+    assert "A quick run decides nothing." in (there / "output.txt").read_text()
+    theirs, written = lesson_files(there)
+    monkeypatch.setattr(sys, "argv", [*asked[:4], "--out", str(tmp_path / "here")])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(scripts / "overfitting.py"), run_name="__main__")
+    ours, names = lesson_files(tmp_path / "here")
+    assert ours == theirs
+    assert written == names | {Path("output.txt"), Path("ledger.json")}
 
 
 class TestRefusals:

@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None, scripts: Path = Path("scripts")
     """
     try:
         asked = _parser().parse_args(arguments)
+        if asked.ray_cpus and not asked.ray:
+            raise UserError("--ray-cpus: expected --ray beside it; add --ray.")
         every = find_lessons(scripts)
         chosen = choose(asked.lessons, every)
         data = data_sets(asked.data or DEFAULT_DATA)
@@ -44,7 +46,8 @@ def main(arguments: Sequence[str] | None = None, scripts: Path = Path("scripts")
         ]
         options = ["--seeds", str(asked.seeds)] if asked.seeds else []
         options += ["--quick"] if asked.quick else []
-        failed = run_all([run for run in planned if run.lesson in chosen], options, asked.again)
+        runs = [run for run in planned if run.lesson in chosen]
+        failed = run_all(runs, options, asked.again, asked.ray, asked.ray_cpus or 1)
         _write(planned, data, page, out)
     except UserError as error:
         return report_mistake("lessons", error)
@@ -68,6 +71,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, help="paired seeds of every lesson (default 12)")
     parser.add_argument("--quick", action="store_true", help="try every lesson, decide nothing")
     parser.add_argument("--again", action="store_true", help="run also what is there already")
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="run the lessons side by side on the Ray cluster at auto, HOST:PORT or "
+        "ray://HOST:10001; without ADDRESS on all cores of this machine",
+    )
+    parser.add_argument(
+        "--ray-cpus", type=int, metavar="N", help="cores of a lesson there (default 1)"
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("runs/lessons"), help="default runs/lessons"
     )

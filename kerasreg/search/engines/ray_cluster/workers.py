@@ -41,6 +41,7 @@ class Work:
         names: What messages call it: its trials.
         function, arguments: The worker calls `function(*arguments, cluster, reporter)`. References
             to stored objects travel as they are inside a list; others Ray resolves.
+        alone: Whether it has a process of its own; else the workers do one after the other.
         number: No other work of this process has it.
         node: The last one that said it does this; empty before.
         losses: How often its worker was lost.
@@ -51,6 +52,7 @@ class Work:
     names: str
     function: Callable[..., Any]
     arguments: tuple
+    alone: bool = False
     number: int = field(default_factory=_NUMBERS.__next__)
     node: str = ""
     losses: int = 0
@@ -127,7 +129,8 @@ class Workers:
         for _ in range(min(max(1, self.places()) - len(self.running), len(self._waiting))):
             work = self._waiting.popleft()
             # Work whose worker is lost is counted and begun again here, not inside Ray.
-            remote = ray.remote(max_retries=0, max_calls=0)(work.function).options(
+            options = {"max_retries": 0, "max_calls": int(work.alone)}
+            remote = ray.remote(**options)(work.function).options(
                 num_cpus=self.cluster.cpus, num_gpus=self.cluster.gpus
             )
             reporter = Reporter(work.number, self._reports.actor)
