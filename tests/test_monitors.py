@@ -275,6 +275,19 @@ def test_what_cannot_be_watched_is_named_in_one_warning(data):
     assert list(monitor.records) == ["hidden.pre", "hidden", "logits"]
 
 
+def test_masks_and_other_operations_are_no_layers_to_warn_of(data):
+    ids = np.arange(30).reshape(10, 3) % 4
+    inputs = keras.Input((3,), dtype="int32")
+    embedded = keras.layers.Embedding(4, 4, mask_zero=True, name="embedding")(inputs)
+    kept = keras.ops.cast(keras.ops.not_equal(inputs, 0), "float32")
+    pooled = keras.layers.GlobalAveragePooling1D(name="mean")(embedded) * kept[:, :1]
+    model = keras.Model(inputs, keras.layers.Dense(1, name="output")(pooled))
+    model.compile("sgd", "mse")
+    monitor = ActivationMonitor(ids)
+    model.fit(ids, ids[:, 0], verbose=0, callbacks=[monitor])  # a warning would be an error
+    assert {"embedding", "mean", "output"} <= set(monitor.records)
+
+
 def test_recurrent_and_embedding_layers():
     rng = np.random.default_rng(0)
     ids, y = rng.integers(0, 9, (30, 5)), rng.integers(0, 2, 30)

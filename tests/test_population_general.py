@@ -321,6 +321,16 @@ def test_models_of_two_structures_are_refused_with_the_first_difference():
         Population.from_models(models)
 
 
+@pytest.mark.parametrize("name", ["loss", "data_loss", "penalty"])
+def test_a_metric_named_as_what_is_measured_anyway_is_refused(name):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[keras.metrics.MeanAbsoluteError(name=name)])
+    rows = np.zeros((4, 2), "float32"), np.zeros(4, "float32")
+    population = Population.from_models([model], general=True)
+    with pytest.raises(UserError, match=f"metrics: expected none named '{name}'.*my_{name}"):
+        population.train([(rows, rows)], TrainingPlan(1, 2))
+
+
 def test_an_objective_must_say_which_way_it_is_better():
     def size(y, p):
         return keras.ops.mean(p)

@@ -145,8 +145,11 @@ class _Watch:
     def outputs(self) -> Outputs:
         """What was found, after the pass."""
         found = self._found
-        for name, _ in self.names.values():
-            if name not in self._called:
+        for name, layer in self.names.values():
+            if not isinstance(layer, keras.layers.Layer):
+                # An operation, such as `NotEqual` for a mask, has nothing that one trains.
+                found.missed.pop(name, None)
+            elif name not in self._called:
                 found.missed[name] = "not called on the probe, or inside a compiled function"
         # What a layer gave before it went into a loop is only a part of what it does.
         for name, reason in found.missed.items():

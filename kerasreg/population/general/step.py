@@ -51,6 +51,13 @@ class MemberStep:
             for (name, value), metric in zip(found.items(), metrics, strict=True)
             if not len(value.shape)
         }
+        for name in self._measured:
+            if name in ("loss", "data_loss", "penalty", *self._parts):
+                raise UserError(
+                    f"metrics: expected none named {name!r}, which a population measures itself "
+                    "(loss = data_loss + penalty), got one; give it another name, such as "
+                    f"name='my_{name}'."
+                )
         self._states = list(self._metrics.variables) if self._metrics else []
 
     @property
