@@ -85,31 +85,6 @@ def assert_same(ours, theirs):
                     np.testing.assert_equal(getattr(a, field.name), getattr(b, field.name))
 
 
-def training_workers() -> list[int]:
-    """Processes that train a part now; Ray gives them the name of what they run."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = path.read_bytes()
-        except OSError:
-            continue  # it has ended
-        if command.startswith(b"ray::train_part"):
-            found.append(int(path.parent.name))
-    return found
-
-
-def once(condition, event):
-    """An `on_epoch` that does something the first time that a condition holds."""
-    done = []
-
-    def on_epoch(scores):
-        if not done and condition(scores):
-            done.append(True)
-            event()
-
-    return on_epoch
-
-
 def descendants(process: int) -> set[int]:
     """Processes that it started, and those that these started."""
     parents = {}
@@ -123,6 +98,28 @@ def descendants(process: int) -> set[int]:
         new = {child for child, parent in parents.items() if parent in new}
         found |= new
     return found
+
+
+def training_workers() -> list[int]:
+    """Our processes that train a part now; Ray gives them the name of what they run."""
+    found = []
+    for process in descendants(os.getpid()):
+        with contextlib.suppress(OSError):  # it has ended
+            if Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::train_part"):
+                found.append(process)
+    return found
+
+
+def once(condition, event):
+    """An `on_epoch` that does something the first time that a condition holds."""
+    done = []
+
+    def on_epoch(scores):
+        if not done and condition(scores):
+            done.append(True)
+            event()
+
+    return on_epoch
 
 
 def listening(processes: set[int]) -> set[str]:
@@ -347,7 +344,9 @@ def test_killed_workers_change_nothing(engine, monkeypatch, record_property):
 
 
 def test_a_node_that_leaves_and_one_that_joins_change_nothing(engine, nodes):
-    task, leaving = a_task(epochs=150, structures=1), nodes.list_all_nodes()[-1]
+    # Enough parts for a worker that has to start first to have one.
+    task = a_task(settings=24, epochs=150, structures=1)
+    leaving = nodes.list_all_nodes()[-1]
 
     def swap():
         nodes.remove_node(leaving, allow_graceful=False)
