@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kerasreg.errors import UserError
@@ -85,7 +86,7 @@ def _path_of_built(
     task: str,
     dtype: str,
 ) -> tuple[Path, list[Member]]:
-    """Members that are Keras models: one is built for a setting and seed, folds share it."""
+    """Members that are Keras models, of which only the first is kept; folds share what one gave."""
     import keras
 
     from kerasreg.population.general import GeneralPath, lift_model
@@ -95,21 +96,22 @@ def _path_of_built(
             f"dtype: expected Keras' own, {keras.config.floatx()}, for convolutions, got {dtype}; "
             "call keras.config.set_floatx first."
         )
-    built = {}
-    for config, (seed, *_) in zip(configs, places, strict=True):
-        if (config, seed) not in built:
-            lifted = lift_model(_template(config, shape, outputs, task, seed))
-            built[config, seed] = lifted, lifted.weights
-    members, templates = [], []
+    lifted, weights, members = {}, {}, []
     for config, place in zip(configs, places, strict=True):
-        lifted, weights = built[config, place[0]]
-        members.append(Member(config, *place, lifted.values, weights))
-        templates.append(lifted)
+        seed = place[0]
+        # A network's weights are those of its seed, however it is regularised.
+        drawn = (config, seed) if isinstance(config, StackConfig) else seed
+        if config not in lifted or drawn not in weights:
+            one = lift_model(_template(config, shape, outputs, task, seed))
+            weights.setdefault(drawn, one.weights)
+            kept = next(iter(lifted.values()), one).model
+            lifted.setdefault(config, replace(one, model=kept))
+        members.append(Member(config, *place, lifted[config].values, weights[drawn]))
 
     def build(member: Member) -> "keras.Model":
         return build_model(member.config, shape, outputs, task, member.seed)
 
-    return GeneralPath(templates, build, task), members
+    return GeneralPath([*lifted.values()], build, task), members
 
 
 def path_of_models(
