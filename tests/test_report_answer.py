@@ -12,6 +12,7 @@ from scipy import stats
 
 from kerasreg.errors import UserError
 from kerasreg.report import (
+    _answer,
     _pictures,
     answer_rows,
     beats_baseline,
@@ -173,3 +174,9 @@ def test_layers_of_a_deep_network_that_are_treated_alike_share_a_row():
     rows = layer_rows(SimpleNamespace(result={"layers": layers}))
     assert [(row["kind"], len(row["layers"])) for row in rows] == [("Conv2D", 7), ("Dense", 7)]
     assert len(layer_rows(SimpleNamespace(result={"layers": layers[:4]}))) == 4
+
+
+@pytest.mark.parametrize(("accuracy", "better"), [(0.9, None), (0.9 + 1e-9, None), (0.8, True)])
+def test_gaps_that_differ_by_rounding_are_no_worse(accuracy, better):
+    sides = [{"metrics": {"accuracy": a, "val_accuracy": 0.75}} for a in (accuracy, 0.9)]
+    assert _answer._gap_row(*sides, "accuracy").better is better

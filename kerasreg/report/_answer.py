@@ -159,8 +159,12 @@ def _gap_row(best: Record, baseline: Record | None, metric: str) -> Row:
     best_gap, baseline_gap = gap(best, metric), gap(baseline, metric)
     name = f"gap: training − validation {NAMES[metric]}"
     row = _row(name, baseline_gap, best_gap, metric, signed=True)
-    if best_gap is None or baseline_gap is None:
-        return row
+    if (
+        best_gap is None
+        or baseline_gap is None
+        or math.isclose(best_gap, baseline_gap, abs_tol=1e-6)
+    ):
+        return replace(row, better=None)
     return replace(row, better=abs(best_gap) < abs(baseline_gap))
 
 
