@@ -46,7 +46,7 @@ def small_space() -> Space:
 def small_search(out, data=None, **options) -> Study:
     """A search of three trials and two epochs without folds, but for what `options` say."""
     defaults = {"space": small_space(), "base": SMALL, "trials": 3, "epochs": 2, "folds": 0}
-    defaults["out"] = out
+    defaults |= {"seeds": 1, "out": out}
     return search(data or blobs(), **{**defaults, **options})
 
 

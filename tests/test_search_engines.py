@@ -6,7 +6,7 @@ from searching import SMALL, X_TEST, Y_TEST, X, Y, blobs, line
 
 from kerasreg.data import Dataset, from_arrays
 from kerasreg.population import TrainingPlan, batch_order
-from kerasreg.search.engines import TrainingTask, engine_named, members_of, rows_of
+from kerasreg.search.engines import TrainingTask, engine_named, rows_of
 from kerasreg.search.engines.keras_engine import KerasTunerEngine
 from kerasreg.stacks import build_stack
 
@@ -77,16 +77,17 @@ class TestEngines:
         own = [float(scores[0]) for scores in counted[::2]]
         assert own == list(members[0].curves["val_accuracy"])
 
-    def test_folds_are_the_datasets(self):
+    def test_every_seed_divides_the_rows_anew(self):
         dataset = blobs()
-        task = TrainingTask((SMALL,), (0, 1), TrainingPlan(), folds=3, fold_seed=5)
-        parts = list(members_of(task, rows_of(task, dataset)))
-        assert [(seed, fold) for seed, fold, *_ in parts] == [
-            (s, f) for s in (0, 1) for f in range(3)
-        ]
-        for (_, _, rows, validation), fold in zip(parts, dataset.folds(3, 5) * 2, strict=True):
+        task = TrainingTask((SMALL,), (5, 6), TrainingPlan(), folds=3)
+        parts = rows_of(task, dataset).parts
+        assert [(seed, fold) for seed, fold, *_ in parts] == [(5 + f // 3, f) for f in range(6)]
+        for (*_, rows, validation), fold in zip(
+            parts, dataset.folds(3, 5) + dataset.folds(3, 6), strict=True
+        ):
             np.testing.assert_array_equal(rows.x, fold.train.x)
             np.testing.assert_array_equal(validation.y, fold.validation.y)
+        assert not np.array_equal(parts[0][2].x, parts[3][2].x)
 
     @pytest.mark.parametrize("name", ["population", "keras-tuner"])
     def test_settings_that_are_not_asked_for_are_not_trained(self, name):

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from searching import X, Y, line, small_search, small_space
+from searching import X, Y, blobs, line, small_search, small_space
 
 from kerasreg.data import from_arrays, load
 from kerasreg.errors import UserError
@@ -160,3 +160,20 @@ def test_a_quantity_has_no_labels_to_smooth():
     asked = requested("search", {"space": ["label_smoothing=0:0.1"]}, {})
     with pytest.raises(UserError, match="--space: expected no label_smoothing"):
         settled(asked, line())
+
+
+@pytest.mark.parametrize(
+    ("given", "base", "epochs", "seeds", "units"),
+    [
+        ({}, {}, 150, 2, (64, 64)),  # 84 rows of a fold's 105 are 3 steps
+        ({"batch_size": 8}, {}, 55, 2, (64, 64)),
+        ({"folds": 0, "batch_size": 4}, {}, 50, 1, (64, 64)),
+        ({"epochs": 3, "seeds": 1}, {"units": "32"}, 3, 1, (32,)),
+    ],
+)
+def test_few_rows_have_more_epochs_another_division_and_narrow_layers(
+    given, base, epochs, seeds, units
+):
+    found = settled(requested("search", given, base), blobs())
+    assert (found.epochs, found.seeds, found.base.units) == (epochs, seeds, units)
+    assert settled(found, blobs()) == found

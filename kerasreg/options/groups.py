@@ -15,7 +15,12 @@ _STACK_FLAGS = (
         "of convolutions before the hidden layers (default none; of a search for images of 16×16 "
         "or more 16,32)",
     ),
-    ("--units", "units", "A,B,...", "widths of the hidden layers (default 128,128)"),
+    (
+        "--units",
+        "units",
+        "A,B,...",
+        "widths of the hidden layers (default 128,128; of a search below 1,000 rows 64,64)",
+    ),
     ("--activation", "activation", "NAME", "of every hidden layer (default relu)"),
     ("--norm", "normalization", "NAME", "none (default), batch, layer or group"),
     ("--norm-position", "norm_position", "P", "before (default) or after the activation"),
@@ -105,7 +110,12 @@ def add_data(parser: argparse.ArgumentParser, positional: bool = False) -> None:
 def add_training(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training")
     add = group.add_argument
-    add("--epochs", type=int, metavar="E", help="most epochs a trial trains (default 50)")
+    add(
+        "--epochs",
+        type=int,
+        metavar="E",
+        help="most epochs a trial trains (default 50, or 600 steps)",
+    )
     add(
         "--patience",
         type=int,
@@ -121,7 +131,12 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
     add("--balance", action="store_true", help="let rare classes weigh as much in training")
     add("--epoch", metavar="RULE", help="the epoch that counts: best (default) or last")
-    add("--seeds", type=int, metavar="S", help="members a setting, K, K+1, ... (default 1)")
+    add(
+        "--seeds",
+        type=int,
+        metavar="S",
+        help="members a setting, K, K+1, ... (default 1, or 2 below 500 rows, divided anew)",
+    )
     add(
         "--folds",
         type=int,

@@ -171,7 +171,8 @@ def _gap_row(best: Record, baseline: Record | None, metric: str) -> Row:
 def test_intervals(view: StudyView, name: str) -> dict[str, tuple[float, float]]:
     """95 % intervals of the difference on the test rows, best minus baseline: over what, ends.
 
-    `rows`: the luck of the rows, for accuracies; `seeds`: the luck of training, from two seeds up.
+    `rows`: the luck of the rows, for accuracies; `seeds`: the luck of training, from three seeds up
+    (two say next to nothing).
     """
     found = {}
     rows = row_interval(view) if name == "accuracy" else None
@@ -181,7 +182,7 @@ def test_intervals(view: StudyView, name: str) -> dict[str, tuple[float, float]]
         {one.get("seed"): one.get(name) for one in view.tests(side)}
         for side in ("best", "baseline")
     )
-    seeds = _paired(best, baseline)
+    seeds = _paired(best, baseline) if len(best) > 2 else None
     if seeds is not None:
         found["seeds"] = seeds
     return found

@@ -81,7 +81,6 @@ class SearchContext:
             request.member_seeds,
             plan,
             request.folds,
-            request.seed,
             None if only is None else frozenset(only),
             request.balance,
             tuple(settings),

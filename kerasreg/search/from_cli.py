@@ -60,10 +60,11 @@ def requested(
     if network and not stored:
         data = {**reading_of(network.network.model, data["name_or_path"]), **data}
     edits, fixed = given.pop("space", ()), given.pop("fix", ())
-    if command == "search" and "filters" in base:
-        # In the space, where no filters are told from nothing said.
-        fixed = [*fixed, f"filters={base['filters']}"]
-        base = {name: text for name, text in base.items() if name != "filters"}
+    if command == "search":
+        # In the space, where they are told from nothing said.
+        by_data = [name for name in ("filters", "units") if name in base]
+        fixed = [*fixed, *(f"{name}={base[name]}" for name in by_data)]
+        base = {name: text for name, text in base.items() if name not in by_data}
     fields = _stack_fields(base, given.pop("set", ()))
     if command == "train":
         # Trained as the trials of a search are.

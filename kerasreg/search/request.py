@@ -47,7 +47,8 @@ class Request:
         space: What may vary; empty for `train`.
         command: `"search"` or `"train"`.
         trials: The only field that may grow later.
-        folds, ensemble, halving, patience: None where the data decide, see `settle.settled`.
+        epochs, seeds, folds, ensemble, halving, patience: None where the data decide, see
+            `settle.settled`.
         base: The stack, or the user's network, that the space leaves alone, with what the space
             holds fixed.
 
@@ -60,8 +61,8 @@ class Request:
     command: str = "search"
     searcher: str = "random"
     trials: int = 64
-    epochs: int = 50
-    seeds: int = 1
+    epochs: int | None = None
+    seeds: int | None = None
     folds: int | None = None
     ensemble: bool | None = None
     engine: str = "population"
@@ -79,7 +80,7 @@ class Request:
     def __post_init__(self) -> None:
         for name, (low, high) in _BOUNDS.items():
             value = getattr(self, name)
-            if value is None and name in ("patience", "batch_size", "folds"):
+            if value is None and name in ("epochs", "seeds", "patience", "batch_size", "folds"):
                 continue
             check_whole(f"--{name.replace('_', '-')}", value, low, high)
         if self.folds == 1:
@@ -90,7 +91,7 @@ class Request:
                     f"{_OPTIONS.get(name, f'--{name}')}: expected one of {', '.join(choices)}, "
                     f"got {getattr(self, name)!r}."
                 )
-        if self.choose == "one-se" and self.seeds == 1 and self.folds == 0:
+        if self.choose == "one-se" and self.seeds in (None, 1) and self.folds == 0:
             raise UserError(
                 "--choose one-se: expected --folds or --seeds of 2 or more, for a standard "
                 "error, got one part and one seed."

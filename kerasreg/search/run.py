@@ -34,8 +34,8 @@ def search(
     space: Space | None = None,
     searcher: str = "random",
     trials: int = 64,
-    epochs: int = 50,
-    seeds: int = 1,
+    epochs: int | None = None,
+    seeds: int | None = None,
     folds: int | None = None,
     engine: str = "population",
     objective: str = "val_data_loss",
@@ -70,14 +70,17 @@ def search(
         space: What may vary; by default `Space.default()`.
         searcher: `"random"`, `"bayesian"` or `"grid"`.
         trials: Settings to try.
-        epochs: Most epochs a member trains.
-        seeds: Members a setting, with seeds `seed`, `seed + 1`, ...
+        epochs: Most epochs a member trains; None for 50, or as many more (at most 150) as make
+            600 steps.
+        seeds: Members a setting, with seeds `seed`, `seed + 1`, ...; each divides the rows into
+            folds anew. None for 1, or 2 with folds below 500 rows.
         folds: Cross-validation folds, each a member; 0 for the data's validation rows; None for
             5 folds below 10,000 rows.
         engine: `"population"` or `"keras-tuner"`.
         objective: One of `kerasreg.objectives.OBJECTIVES` that the task has.
         base: The stack that the space leaves alone; by default `StackConfig()`. The default space
-            gives images of 16×16 or more convolutions; `space.fix("filters", ())` leaves them out.
+            gives images of 16×16 or more convolutions, and fewer than 1,000 other rows `units` of
+            (64, 64); `space.fix("filters", ())` or of `units` keeps it from that.
         model: Search over this network in place of a stack: a built Sequential or functional model.
             Arrays go into it as they are, columns of tables as `Dataset` reads them. The baseline
             is the network as it is. The space is that of `network_space` by default.
@@ -123,6 +126,8 @@ def search(
     source, dataset = _found(data)
     if space is None:
         space = Space.default()
+        if base:
+            space.fix("units", base.units)
         if start.filters:
             space.fix("filters", start.filters)
     request = Request(
@@ -162,8 +167,8 @@ def train(
     data: Dataset | str | Path | tuple,
     config: StackConfig,
     *,
-    epochs: int = 50,
-    seeds: int = 1,
+    epochs: int | None = None,
+    seeds: int | None = None,
     folds: int | None = None,
     engine: str = "population",
     objective: str = "val_data_loss",

@@ -1,6 +1,7 @@
 """What a request leaves open, decided by the data: folds, ensemble, halving, encodings."""
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -14,6 +15,12 @@ FOLDS = 5
 PATIENCE = 10
 #: With as many rows or more, one validation part tells settings apart.
 ENOUGH_ROWS = 10_000
+#: With fewer, cross-validation is repeated with another division of the rows.
+FEW_ROWS = 500
+ROWS_OF_WIDE_LAYERS = 1000
+EPOCHS, MOST_EPOCHS = 50, 150
+#: Few rows are few steps an epoch; below this many steps, more epochs lower the out-of-fold loss.
+LEAST_STEPS = 600
 #: Height and width from which images are worth convolutions.
 IMAGE_SIDE = 16
 
@@ -21,10 +28,11 @@ IMAGE_SIDE = 16
 def settled(request: Request, dataset: Dataset) -> Request:
     """The request with nothing left open.
 
-    Folds are 5 where training and validation have fewer than 10,000 rows and every class has 5.
-    With folds, a search keeps an ensemble of their members, halves its random trials and has no
-    patience. Encodings that the data cannot have are no choice. Images have convolutions and
-    augmentation, unless space or base say otherwise.
+    Folds are 5 where training and validation have fewer than 10,000 rows and every class has 5,
+    twice below 500 rows. Epochs are 50, and more where they are few steps. With folds, a search
+    keeps an ensemble of their members, halves its random trials and has no patience. Encodings that
+    the data cannot have are no choice. Images have convolutions and augmentation, fewer than 1,000
+    other rows layers of 64 units, unless space or base say otherwise.
 
     Raises:
         UserError: An ensemble without folds, or of another engine; label smoothing without labels;
@@ -45,6 +53,8 @@ def settled(request: Request, dataset: Dataset) -> Request:
         request.base.build_template(dataset.input_shape, dataset.outputs, dataset.task)
     elif are_images(dataset.input_shape):
         space = space.for_images()
+    elif _rows(dataset) < ROWS_OF_WIDE_LAYERS:
+        space = space.for_few_rows()
     if dataset.task == "regression":
         space = space.for_quantities()
         if "label_smoothing" in space:
@@ -62,6 +72,10 @@ def settled(request: Request, dataset: Dataset) -> Request:
     return dataclasses.replace(
         request,
         space=space,
+        epochs=default_epochs(request, dataset, folds)
+        if request.epochs is None
+        else request.epochs,
+        seeds=default_seeds(dataset, folds) if request.seeds is None else request.seeds,
         folds=folds,
         patience=(0 if folds else PATIENCE) if request.patience is None else request.patience,
         ensemble=able if request.ensemble is None else request.ensemble,
@@ -79,9 +93,25 @@ def are_images(shape: tuple[int, ...]) -> bool:
 
 def default_folds(dataset: Dataset) -> int:
     """How many folds a data set has unless asked for otherwise; 0 for none."""
-    rows = len(dataset.rows["train"]) + len(dataset.rows["validation"])
-    if rows >= ENOUGH_ROWS or rows < 2 * FOLDS:
+    if not 2 * FOLDS <= _rows(dataset) < ENOUGH_ROWS:
         return 0
     if dataset.class_names is not None and np.bincount(dataset.refit.y).min() < FOLDS:
         return 0
     return FOLDS
+
+
+def default_seeds(dataset: Dataset, folds: int) -> int:
+    """How many members a setting and fold has unless asked for otherwise."""
+    return 2 if folds and _rows(dataset) < FEW_ROWS else 1
+
+
+def default_epochs(request: Request, dataset: Dataset, folds: int) -> int:
+    """How many epochs a search has unless asked for otherwise."""
+    rows = _rows(dataset) * (folds - 1) // folds if folds else len(dataset.train)
+    steps = math.ceil(rows / (request.batch_size or dataset.default_batch_size))
+    return max(EPOCHS, min(MOST_EPOCHS, math.ceil(LEAST_STEPS / steps)))
+
+
+def _rows(dataset: Dataset) -> int:
+    """Rows of training and validation."""
+    return len(dataset.rows["train"]) + len(dataset.rows["validation"])

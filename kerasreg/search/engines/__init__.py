@@ -6,7 +6,7 @@ from kerasreg.search.engines.task import (
     Engine,
     TrainingTask,
     WorkerLost,
-    members_of,
+    repeated_folds,
     rows_of,
 )
 

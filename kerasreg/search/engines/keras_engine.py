@@ -16,7 +16,7 @@ from kerasreg.objectives import of_predictions, sign
 from kerasreg.population import MemberResult, TrainingPlan, batch_order, build_model
 from kerasreg.population.memory import REMEDY, named_out_of_memory
 from kerasreg.scores import score, trained_classes
-from kerasreg.search.engines.task import TrainingTask, members_of, rows_of
+from kerasreg.search.engines.task import TrainingTask, rows_of
 from kerasreg.search.metrics import measure, predict_outputs
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class KerasTunerEngine:
             if stop and any(results) and stop():
                 break
             config = task.settings[index]
-            parts = members_of(task, rows_of(task, dataset.encoded(config.encoding)))
+            parts = rows_of(task, dataset.encoded(config.encoding)).parts
             with named_out_of_memory(f"Out of memory with a single trial: {REMEDY}."):
                 members = [_Member(config, dataset, task.plan, *part) for part in parts]
                 results[index] = _train_together(members, task.plan, on_epoch)

@@ -13,7 +13,6 @@ from kerasreg.population import MemberResult, Population, TrainingPlan
 from kerasreg.search.engines.task import (
     TaskRows,
     TrainingTask,
-    members_of,
     rows_of,
     structures_of,
 )
@@ -101,19 +100,18 @@ def train_structure(
         checkpoint: A file for unfinished work.
         task, on_setting, on_epoch, stop: As in `Engine.train`.
     """
-    parts = list(members_of(task, rows))
+    setting_of = [index for index in indices for _ in rows.parts]
     folds = [
         ((training.x, training.y, training.weights), (validation.x, validation.y))
-        for _, training, validation in rows.parts
+        for *_, training, validation in (rows.parts if task.folds else rows.parts[:1])
     ]
-    setting_of = [index for index in indices for _ in parts]
     population = Population(
         [task.settings[index] for index in setting_of],
         rows.input_shape,
         rows.outputs,
         rows.task,
-        seeds=[seed for _ in indices for seed, *_ in parts],
-        folds=[fold or 0 for _ in indices for _, fold, *_ in parts],
+        seeds=[seed for _ in indices for seed, *_ in rows.parts],
+        folds=[fold or 0 for _ in indices for _, fold, *_ in rows.parts],
         groups=setting_of,
     )
 

@@ -139,7 +139,7 @@ class RayEngine(PopulationEngine):
     def _rows(self, task: TrainingTask, dataset: Dataset, encoding: str) -> ray.ObjectRef:
         import ray
 
-        key = dataset, encoding, task.folds, task.fold_seed, task.balance
+        key = dataset, encoding, task.folds, task.seeds, task.balance
         if key not in self._stored:
             self._stored[key] = ray.put(rows_of(task, dataset.encoded(encoding)))
         return self._stored[key]

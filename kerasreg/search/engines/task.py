@@ -7,7 +7,7 @@ all members together and must give the same numbers; `RayEngine` has it do so on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-    from kerasreg.data import Dataset, Split
+    from kerasreg.data import Dataset, Fold, Split
     from kerasreg.population import MemberResult
 
 
@@ -37,10 +37,10 @@ class TrainingTask:
 
     Attributes:
         settings: One stack each.
-        seeds: Member seeds; each fixes initial weights, batch order and masks.
+        seeds: Member seeds; each fixes initial weights, batch order and masks, and which rows are
+            in which fold: several seeds are repeated cross-validation.
         plan: How to train them.
         folds: How many cross-validation folds, 0 for the data set's own validation rows.
-        fold_seed: Seed of the assignment of rows to folds.
         only: Indices of the settings to train; None for all. The others are recorded already, and
             still part of what decides the program, so that an interrupted round gives the same
             numbers.
@@ -52,7 +52,6 @@ class TrainingTask:
     seeds: tuple[int, ...]
     plan: TrainingPlan
     folds: int = 0
-    fold_seed: int = 0
     only: frozenset[int] | None = None
     balance: bool = False
     names: tuple[str, ...] = ()
@@ -128,35 +127,32 @@ class TaskRows:
 
     Attributes:
         input_shape, outputs, task: As `Population` takes them.
-        parts: Index, training and validation rows of every fold; without folds the index is None
-            and the rows are the data set's own.
+        parts: Seed, fold, training and validation rows of every member of a setting. Folds are
+            counted over all seeds; without folds it is None and the rows are the data set's own.
     """
 
     input_shape: tuple[int, ...]
     outputs: int
     task: str
-    parts: list[tuple[int | None, Split, Split]]
+    parts: list[tuple[int, int | None, Split, Split]]
 
 
 def rows_of(task: TrainingTask, dataset: Dataset) -> TaskRows:
     """The rows that every setting of this encoding trains and validates on."""
     if not task.folds:
-        parts = [(None, dataset.train, dataset.validation)]
+        rows = dataset.train.balanced() if task.balance else dataset.train
+        parts = [(seed, None, rows, dataset.validation) for seed in task.seeds]
     else:
-        folds = dataset.folds(task.folds, task.fold_seed)
-        parts = [(k, fold.train, fold.validation) for k, fold in enumerate(folds)]
-    if task.balance:
-        parts = [(k, rows.balanced(), validation) for k, rows, validation in parts]
+        parts = []
+        for seed, fold in repeated_folds(dataset, task.folds, task.seeds):
+            rows = fold.train.balanced() if task.balance else fold.train
+            parts.append((seed, len(parts), rows, fold.validation))
     return TaskRows(dataset.input_shape, dataset.outputs, dataset.task, parts)
 
 
-def members_of(
-    task: TrainingTask, rows: TaskRows
-) -> Iterator[tuple[int, int | None, Split, Split]]:
-    """Yield (seed, fold, training rows, validation rows) of each member of a setting."""
-    for seed in task.seeds:
-        for fold, training, validation in rows.parts:
-            yield seed, fold, training, validation
+def repeated_folds(dataset: Dataset, folds: int, seeds: Sequence[int]) -> list[tuple[int, Fold]]:
+    """Seed and fold of every member of a setting: each seed divides the rows anew."""
+    return [(seed, fold) for seed in seeds for fold in dataset.folds(folds, seed)]
 
 
 def structures_of(task: TrainingTask) -> list[list[int]]:

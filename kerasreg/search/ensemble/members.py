@@ -17,6 +17,7 @@ from kerasreg.networks import Config
 from kerasreg.objectives import sign
 from kerasreg.population import MemberResult
 from kerasreg.search.context import SearchContext
+from kerasreg.search.engines import repeated_folds
 from kerasreg.search.metrics import predictions_of_logits
 from kerasreg.study import is_scored
 
@@ -87,7 +88,7 @@ def candidates(context: SearchContext) -> list[Candidate]:
     for record in forget_members(context):
         config = request.config(record["hyperparameters"])
         dataset = context.rows_for(config)
-        folds = dataset.folds(request.folds, request.seed)
+        folds = repeated_folds(dataset, request.folds, request.member_seeds)
         arrays = load_npz(_path(context, record["trial"]), most_bytes=None)
         total, counts = (
             np.zeros((len(dataset.refit), dataset.outputs)),
@@ -95,7 +96,7 @@ def candidates(context: SearchContext) -> list[Candidate]:
         )
         members = []
         for k, _ in enumerate(record["members"]):
-            fold = folds[k % len(folds)]
+            _, fold = folds[k]
             count = sum(name.startswith(f"weights/{k}/") for name in arrays)
             members.append(FoldMember(fold, [arrays[f"weights/{k}/{j}"] for j in range(count)]))
             own = predictions_of_logits(arrays[f"outputs/{k}"], dataset.task)

@@ -22,6 +22,7 @@ from kerasreg.search.space.default_space import (
     DEFAULT_SPACE,
     IMAGE_FIXED,
     IMAGE_SPACE,
+    SMALL_FIXED,
 )
 from kerasreg.search.space.fields import CONTINUOUS, STANDARD, as_field, as_json, check, known
 from kerasreg.search.space.parsing import parse_assignment, parse_setting, parse_varied
@@ -73,24 +74,31 @@ class Space:
 
         A space of another origin is returned as it is, and so is one with `filters` fixed at none.
         """
-        if self._edited is None or self._fixed.get("filters") == ():
+        if self._fixed.get("filters") == ():
+            return self
+        return self._completed(IMAGE_SPACE, IMAGE_FIXED)
+
+    def for_few_rows(self) -> Space:
+        """The default space with narrower layers, unless `units` was changed in it."""
+        return self._completed({}, SMALL_FIXED)
+
+    def _completed(self, varied: Mapping[str, Range | Choice], fixed: Mapping[str, Any]) -> Space:
+        """The default space with what was not changed in it as given; others as they are."""
+        if self._edited is None:
             return self
         space = self.from_dict(self.to_dict())
-        for name, what in IMAGE_SPACE.items():
+        for name, what in varied.items():
             if name not in self._edited:
                 space[name] = what
-        for name, value in IMAGE_FIXED.items():
+        for name, value in fixed.items():
             if name not in self._edited:
                 space.fix(name, value)
+        space._edited = self._edited
         return space
 
     def for_quantities(self) -> Space:
         """The default space without label smoothing, which has labels to smooth."""
-        if self._edited is None or "label_smoothing" in self._edited:
-            return self
-        space = self.from_dict(self.to_dict())
-        space.fix("label_smoothing", 0.0)
-        return space
+        return self._completed({}, {"label_smoothing": 0.0})
 
     def _edit(self, name: str, value: Any = None) -> None:
         """Note that the default is changed; convolutions have no feature scale."""
