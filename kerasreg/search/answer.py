@@ -53,12 +53,12 @@ def conclude(context: SearchContext) -> None:
     if best:
         result["effects"] = ablate(context, sides["best"])
         result["layers"] = _layers(context, sides["best"])
-    ensemble = join_members(context) if best and request.ensemble else None
     rows = dataset.train.balanced() if request.balance else dataset.train
     rule = None
     if dataset.task == "classification":
         counts = trained_classes(rows.y, dataset.outputs, rows.weights)
         rule = rule_of_frequencies(request.objective, counts)
+    ensemble = join_members(context, rule) if best and request.ensemble else None
     rules = dict.fromkeys(sides, rule) | ({"ensemble": ensemble.rule} if ensemble else {})
     if best:
         # Without a best trial there is nothing to test, and the test rows stay unread.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasreg.decision import decision_rule
+from kerasreg.decision import f1_rule
 from kerasreg.files import atomic_write
 from kerasreg.search.context import SearchContext
 from kerasreg.search.ensemble.calibration import reliability, temperature
@@ -62,8 +62,14 @@ class Ensemble:
         }
 
 
-def join_members(context: SearchContext) -> Ensemble | None:
-    """Choose trials by their out-of-fold predictions; None where no members were kept."""
+def join_members(
+    context: SearchContext, rule: float | list[float] | None = None
+) -> Ensemble | None:
+    """Choose trials by their out-of-fold predictions; None where no members were kept.
+
+    Args:
+        rule: When a class is decided for; for F1 another is chosen on out-of-fold rows.
+    """
     context.enter("joining the ensemble")
     found, dataset = candidates(context), context.dataset
     if not found:
@@ -87,7 +93,8 @@ def join_members(context: SearchContext) -> Ensemble | None:
     scores = measure(logits, y, dataset.task, chosen[0].config.loss)
     if "mae" in scores:
         scores["mae"] *= dataset.target_scale
-    rule = decision_rule(context.request.objective, y, mean, context.request.seed)
+    if context.request.objective == "val_f1":
+        rule = f1_rule(y, mean, context.request.seed)
     joined = branches(dataset, chosen, shares)
     return Ensemble(chosen, shares, joined, scores, rule, divisor, shown)
 
