@@ -9,6 +9,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from dataclasses import fields, replace
@@ -229,6 +230,11 @@ def unknown(hp):
     return model
 
 
+LOCK = threading.Lock()
+# A default that cannot be pickled.
+LOCKED = keras.callbacks.LearningRateScheduler(lambda epoch, rate, lock=LOCK: rate / 2)
+
+
 def tuned(folder, hypermodel, ray, callbacks=(), trials=1):
     """What a tuner found, and what its callbacks heard."""
     tuner = make_tuner(folder, hypermodel, "val_acc", trials, executions_per_trial=2, ray=ray)
@@ -258,6 +264,7 @@ def test_a_tuner_finds_what_it_finds_here(engine, nodes, tmp_path, monkeypatch):
     ("hypermodel", "callbacks", "words"),
     [
         (unknown, [], "Could not locate function 'own_loss'"),
+        (network, [LOCKED], "cannot pickle '_thread.lock'"),
         (network, [keras.callbacks.ModelCheckpoint("{epoch}.keras")], "of ModelCheckpoint, which"),
     ],
 )

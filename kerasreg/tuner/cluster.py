@@ -53,7 +53,8 @@ class Cluster:
             only = [k for k, (of, _) in enumerate(training.members) if of in part]
             followers = {k: training.executions[k].steering() for k in only}
             names = ", ".join(f"trial {trials[of].trial.trial_id}" for of in part)
-            arguments = (stored, training.plan, only, followers, keras.config.floatx())
+            parts = [*stored, self._workers.store(followers)]
+            arguments = (parts, training.plan, only, keras.config.floatx())
             yield only, Work(names, train_members, arguments)
 
     def collect(self, training: JointTraining, report: Report) -> None:
@@ -80,5 +81,6 @@ class Cluster:
 
 
 def _said(error: Exception) -> str:
-    error = getattr(error, "cause", None) or error
+    # Ray wraps what was met, here or on a node, in a page of advice.
+    error = getattr(error, "cause", None) or error.__cause__ or error
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300].rstrip('.')}"

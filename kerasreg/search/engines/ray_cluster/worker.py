@@ -1,7 +1,7 @@
 """What a worker of the cluster does: train a part of a task, and tell how far it is."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from kerasreg.errors import UserError
 from kerasreg.population import MemberResult, TrainingPlan
-from kerasreg.population.watching import Follower
 from kerasreg.search.engines.population_engine import train_structure
 from kerasreg.search.engines.ray_cluster.options import RayCluster
 from kerasreg.search.engines.ray_cluster.reporter import Reporter
@@ -60,10 +59,9 @@ def train_part(
 
 
 def train_members(
-    population_and_rows: Sequence[ray.ObjectRef],
+    stored: Sequence[ray.ObjectRef],
     plan: TrainingPlan,
     only: Sequence[int],
-    followers: Mapping[int, Follower],
     floatx: str,
     cluster: RayCluster,
     reporter: Reporter,
@@ -71,14 +69,14 @@ def train_members(
     """Train the members `only` of a stored `Population`; see `Population.train`.
 
     Args:
-        population_and_rows: In the object store, the rows as `Population.train` takes them.
+        stored: The population, its folds of rows and the followers of these members.
         floatx: Of Keras, in the process that made the population.
         cluster, reporter: As in `train_part`.
     """
     limit(cluster)
     reporter.send()
     keras.config.set_floatx(floatx)
-    population, folds = ray.get(list(population_and_rows))
+    population, folds, followers = ray.get(list(stored))
     return population.train(folds, plan, only=only, follow=followers)
 
 
