@@ -24,9 +24,13 @@ def training_flops(blueprint: Blueprint, rows: int, epochs: int) -> float:
     return 6.0 * rows * blueprint.member_size() * epochs
 
 
-def worth_compiling(flops: float) -> bool:
-    """Whether XLA's compilation of a program takes less time than it saves on this arithmetic."""
-    return flops > COMPILATION_FLOPS
+def worth_compiling(flops: float, halvings: int = 0) -> bool:
+    """Whether XLA's compilation of a program takes less time than it saves on this arithmetic.
+
+    After each of the `halvings` half of the members goes on, in arrays of another length: in
+    another program.
+    """
+    return flops > COMPILATION_FLOPS * 2**halvings
 
 
 def padded_size(count: int) -> int:

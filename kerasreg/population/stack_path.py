@@ -66,7 +66,7 @@ class StackPath:
         """See `Path.new_chunk`."""
         # Decided for all members at once, as the names of the values are.
         flops = training_flops(self.structure, max(map(len, rows.train)), plan.epochs)
-        fused = worth_compiling(flops * self._count)
+        fused = worth_compiling(flops * self._count, len(plan.halving))
         return StackChunk(
             self.structure, members, rows, plan, self._initial, self.dtype, self._active, fused
         )
