@@ -150,8 +150,8 @@ def answer_rows(view: StudyView) -> list[Row]:
             name,
             "; ".join(f"{_between(ends, name)} ({over})" for over, ends in intervals.items()),
         )
-        lucky = any(map(_holds_zero, intervals.values()))
-        rows.append(replace(row, better=None) if lucky else row)
+        sure = intervals and not any(map(_holds_zero, intervals.values()))
+        rows.append(row if sure else replace(row, better=None))
     return rows
 
 
