@@ -81,7 +81,7 @@ class TestEngines:
         dataset = blobs()
         task = TrainingTask((SMALL,), (5, 6), TrainingPlan(), folds=3)
         parts = rows_of(task, dataset).parts
-        assert [(seed, fold) for seed, fold, *_ in parts] == [(5 + f // 3, f) for f in range(6)]
+        assert [(seed, fold) for seed, fold, *_ in parts] == [(5 + f // 3, f % 3) for f in range(6)]
         for (*_, rows, validation), fold in zip(
             parts, dataset.folds(3, 5) + dataset.folds(3, 6), strict=True
         ):

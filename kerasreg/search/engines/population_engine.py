@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,7 @@ def train_structure(
         rows.outputs,
         rows.task,
         seeds=[seed for _ in indices for seed, *_ in rows.parts],
-        folds=[fold or 0 for _ in indices for _, fold, *_ in rows.parts],
+        folds=[k % len(folds) for _ in indices for k, _ in enumerate(rows.parts)],
         groups=setting_of,
     )
 
@@ -120,7 +121,10 @@ def train_structure(
             _predict_validation_rows(population, folds, pairs)
         settings: dict[int, list[MemberResult]] = {}
         for member, result in pairs:
-            settings.setdefault(setting_of[member], []).append(result)
+            # A population counts the folds of all seeds, a record those of each.
+            _, fold, *_ = rows.parts[member % len(rows.parts)]
+            own = result if fold is None else replace(result, fold=fold)
+            settings.setdefault(setting_of[member], []).append(own)
         for index, members in settings.items():
             on_setting(index, members)
 

@@ -127,8 +127,8 @@ class TaskRows:
 
     Attributes:
         input_shape, outputs, task: As `Population` takes them.
-        parts: Seed, fold, training and validation rows of every member of a setting. Folds are
-            counted over all seeds; without folds it is None and the rows are the data set's own.
+        parts: Seed, fold, training and validation rows of every member of a setting; without folds
+            the fold is None and the rows are the data set's own.
     """
 
     input_shape: tuple[int, ...]
@@ -144,9 +144,9 @@ def rows_of(task: TrainingTask, dataset: Dataset) -> TaskRows:
         parts = [(seed, None, rows, dataset.validation) for seed in task.seeds]
     else:
         parts = []
-        for seed, fold in repeated_folds(dataset, task.folds, task.seeds):
+        for k, (seed, fold) in enumerate(repeated_folds(dataset, task.folds, task.seeds)):
             rows = fold.train.balanced() if task.balance else fold.train
-            parts.append((seed, len(parts), rows, fold.validation))
+            parts.append((seed, k % task.folds, rows, fold.validation))
     return TaskRows(dataset.input_shape, dataset.outputs, dataset.task, parts)
 
 
