@@ -532,7 +532,9 @@ def test_the_story_is_at_most_eight_lines_and_says_what_matters():
     for name in list(frame):
         frame.loc[5, name] = "off"
     frame["label"] = ["u", "v", "v", "w"] * (ROWS // 4)
-    lines = story(from_frame(frame, "label", name="t").describe(), folds=5)
+    data = from_frame(frame, "label", name="t").describe()
+    assert "5 folds of train and validation, divided 2 times" in "".join(story(data, 5, 2))
+    lines = story(data, folds=5)
     assert len(lines) <= 8
     text = "\n".join(lines)
     for said in (

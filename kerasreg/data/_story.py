@@ -8,12 +8,13 @@ _MOST_CLASSES = 8
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
-def story(data: Mapping[str, Any], folds: int = 0) -> list[str]:
+def story(data: Mapping[str, Any], folds: int = 0, times: int = 1) -> list[str]:
     """Tell what was read, what is predicted and from what, in at most eight lines.
 
     Args:
         data: What `Dataset.describe()` returned.
-        folds: Folds of the cross-validation that follows; 0 for none.
+        folds, times: Folds of the cross-validation that follows, 0 for none, and how often the
+            rows are divided.
     """
     rows, table = data["rows"], data.get("table") or {}
     total = sum(rows.values())
@@ -36,6 +37,7 @@ def story(data: Mapping[str, Any], folds: int = 0) -> list[str]:
     parts = ", ".join(f"{count:,} {part}" for part, count in rows.items())
     if folds:
         parts += f"; {folds} folds of train and validation"
+        parts += f", divided {times} times" if times > 1 else ""
     lines.append(f"rows      {parts}{_divided(data['split'])}")
     lines.append(f"baseline  {_baseline(data)}")
     return lines + _said(data, MOST_LINES - len(lines))

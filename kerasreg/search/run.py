@@ -70,8 +70,7 @@ def search(
         space: What may vary; by default `Space.default()`.
         searcher: `"random"`, `"bayesian"` or `"grid"`.
         trials: Settings to try.
-        epochs: Most epochs a member trains; None for 50, or as many more (at most 150) as make
-            600 steps.
+        epochs: Most epochs a member trains; None for 50, or up to 150 where 50 are under 600 steps.
         seeds: Members a setting, with seeds `seed`, `seed + 1`, ...; each divides the rows into
             folds anew. None for 1, or 2 with folds below 500 rows.
         folds: Cross-validation folds, each a member; 0 for the data's validation rows; None for
@@ -251,7 +250,8 @@ def run_request(
         study = new_or_resumed(request, fields, Path(out), resume, given, reread_test)
         context = SearchContext(request, dataset, study, engine, progress)
         if progress:
-            progress(Event("searching", story=tuple(story(fields["dataset"], request.folds))))
+            told = story(fields["dataset"], request.folds, request.seeds)
+            progress(Event("searching", story=tuple(told)))
         rows = len(dataset.train)
         if context.batch_size > rows:
             batch = context.batch_size
