@@ -270,5 +270,7 @@ def test_the_result_speaks_of_what_images_have(study):
     assert effects == {"shift", "dropout"}
     inside = np.load(study.folder / "inside.npz")
     assert "best/weights/conv_1/counts" in inside.files
-    assert inside["best/activation/activation_1/dead"].shape == inside["best/epochs"].shape
+    epochs = np.arange(1, study.result["best"]["refit_epochs"] + 1)
+    np.testing.assert_array_equal(inside["best/epochs"], epochs)
+    assert inside["best/activation/activation_1/dead"].shape == epochs.shape
     assert study.result["best"]["test"]["accuracy"] is not None

@@ -282,16 +282,23 @@ def test_what_cannot_be_sent_trains_here(
 
 
 def test_a_trial_whose_workers_are_lost_has_failed(engine, nodes, tmp_path, monkeypatch):
+    """And no other: each trial is a part of its own."""
+    waited, wait = [], Workers.wait
+
     def lost(workers, work):
-        raise WorkerLost(f"The worker of {work.names} was lost 4 times.")
+        waited.append(work)
+        if len(waited) == 1:
+            raise WorkerLost(f"The worker of {work.names} was lost 4 times.")
+        return wait(workers, work)
 
     monkeypatch.setattr(Workers, "wait", lost)
-    tuner = make_tuner(tmp_path, network, "val_acc", 1, ray=nodes.address)
+    monkeypatch.setattr("kerasreg.tuner.cluster.PART_MEMBERS", 1)
+    tuner = make_tuner(tmp_path, network, "val_acc", 2, ray=nodes.address)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         tuner.search(*TRAIN, **FIT)
     assert any("A trial failed: " in str(one.message) for one in caught)
-    assert [trial.status for trial in tuner.oracle.trials.values()] == ["FAILED"]
+    assert [trial.status for trial in tuner.oracle.trials.values()] == ["FAILED", "COMPLETED"]
 
 
 def test_a_full_object_store_changes_nothing(engine):

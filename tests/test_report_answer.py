@@ -74,7 +74,7 @@ def test_test_interval_is_newcombes(tmp_path):
 )
 def test_the_answer_says_what_the_test_rows_say(tmp_path, best, baseline, says):
     test = {
-        "best": {"accuracy": best, "data_loss": 0.3},
+        "best": {"accuracy": best, "data_loss": 0.2},
         "baseline": {"accuracy": baseline, "data_loss": 0.3},
     }
     study = finished(tmp_path / "study", count=3, seeds=(0,), test=test)
@@ -84,6 +84,8 @@ def test_the_answer_says_what_the_test_rows_say(tmp_path, best, baseline, says):
     (row,) = [row for row in answer_rows(view) if row.name == "Test accuracy"]
     sure = says.startswith("a gain larger"), says.startswith("a loss larger")
     assert row.better is {(True, False): True, (False, True): False}.get(sure)
+    (row,) = [row for row in answer_rows(view) if row.name == "Test data loss"]
+    assert (row.difference, row.better) == ("−0.1", None)  # without an interval nobody can tell
     assert f"an accuracy of {100 * best:.1f} %" in said
 
 

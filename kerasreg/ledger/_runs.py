@@ -99,10 +99,10 @@ def run_all(
 
 
 #: Title of a run that has ended, its exit status and seconds; the line that names it is begun.
-Ended = Iterator[tuple[str, int, float]]
+Endings = Iterator[tuple[str, int, float]]
 
 
-def _one_by_one(runs: Sequence[Run], options: Sequence[str]) -> Ended:
+def _one_by_one(runs: Sequence[Run], options: Sequence[str]) -> Endings:
     """Run lessons, each in a process; its output goes to output.txt, its errors are shown."""
     for count, run in enumerate(runs, start=1):
         title = _begin_line(run, count, len(runs))
@@ -118,7 +118,7 @@ def _one_by_one(runs: Sequence[Run], options: Sequence[str]) -> Ended:
         yield title, code, time.monotonic() - started
 
 
-def _on_cluster(runs: Sequence[Run], options: Sequence[str], address: str, cpus: int) -> Ended:
+def _on_cluster(runs: Sequence[Run], options: Sequence[str], address: str, cpus: int) -> Endings:
     keys = [_key_of(run) for run in runs]
     lessons = [(run.lesson, run.data) for run in runs]
     ended = run_on_cluster(lessons, options, address, cpus) if runs else ()

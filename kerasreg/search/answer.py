@@ -4,6 +4,7 @@ from kerasreg.decision import rule_of_frequencies
 from kerasreg.files import atomic_save_npz, atomic_write
 from kerasreg.networks import NetworkConfig
 from kerasreg.scores import trained_classes
+from kerasreg.search import tensorboard
 from kerasreg.search.ablation import ablate
 from kerasreg.search.baseline import baseline_shape, train_baseline
 from kerasreg.search.choosing import chosen_trial
@@ -63,6 +64,9 @@ def conclude(context: SearchContext) -> None:
     if best:
         # Without a best trial there is nothing to test, and the test rows stay unread.
         models, inside = {}, {}
+        # Runs of an interrupted conclusion, or of the result before the study was extended.
+        for name in ("baseline", "best"):
+            tensorboard.clear(study.tensorboard / name)
         for name, side in sides.items():
             look = LookInside(context, name, side)
             models[name] = refit(context, side, look.callbacks)

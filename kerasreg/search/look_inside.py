@@ -29,8 +29,6 @@ class LookInside:
 
     def __init__(self, context: SearchContext, name: str, side: Side):
         folder = context.study.tensorboard / name
-        # A run of an interrupted conclusion, or of the result before the study was extended.
-        tensorboard.clear(folder)
         # Held while the monitors share it: TensorBoard follows one file of a folder at a time.
         self._writer = shared_writer(folder, fresh=True)
         tensorboard.write_curves(self._writer, side.record["curves"])

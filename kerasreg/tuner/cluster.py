@@ -61,13 +61,15 @@ class Cluster:
         """Wait for what was sent of a training; what did not train there is left.
 
         Raises:
-            WorkerLost: See there.
+            WorkerLost: See there; after what other workers trained was taken in.
         """
+        lost = None
         for only, work in self._sent.pop(training, []):
             try:
                 results = self._workers.wait(work)
-            except WorkerLost:
-                raise
+            except WorkerLost as error:
+                lost = lost or error
+                continue
             except Exception as error:
                 self._stays(_said(error))
                 continue
@@ -75,6 +77,8 @@ class Cluster:
                 training.population.members[index].weights = result.weights
                 training.executions[index].replay(result.curves, result.epochs)
             training.collect(report, list(zip(only, results, strict=True)))
+        if lost:
+            raise lost
 
     def _stays(self, reason: str) -> None:
         self._warn(f"Trained in this process, not on the cluster, because of {reason}.")

@@ -18,7 +18,7 @@ DEFAULT_SPACE: dict[str, Range | Choice] = {
 #: Field -> its one value in such a search.
 DEFAULT_FIXED = {"schedule": "cosine", "output_scale": 0.1, "feature_scale": True}
 
-#: What it fixes besides, of few rows: on six small tables out of fold as good as twice the width.
+#: What it fixes besides, of few rows: on three small tables out of fold no worse than twice that.
 SMALL_FIXED = {"units": (64, 64)}
 
 #: What it varies and fixes besides, of images.

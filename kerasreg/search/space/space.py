@@ -93,7 +93,7 @@ class Space:
         for name, value in fixed.items():
             if name not in self._edited:
                 space.fix(name, value)
-        space._edited = self._edited
+        space._edited = set(self._edited)
         return space
 
     def for_quantities(self) -> Space:
