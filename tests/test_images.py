@@ -181,6 +181,7 @@ def settled_for(folder, arguments, base=None):
 
 def test_a_search_over_images_has_convolutions_and_augmentation_unless_told(folder):
     usual = settled_for(folder, {})
+    assert (usual.epochs, usual.seeds) == (50, 1)  # though 60 images are few rows
     varied = {*DEFAULT_SPACE, *IMAGE_SPACE} - {"encoding"}
     assert set(usual.space) == varied
     assert (usual.base.filters, usual.base.feature_scale) == ((16, 32), False)

@@ -102,6 +102,12 @@ def test_one_that_diverges_touches_nobody(reference):
         assert_same(one, other)
 
 
+def test_each_halving_is_another_compilation_to_be_worth():
+    assert sizes.worth_compiling(2e11)
+    assert not sizes.worth_compiling(2e11, halvings=3)
+    assert sizes.worth_compiling(9e11, halvings=3)
+
+
 @pytest.mark.parametrize(("flops", "expected"), [(0.0, [4]), (1e30, [7, 4])], ids=["XLA", "plain"])
 def test_dropping_members_changes_no_survivor(monkeypatch, flops, expected):
     """For XLA 9 -> 7 is not worth another size, and two are masked; 9 -> 4 is."""

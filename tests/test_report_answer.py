@@ -102,6 +102,16 @@ def test_the_luck_of_seeds_counts_too(tmp_path, without_figures):
     assert "the mean of 3 seeds (best.keras is the first seed's model and has 99.0 %)" in page.text
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_two_seeds_have_no_interval(tmp_path, count):
+    tests = [{"seed": k, "accuracy": 0.9, "data_loss": 0.1 * k} for k in range(count)]
+    sides = {who: {"seeds": tests} for who in ("best", "baseline")}
+    study = finished(tmp_path / "study", test=sides)
+    row = answer_rows(read_study(study.folder))[-1]
+    assert row.name == f"Test data loss (mean of {count} seeds)"
+    assert bool(row.interval) == (count > 2)
+
+
 def test_errors_of_version_0_1_are_in_the_targets_units(tmp_path):
     regression(tmp_path / "study", scale=100.0)
     stored = Study.open(tmp_path / "study").best("val_mae")
