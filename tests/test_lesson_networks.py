@@ -3,13 +3,15 @@
 import re
 
 import keras
+import numpy as np
 import pytest
 from keras import layers, optimizers, regularizers
 
 from kerasreg.errors import UserError
 from kerasreg.lesson._data import load_lesson_data
+from kerasreg.lesson._lesson import Lesson
 from kerasreg.lesson._training import configs_of
-from kerasreg.lesson.networks import config_of
+from kerasreg.lesson.networks import config_of, read_network
 from kerasreg.stacks import StackConfig, build_stack
 
 SGD = StackConfig(units=(8, 6), optimizer="sgd", learning_rate=0.01)
@@ -177,3 +179,40 @@ def test_a_network_is_one_for_the_rows():
         UserError, match=r"'mine': expected shapes \(None, 64\) -> \(None, 10\), got"
     ):
         configs_of({"mine": network(dense())}, data)
+
+
+def convolution(rate=0.01):
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            layers.Reshape((8, 8, 1)),
+            layers.Conv2D(2, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile(optimizers.SGD(rate), "sparse_categorical_crossentropy")
+    return model
+
+
+def test_what_is_no_stack_trains_as_keras_has_it(tmp_path):
+    text = dict.fromkeys(("question", "prediction", "source", "rule"), "So.")
+    lesson = Lesson("tried", text, "digits", (0, 1), False, tmp_path)
+    data = lesson.data(train_size=100)
+    best = lesson.tune({"conv": convolution()}, [1e-5, 0.1], data, epochs=3, batch_size=20, seeds=1)
+    assert best["conv"].learning_rate == 0.1
+    runs = lesson.train(best, data, epochs=20, batch_size=20, every=20)
+    for place, seed in enumerate(lesson.seeds):
+        rows = data.judging(seed)
+        said = runs.model("conv", place).evaluate(rows.x, rows.y, verbose=0, return_dict=True)
+        assert runs["conv"].final("test_accuracy")[place] == pytest.approx(said["accuracy"])
+        assert runs["conv"].final("test_data_loss")[place] == pytest.approx(said["loss"], rel=1e-4)
+    assert (runs["conv"].final("train_accuracy") > 0.3).all()
+    first, second = (runs.model("conv", place).get_weights()[0] for place in (0, 1))
+    assert not np.array_equal(first, second)
+    assert read_network(best["conv"]) is best["conv"]
+
+
+def test_a_network_that_is_not_compiled_is_refused():
+    with pytest.raises(UserError, match="not compiled"):
+        read_network(keras.Sequential([keras.Input((5,)), layers.Dense(3)]))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,7 +31,9 @@ from kerasreg.lesson._training import (
     write_scalars,
 )
 from kerasreg.plots import Figure
-from kerasreg.stacks import StackConfig
+
+if TYPE_CHECKING:
+    from kerasreg.networks import Config
 
 #: Epochs of a --quick run.
 QUICK_EPOCHS = 2
@@ -104,7 +106,7 @@ class Lesson:
         behind their dropout masks. `--quick` ends after two epochs.
 
         Args:
-            arms: Name -> network: a compiled Keras model, as `config_of` reads it, or a config.
+            arms: Name -> network: a compiled Keras model of any kind, or a config.
             epochs, batch_size: Of training; the last batch of an epoch may be short.
             every: Epochs between two measurements; the last epoch is always measured.
             label: Folder of the event files below `tensorboard/`, where a lesson trains twice.
@@ -148,7 +150,7 @@ class Lesson:
         seeds: int = TUNING_SEEDS,
         label: str = "tuning",
         worst: bool = False,
-    ) -> dict[str, StackConfig]:
+    ) -> "dict[str, Config]":
         """`choose` the learning rate of each arm; a best rate at an end of the grid is noted."""
         candidates = {
             name: {f"{rate:g}": config.replace(learning_rate=rate) for rate in rates}
@@ -180,7 +182,7 @@ class Lesson:
         seeds: int = TUNING_SEEDS,
         label: str = "tuning",
         worst: bool = False,
-    ) -> dict[str, StackConfig]:
+    ) -> "dict[str, Config]":
         """Give each arm the candidate with the best mean accuracy on the tuning rows.
 
         All candidates × seeds train together, with seeds that no verdict rests on; the tuning rows
@@ -218,7 +220,7 @@ class Lesson:
         return best
 
     def _remember(
-        self, label: str, arms: Mapping[str, StackConfig], data: LessonData, epochs: int, batch: int
+        self, label: str, arms: "Mapping[str, Config]", data: LessonData, epochs: int, batch: int
     ) -> None:
         self.settings[label] = {
             "train_size": data.train_size,

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasreg.evidence import Times
-from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
     import keras
 
+    from kerasreg.networks import Config
     from kerasreg.population import MemberResult, Population
 
 #: Curve of an arm -> the population's name for it. Its "validation" rows are the test rows here.
@@ -59,7 +59,7 @@ class Arm:
         diverged: Which runs broke, (seeds,).
     """
 
-    config: StackConfig
+    config: "Config"
     epochs: np.ndarray
     updates: np.ndarray
     train_accuracy: np.ndarray
@@ -207,7 +207,7 @@ def spread(values: np.ndarray, unit: str = "", digits: int = 1) -> str:
 
 
 def arm_of_results(
-    config: StackConfig,
+    config: "Config",
     results: "Sequence[MemberResult]",
     epochs: np.ndarray,
     steps_per_epoch: int,

@@ -14,39 +14,42 @@ from kerasreg.errors import UserError
 from kerasreg.lesson._data import LessonData
 from kerasreg.lesson._progress import Progress
 from kerasreg.lesson._runs import Arm, Runs, arm_of_results
-from kerasreg.stacks import StackConfig
 
 if TYPE_CHECKING:
     import keras
 
+    from kerasreg.networks import Config
+
 #: Name -> network.
-Networks = Mapping[str, "keras.Model | StackConfig"]
+Networks = Mapping[str, "keras.Model | Config"]
 #: Rows that activation histograms are taken of.
 PROBE_ROWS = 256
 
 
-def configs_of(networks: Networks, data: LessonData) -> dict[str, StackConfig]:
-    """`config_of` each network by name, once it is sure that it is one for these rows.
+def configs_of(networks: Networks, data: LessonData) -> "dict[str, Config]":
+    """`read_network` each network by name, once it is sure that it is one for these rows.
 
     Raises:
-        UserError: As `config_of`; or the network is for rows or classes of another number.
+        UserError: As `read_network`; or the network is for rows or classes of another number.
     """
-    from kerasreg.lesson.networks import config_of  # late: it imports TensorFlow
+    import keras
+
+    from kerasreg.lesson.networks import read_network  # late: it imports TensorFlow
 
     shapes = (None, *data.input_shape), (None, data.classes)
     for name, network in networks.items():
-        if not isinstance(network, StackConfig):
+        if isinstance(network, keras.Model):
             got = network.input_shape, network.output_shape
             if got != shapes:
                 raise UserError(
                     f"network {name!r}: expected shapes {shapes[0]} -> {shapes[1]}, got "
                     f"{got[0]} -> {got[1]}. Build it from data.input_shape and data.classes."
                 )
-    return {name: config_of(network) for name, network in networks.items()}
+    return {name: read_network(network) for name, network in networks.items()}
 
 
 def train_arms(
-    arms: Mapping[str, StackConfig],
+    arms: "Mapping[str, Config]",
     data: LessonData,
     folds: Sequence[tuple[Split, Split]],
     seeds: Sequence[int],

@@ -10,6 +10,7 @@ import numpy as np
 from keras import initializers
 
 from kerasreg.errors import UserError
+from kerasreg.networks import Config, Network, NetworkConfig
 from kerasreg.population.blueprint import NORMALIZATION_KINDS, blueprint_of_config
 from kerasreg.population.lifting import layers_in_order
 from kerasreg.population.lifting_layers import Chain, require
@@ -87,6 +88,24 @@ def config_of(network: keras.Model | StackConfig) -> StackConfig:
     )
     _require_equal(config, chain, values, owners)
     return config
+
+
+def read_network(network: keras.Model | Config) -> Config:
+    """What `Lesson.train` trains: a stack where the network is one, else the network as it is.
+
+    Stacks train fastest. Convolutions, recurrence and all else take the general path of
+    populations; their initial weights are drawn by the layers' own initialisers, for each seed.
+
+    Raises:
+        UserError: A network that is not compiled, or neither Sequential nor functional.
+    """
+    if not isinstance(network, keras.Model):
+        return network
+    try:
+        return config_of(network)
+    except UserError:
+        require(network.compiled, "a model that is not compiled")
+        return NetworkConfig(Network(network))
 
 
 def _shortest(value: float) -> float:
