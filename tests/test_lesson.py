@@ -125,6 +125,13 @@ def test_resizing_leaves_the_test_rows_alone(digits):
         digits.resized(2000)
 
 
+def test_rows_are_square_images_or_refused(digits):
+    assert digits.image_shape == (8, 8, 1)
+    wine = load_lesson_data("wine", 50)
+    with pytest.raises(UserError, match="square grey images, got wine, whose rows have 13 values"):
+        _ = wine.image_shape
+
+
 def test_large_parts_are_cut(tmp_path):
     generator = np.random.default_rng(0)
     x = generator.uniform(size=(12_000, 3))

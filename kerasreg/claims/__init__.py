@@ -6,6 +6,7 @@ measures it, never here. Sentences are in our own words.
 
 import difflib
 
+from kerasreg.claims._augmentation import CLAIMS as _AUGMENTATION
 from kerasreg.claims._batch_normalization import CLAIMS as _BATCH_NORMALIZATION
 from kerasreg.claims._dropout import CLAIMS as _DROPOUT
 from kerasreg.claims._errata import ERRATA
@@ -21,6 +22,7 @@ CLAIMS: tuple[Claim, ...] = (
     *_OVERFITTING,
     *_OPTIMIZATION,
     *_SEARCH,
+    *_AUGMENTATION,
 )
 
 

@@ -112,4 +112,24 @@ CLAIMS: tuple[Claim, ...] = (
         "the cost of a step is no guide.",
         sources=("S2",),
     ),
+    _claim(
+        id="C17",
+        statement="Dropout is worth most where images are few: with more of them its gain falls.",
+        sources=("S2",),
+        literature="Srivastava et al. (2014), section 7.4: the gain first grows and then falls, "
+        "and there is none on 100 and 500 images.",
+    ),
+    _claim(
+        id="C18",
+        statement="Global average pooling in place of dense layers makes dropout unnecessary.",
+        sources=("S1",),
+        literature="Lin et al. (2014).",
+    ),
+    _claim(
+        id="C19",
+        statement="DropConnect, which drops connections and keeps all units, does what dropout "
+        "does.",
+        sources=("S1",),
+        literature="Wan et al. (2013) find it slightly better than dropout on MNIST.",
+    ),
 )

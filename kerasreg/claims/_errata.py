@@ -123,6 +123,37 @@ ERRATA: tuple[Erratum, ...] = (
         ("C47",),
     ),
     Erratum(
+        "E28",
+        "S1",
+        "Training images are resized to L × L before they are cropped.",
+        "The recipe resizes the short side to L and keeps the aspect ratio.",
+        ("C59",),
+    ),
+    Erratum(
+        "E29",
+        "S1",
+        "At test, five crops of each of five sizes.",
+        "The recipe takes their mirror images too, ten a size; at the crop's own size all five "
+        "crops of a square image are the same.",
+        ("C59", "C60"),
+    ),
+    Erratum(
+        "E30",
+        "S1",
+        "AutoAugment's results were bad.",
+        "They were the best of their time on CIFAR-10 and ImageNet; another note lists it as a "
+        "method to use.",
+        ("C61",),
+    ),
+    Erratum(
+        "E31",
+        "S1",
+        "CutOut failed on images, and masked words in language models come from it.",
+        "It lowered errors on CIFAR and SVHN; masked language models come from cloze tests and "
+        "denoising.",
+        ("C61",),
+    ),
+    Erratum(
         "E32",
         "S2",
         "The biases have the shape of the 7 × 7 kernel.",
@@ -364,6 +395,13 @@ ERRATA: tuple[Erratum, ...] = (
         "A Keras sample follows the rule that evaluation is scaled.",
         "Keras' dropout is inverted: nothing is to be scaled at evaluation.",
         ("C05", "C06"),
+    ),
+    Erratum(
+        "E69",
+        "S4",
+        "A first hidden layer wider than the input is effective.",
+        "That is a rule of thumb; the notes' own networks go from 784 inputs to 100 units.",
+        ("C55",),
     ),
     Erratum(
         "E70",

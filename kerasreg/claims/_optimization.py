@@ -42,6 +42,12 @@ CLAIMS: tuple[Claim, ...] = (
         literature="Glorot and Bengio (2010), for tanh; they show that sigmoid trains badly.",
     ),
     _claim(
+        id="C55",
+        statement="A first hidden layer wider than the input works better than a narrower one.",
+        sources=("S4",),
+        literature="Bengio (2012): a first layer wider than its input rarely hurts.",
+    ),
+    _claim(
         id="C62",
         statement="Xavier's initial weights keep the signal through layers of sigmoid and tanh, "
         "He's through layers of ReLU.",

@@ -10,6 +10,7 @@ Family = Literal[
     "overfitting and weight decay",
     "optimizers and initialization",
     "hyperparameter search",
+    "data augmentation",
 ]
 
 SOURCES: dict[Source, str] = {

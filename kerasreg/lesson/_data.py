@@ -1,5 +1,6 @@
 """The rows of a lesson: a pool that seeds draw from, rows to tune on, and rows for the verdict."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,6 +50,21 @@ class LessonData:
     def classes(self) -> int:
         """Number of classes."""
         return len(self.class_names)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of a row that is a square grey image.
+
+        Raises:
+            UserError: Rows are none.
+        """
+        side = math.isqrt(self.input_shape[0])
+        if side**2 != self.input_shape[0]:
+            raise UserError(
+                f"data: expected square grey images, got {self.name}, whose rows have "
+                f"{self.input_shape[0]} values; use digits, mnist or fashion_mnist."
+            )
+        return side, side, 1
 
     def draw(self, seed: int) -> Split:
         """The training rows of one seed: `train_size`, stratified, in all arms alike.
