@@ -178,24 +178,21 @@ class Study:
             self._trials.append(record)
 
     def trials(self) -> list[dict[str, Any]]:
-        """Return the records of all finished trials, in the order they were appended.
+        """Return the records of all finished trials, their absolute errors in the target's unit.
 
+        In the order they were proposed: which of them are finished first is a matter of timing.
         Reads the file anew. A torn last line (a crash in the middle of an append) is left out.
 
         Raises:
             UserError: Naming the line that is no valid record.
         """
-        return list(self._records())
-
-    def _records(self) -> Iterator[dict[str, Any]]:
-        """Yield the finished trials with their absolute errors in the target's unit."""
         scale, objective = error_scale(self._info), self._info["asked"].get("objective")
-        for record in _trials.read(self._trials.path):
-            yield scaled_record(record, scale, objective)
+        records = [scaled_record(r, scale, objective) for r in _trials.read(self._trials.path)]
+        return sorted(records, key=lambda record: (len(record["trial"]), record["trial"]))
 
     def dataframe(self) -> "pd.DataFrame":
         """Return the tidy table: a row a trial, hyperparameters and metrics as columns."""
-        return _table.dataframe(self._records())
+        return _table.dataframe(self.trials())
 
     def best(self, objective: str | None = None) -> dict[str, Any] | None:
         """Return the best completed trial, the first of equals; None when there is none.
@@ -209,7 +206,7 @@ class Study:
         """
         if objective is None:
             objective = self._info["asked"].get("objective", "val_data_loss")
-        return best_trial(self._records(), objective)
+        return best_trial(self.trials(), objective)
 
     # The result and the test rows
 

@@ -1,5 +1,6 @@
 """The general path of a population: members are models of any one structure."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ from kerasreg.population.sizes import largest_cohort
 # Programs, and with each of them the model that it was traced on, kept for the process.
 _KEPT = 8
 _programs: OrderedDict[tuple, Program] = OrderedDict()
+# Populations train side by side in threads.
+_lock = threading.Lock()
 #: How many steps a schedule lasts: of a member that has a setting, those of the training.
 _PLANNED = "schedule/decay_steps"
 
@@ -185,12 +188,13 @@ class GeneralPath:
         """The program for such rows, traced on first use."""
         kinds = tuple((leaf.shape[1:], str(leaf.dtype)) for leaf in rows.leaves())
         key = (self.structure, self._active, self.dtype, kinds, rows.weighted)
-        if key not in _programs:
-            _programs[key] = Program(self._of_template(), rows)
-            while len(_programs) > _KEPT:
-                _programs.popitem(last=False)
-        _programs.move_to_end(key)
-        return _programs[key]
+        with _lock:
+            if key not in _programs:
+                _programs[key] = Program(self._of_template(), rows)
+                while len(_programs) > _KEPT:
+                    _programs.popitem(last=False)
+            _programs.move_to_end(key)
+            return _programs[key]
 
 
 @contextmanager

@@ -3,14 +3,16 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
-from kerasreg.networks import Config
+from kerasreg.networks import Config, custom_objects_of
 from kerasreg.population import MemberResult, Population, TrainingPlan
+from kerasreg.search.engines.side_by_side import Tell, run_side_by_side
 from kerasreg.search.engines.task import (
     TaskRows,
     TrainingTask,
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class PopulationEngine:
-    """Groups the settings of a task by structure and trains each group as a population."""
+    """Trains the settings of each structure as a population, several of them side by side."""
 
     name = "population"
     workers = 0
@@ -48,19 +50,33 @@ class PopulationEngine:
             if on_setting:
                 on_setting(index, members)
 
-        for indices in structures_of(task):
-            if stop and any(results) and stop():
-                break
+        def job(indices: Sequence[int]) -> Callable[[Tell], None]:
             first = task.settings[indices[0]]
-            train_structure(
-                task,
-                indices,
-                rows_of(task, dataset.encoded(first.encoding)),
-                finished,
-                on_epoch,
-                checkpoints and checkpoints / checkpoint_name(first.structure()),
-                stop,
-            )
+            encoded = dataset.encoded(first.encoding)
+            checkpoint = checkpoints and checkpoints / checkpoint_name(first.structure())
+
+            def train_here(tell: Tell) -> None:
+                # Keras keeps both for each thread.
+                keras.config.set_dtype_policy(policy)
+                with custom_objects_of(first):
+                    train_structure(
+                        task,
+                        indices,
+                        rows_of(task, encoded),
+                        partial(tell, finished),
+                        on_epoch and partial(tell, on_epoch),
+                        checkpoint,
+                        stop,
+                    )
+
+            return train_here
+
+        policy = keras.config.dtype_policy()
+        run_side_by_side(
+            [job(indices) for indices in structures_of(task)],
+            idle=lambda: on_epoch(np.empty(0)) if on_epoch else None,
+            stop=stop or (lambda: False),
+        )
         return results
 
     def fit(
