@@ -81,6 +81,8 @@ def _run(verb: str, parsed: argparse.Namespace) -> int:
         raise UserError("--out: expected the folder to write, got none. Add --out DIR.")
     folder = Path(given_out)
     verbose = given.pop("verbose")
+    # Populations train side by side: operations that each ask for all cores wait for one another.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
     with _importing(verbose):
         from kerasreg.report import render_report
         from kerasreg.search.from_cli import cluster_of, requested

@@ -60,9 +60,10 @@ def run_side_by_side(
             failed.set()
             raise
 
-    count = min(len(jobs), os.cpu_count() or 1, AT_ONCE)
-    with ThreadPoolExecutor(max(1, count)) as pool:
+    with ThreadPoolExecutor(max(1, min(len(jobs), os.cpu_count() or 1, AT_ONCE))) as pool:
         futures = [pool.submit(begin, index) for index in range(len(jobs))]
+        for future in futures:
+            future.add_done_callback(lambda _: inbox.put((int, (), threading.Event())))  # wakes
         try:
             while not all(future.done() for future in futures):
                 try:
