@@ -311,7 +311,7 @@ def test_figures_of_lessons_that_are_gone_are_removed(place):
     ("arguments", "words"),
     [
         (("frist_one",), "near: first_one"),
-        (("C99",), "near: C49"),
+        (("C99",), "near: C59"),
         (("C30",), "No lesson decides C30 yet"),
         (("--data", "mnits"), "near: mnist"),
         (("--data", "mnist", "C06"), "near: "),

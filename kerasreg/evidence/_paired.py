@@ -11,7 +11,7 @@ from scipy import stats
 
 from kerasreg.errors import UserError
 from kerasreg.evidence._sign_flip import EXACT_PAIRS, sign_flip_p
-from kerasreg.evidence._text import amount, factor, probability
+from kerasreg.evidence._text import amount, factor, probability, small
 
 Scale = Literal["difference", "ratio"]
 Bound = Literal["", "at least", "at most", "unknown"]
@@ -83,13 +83,16 @@ class Comparison:
         return f"{bound}{amount(scale * self.effect, sign=True)}{unit} [{interval}]"
 
     def levels_text(self) -> str:
-        """Return both arms' means, b's first: `80.1→82.3 %`; empty where b is no arm."""
-        if self.fixed:
+        """Return both arms' means, b's first: `80.1→82.3 %`.
+
+        Empty where b is no arm, and where both would read "under 0.001".
+        """
+        if self.fixed or (self.unit != "pp" and max(map(abs, (self.mean_a, self.mean_b))) < 0.001):
             return ""
         if self.unit == "pp":
             return f"{100 * self.mean_b:.1f}→{100 * self.mean_a:.1f} %"
         unit = f" {self.unit}" if self.unit else ""
-        return f"{amount(self.mean_b)}→{amount(self.mean_a)}{unit}"
+        return f"{small(self.mean_b)}→{small(self.mean_a)}{unit}"
 
     def text(self) -> str:
         """Return one line for a table: effect, interval, p and number of seeds."""
