@@ -169,8 +169,8 @@ class PopulationTuner(RoundTuner):
                 self._cluster = Cluster(found, self._say) if found else None
                 self.on_search_begin()
                 while self._run_round(call):
-                    # Keras' models are cycles, and a round has many.
-                    gc.collect()
+                    if fit:  # the round's models are cycles, and many
+                        gc.collect()
                 self.on_search_end()
         finally:
             self._cluster = None
