@@ -20,6 +20,7 @@ import keras
 import numpy as np
 import pytest
 from searching import SMALL, Stop, blobs, line, small_search, stop_at, timeless
+from sklearn.datasets import load_digits
 from tuned import FIT, TRAIN, make_tuner, network
 
 from kerasreg import cli, ledger
@@ -403,10 +404,13 @@ def lesson_files(out):
 
 def test_a_lesson_says_what_it_says_here(nodes, engine, tmp_path, monkeypatch, capsys):
     scripts = Path(__file__).parent.parent / "scripts"
-    asked = ["overfitting", "--data", "digits", "--quick", "--out", str(tmp_path)]
+    x, y = load_digits(return_X_y=True)
+    x, file = x.reshape(-1, 8, 8).astype("uint8"), str(tmp_path / "rows.npz")
+    np.savez(file, x_train=x[:1500], y_train=y[:1500], x_test=x[1500:], y_test=y[1500:])
+    asked = ["overfitting", "--data", file, "--quick", "--out", str(tmp_path)]
     assert ledger.main([*asked, "--ray", nodes.address], scripts) == 0
-    assert "[1/1] overfitting on digits … " in capsys.readouterr().out
-    there = tmp_path / "digits" / "overfitting"
+    assert "[1/1] overfitting on rows (1,797 images) … " in capsys.readouterr().out
+    there = tmp_path / "rows" / "overfitting"
     assert "A quick run decides nothing." in (there / "output.txt").read_text()
     theirs, written = lesson_files(there)
     monkeypatch.setattr(sys, "argv", [*asked[:4], "--out", str(tmp_path / "here")])

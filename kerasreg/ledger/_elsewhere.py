@@ -15,6 +15,8 @@ from kerasreg.ledger._data import DataSet
 from kerasreg.ledger._scripts import LessonScript
 
 if TYPE_CHECKING:
+    import ray
+
     from kerasreg.search.engines.ray_cluster import RayCluster
     from kerasreg.search.engines.ray_cluster.reporter import Reporter
 
@@ -57,7 +59,7 @@ def run_on_cluster(
 
 def run_here(
     script: tuple[str, bytes],
-    data: tuple[str, bytes | None],
+    data: "tuple[str, ray.ObjectRef | None]",
     options: Sequence[str],
     cluster: "RayCluster",
     reporter: "Reporter",
@@ -66,19 +68,22 @@ def run_here(
 
     Args:
         script: Name and text.
-        data: The name of a data set, or of a file and its bytes.
+        data: The name of a data set, or of a file and its stored bytes.
         options: Of every lesson's command line.
         cluster, reporter: As every worker has them.
     """
+    import ray
+
     from kerasreg.search.engines.ray_cluster.worker import limit
 
     limit(cluster)
     reporter.send()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        for name, content in (script, data):
-            if content is not None:
-                Path(name).write_bytes(content)
+        Path(script[0]).write_bytes(script[1])
+        name, rows = data
+        if rows is not None:
+            Path(name).write_bytes(ray.get(rows))
         out = Path(script[0]).with_suffix("")
         out.mkdir()
         sys.argv = [script[0], "--data", data[0], "--out", os.fspath(out), *options]
