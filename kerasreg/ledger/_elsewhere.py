@@ -15,8 +15,6 @@ from kerasreg.ledger._data import DataSet
 from kerasreg.ledger._scripts import LessonScript
 
 if TYPE_CHECKING:
-    import ray
-
     from kerasreg.search.engines.ray_cluster import RayCluster
     from kerasreg.search.engines.ray_cluster.reporter import Reporter
 
@@ -45,9 +43,10 @@ def run_on_cluster(
             path = Path(data.argument)
             if path.suffix == ".npz" and data not in stored:
                 stored[data] = workers.store(path.read_bytes())
-            rows = (path.name, stored.get(data))
             script = (lesson.path.name, lesson.path.read_bytes())
-            work = Work(f"{lesson.name} on {data.label}", run_here, (script, rows, options), True)
+            # Ray resolves what is an argument itself, and nothing inside of one.
+            arguments = (script, path.name, stored.get(data), options)
+            work = Work(f"{lesson.name} on {data.label}", run_here, arguments, True)
             indices[work] = index
             workers.add(work)
         workers.begin()
@@ -59,7 +58,8 @@ def run_on_cluster(
 
 def run_here(
     script: tuple[str, bytes],
-    data: "tuple[str, ray.ObjectRef | None]",
+    data: str,
+    rows: bytes | None,
     options: Sequence[str],
     cluster: "RayCluster",
     reporter: "Reporter",
@@ -68,25 +68,23 @@ def run_here(
 
     Args:
         script: Name and text.
-        data: The name of a data set, or of a file and its stored bytes.
+        data: The name of a data set, or of a file.
+        rows: The file's bytes.
         options: Of every lesson's command line.
         cluster, reporter: As every worker has them.
     """
-    import ray
-
     from kerasreg.search.engines.ray_cluster.worker import limit
 
     limit(cluster)
     reporter.send()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        Path(script[0]).write_bytes(script[1])
-        name, rows = data
-        if rows is not None:
-            Path(name).write_bytes(ray.get(rows))
+        for name, content in (script, (data, rows)):
+            if content is not None:
+                Path(name).write_bytes(content)
         out = Path(script[0]).with_suffix("")
         out.mkdir()
-        sys.argv = [script[0], "--data", data[0], "--out", os.fspath(out), *options]
+        sys.argv = [script[0], "--data", data, "--out", os.fspath(out), *options]
         code = 0
         with (
             open(out / "output.txt", "w") as output,
