@@ -84,13 +84,18 @@ def body(lesson: Lesson) -> None:
     pairs = zip(SCALES, arms[PLAIN], arms[NORM], strict=True)
     figure = lesson.draw(
         "Training accuracy for 16 scales of the initial weights",
-        *(curves(runs, "train_accuracy", f"scale {s:.2g}", pair) for s, *pair in pairs),
+        *(
+            curves(runs, "train_accuracy", f"scale {s:.2g}", {PLAIN: plain, NORM: norm})
+            for s, plain, norm in pairs
+        ),
         columns=4,
         caption="The notes' figure: training accuracy over epochs with and without batch "
         "normalization, a panel for each standard deviation of the initial kernels.",
     )
     for axes in figure.axes:
         axes.set_ylim(0, 103)
+    for axes in figure.axes[1:]:  # one legend for all
+        axes.get_legend().remove()
 
 
 if __name__ == "__main__":

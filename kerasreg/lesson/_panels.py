@@ -17,6 +17,8 @@ Panel = Callable[[Axes], None]
 
 #: Width of a figure: 1600 pixels at 150 dots an inch.
 WIDTH = 1600 / 150
+# Letters of a panel's title that the width has room for.
+_TITLE = 96
 _DASHES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5)), (0, (1, 1)))
 _MARKERS = "osD^vPX*"
 
@@ -31,6 +33,7 @@ def draw(title: str, panels: Sequence[Panel], columns: int | None = None) -> Fig
             axes = figure.add_subplot(rows, columns, index)
             axes.set_prop_cycle(color=SERIES)
             panel(axes)
+            axes.set_title(textwrap.fill(axes.get_title("left"), _TITLE // columns), loc="left")
             for axis, scale in ((axes.xaxis, axes.get_xscale()), (axes.yaxis, axes.get_yscale())):
                 if scale != "linear" and axis.isDefault_majfmt:
                     _plain_numbers(axis)
@@ -42,7 +45,7 @@ def curves(
     runs: Runs,
     name: str,
     title: str = "",
-    arms: Sequence[str] | None = None,
+    arms: Sequence[str] | Mapping[str, str] | None = None,
     *,
     per: str = "epoch",
     log: bool = False,
@@ -51,13 +54,16 @@ def curves(
 
     Args:
         name: An `Arm` curve: `"test_accuracy"`, `"gap"`, `"train_data_loss"`, …
+        arms: Which, by their names or by other labels; None for all.
         per: `"epoch"` or `"update"`.
     """
 
     def panel(axes: Axes) -> None:
-        for index, arm in enumerate(arms or runs):
+        shown = arms or list(runs)
+        labelled = shown if isinstance(shown, Mapping) else dict(zip(shown, shown, strict=True))
+        for index, (text, arm) in enumerate(labelled.items()):
             x = runs[arm].epochs if per == "epoch" else runs[arm].updates
-            band(axes, x, _scaled(name, getattr(runs[arm], name)), arm, index)
+            band(axes, x, _scaled(name, getattr(runs[arm], name)), text, index)
         axes.set(title=title or name.replace("_", " "), xlabel=f"{per}s", ylabel=_unit(name))
         if log:
             axes.set_yscale("log")
@@ -97,10 +103,9 @@ def sweep(
             band(axes, x, np.asarray(values), name, index, _MARKERS[index % len(_MARKERS)])
         if ticks or len(x) <= 10:
             names = ticks or [f"{value:g}" for value in x]
-            if log and not ticks:
-                names = [
-                    name if _round(value) else "" for name, value in zip(names, x, strict=True)
-                ]
+            if not ticks:
+                fit = [_round(value) for value in x] if log else _apart(x)
+                names = [name if one else "" for name, one in zip(names, fit, strict=True)]
             axes.set_xticks(x, names)
             axes.set_xticks([], minor=True)
         axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
@@ -216,6 +221,15 @@ def _plain_numbers(axis: Any) -> None:
 def _round(value: float) -> bool:
     """Whether a level's label stands on a logarithmic axis: 0 and powers of ten."""
     return value == 0 or f"{value:e}".startswith("1.000000e")
+
+
+def _apart(levels: np.ndarray) -> list[bool]:
+    """Which levels' labels stand on a linear axis: those that have room beside the last one."""
+    shown: list[float] = []
+    for value in levels:
+        if not shown or abs(value - shown[-1]) > 0.06 * np.ptp(levels):
+            shown.append(value)
+    return [value in shown for value in levels]
 
 
 def wrapped(name: str) -> str:
