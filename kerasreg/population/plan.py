@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from kerasreg.errors import UserError, check_whole
+from kerasreg.errors import UserError, check_choice, check_whole
 from kerasreg.objectives import Direction
 
 KEEP = ("last", "best", "none")
@@ -57,8 +57,7 @@ class TrainingPlan:
             if name in ("patience", "steps_per_epoch") and value is None:
                 continue
             check_whole(name, value)
-        if self.keep not in KEEP:
-            raise UserError(f"keep: expected one of {', '.join(KEEP)}, got {self.keep!r}.")
+        check_choice("keep", self.keep, KEEP)
         object.__setattr__(self, "monitor", self.monitor or self.objective)
         object.__setattr__(self, "halving", tuple(map(tuple, self.halving)))
         previous = 0

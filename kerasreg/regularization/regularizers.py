@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, fields
 from numbers import Real
 
-from kerasreg.errors import UserError
+from kerasreg.errors import UserError, check_choice
 
 NORMALIZATIONS = ("none", "batch", "layer")
 
@@ -40,11 +40,8 @@ class Regularizers:
     normalization: str | None = None
 
     def __post_init__(self) -> None:
-        if self.normalization not in (None, *NORMALIZATIONS):
-            raise UserError(
-                f"normalization: expected one of {', '.join(NORMALIZATIONS)}, "
-                f"got {self.normalization!r}."
-            )
+        if self.normalization is not None:
+            check_choice("normalization", self.normalization, NORMALIZATIONS)
         for item in fields(self):
             value = getattr(self, item.name)
             if value is not None and item.name != "normalization":

@@ -5,11 +5,11 @@ from __future__ import annotations
 from numbers import Real
 from typing import TYPE_CHECKING
 
-from kerasreg.errors import UserError
+from kerasreg.errors import UserError, check_choice
 from kerasreg.objectives import TASKS
 from kerasreg.seeds import derive
 from kerasreg.stacks._augmentation import augmentation
-from kerasreg.stacks._checks import check_choice, check_sequence
+from kerasreg.stacks._checks import check_sequence
 from kerasreg.stacks._choices import AUGMENTATIONS, FEATURE_SCALE_RATE
 from kerasreg.stacks._config import StackConfig
 from kerasreg.stacks._plan import LayerSpec, layer_plan

@@ -9,13 +9,6 @@ from kerasreg.errors import UserError
 LARGEST = 2**31  # what TensorFlow can count
 
 
-def check_choice(name: str, value: Any, choices: tuple[str, ...], otherwise: str = "") -> None:
-    """Refuse a value that is none of the choices; `otherwise` ends the list of what is expected."""
-    if value not in choices:
-        expected = ", ".join(choices) + (f" {otherwise}" if otherwise else "")
-        raise UserError(f"{name}: expected one of {expected}, got {value!r}.")
-
-
 def check_sequence(name: str, value: Any, kind: type) -> tuple:
     """Return a list as a tuple whose items are of a kind; booleans are no numbers."""
     items = tuple(value) if isinstance(value, tuple | list) else None

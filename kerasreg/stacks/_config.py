@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from kerasreg.errors import UserError, check_whole
+from kerasreg.errors import UserError, check_choice, check_whole
 from kerasreg.stacks._checks import (
     LARGEST,
-    check_choice,
     check_number,
     check_sequence,
     check_widths,
@@ -125,7 +124,8 @@ class StackConfig:
             if not isinstance(getattr(self, name), bool):
                 raise UserError(f"{name}: expected True or False, got {getattr(self, name)!r}.")
         for name in ("groups", "kernel_size"):
-            check_whole(name, getattr(self, name), 1, LARGEST - 1)
+            whole = check_whole(name, getattr(self, name), 1, LARGEST - 1)
+            object.__setattr__(self, name, whole)
         if self.feature_scale and self.filters:
             raise UserError(
                 f"feature_scale: expected False with convolutions, got True with "

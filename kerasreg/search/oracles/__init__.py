@@ -2,7 +2,7 @@
 
 import keras_tuner
 
-from kerasreg.errors import UserError
+from kerasreg.errors import check_choice
 from kerasreg.objectives import OBJECTIVES, direction
 from kerasreg.search.oracles.bayesian import BayesianOracle
 from kerasreg.search.oracles.grid_search import GridOracle
@@ -31,12 +31,8 @@ def make_oracle(
     Raises:
         UserError: The searcher or the objective is unknown.
     """
-    for name, value, known in (
-        ("searcher", searcher, _SEARCHERS),
-        ("objective", objective, OBJECTIVES),
-    ):
-        if value not in known:
-            raise UserError(f"{name}: expected one of {', '.join(known)}, got {value!r}.")
+    check_choice("searcher", searcher, _SEARCHERS)
+    check_choice("objective", objective, OBJECTIVES)
     return _SEARCHERS[searcher](
         objective=keras_tuner.Objective(objective, direction(objective)),
         max_trials=max_trials,
