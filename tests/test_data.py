@@ -465,7 +465,7 @@ def spoiled(value):
         ({"fractions": (1.0, 0.0, 0.0)}, "fractions"),
         ({"train_size": 100}, "training part has 36"),
         ({"train_size": 1}, "at least 2"),
-        ({"train_size": 0}, "above 0"),
+        ({"train_size": 0}, "at least 1"),
         ({"train_size": 2.5}, "whole number"),
         ({"split_seed": 1.5}, "split_seed"),
         ({"scaling": "minmax"}, "scaling: expected"),

@@ -1,5 +1,6 @@
 """Data: named sets and files, split, preprocessed and ready for stacks."""
 
+from kerasreg.data._arrays import check_array
 from kerasreg.data._dataset import Dataset
 from kerasreg.data._encodings import ENCODINGS
 from kerasreg.data._from_arrays import from_arrays, joined_rows

@@ -1,5 +1,6 @@
 """Preprocessing of arrays: one tensor of numbers a row, scaled by what the training rows show."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kerasreg.data._encodings import ENCODINGS, RAW, Binned, Scaled, fit_encoder
-from kerasreg.errors import UserError
+from kerasreg.errors import UserError, check_choice
 
 SCALINGS = ("auto", "standard", "unit", "none")
 _CHUNK_VALUES = 1 << 22
@@ -49,8 +50,7 @@ class ArrayPreprocessing:
         Raises:
             UserError: For an unknown scaling or a wrong number of feature names.
         """
-        if scaling not in SCALINGS:
-            raise UserError(f"scaling: expected one of {', '.join(SCALINGS)}, got {scaling!r}")
+        check_choice("scaling", scaling, SCALINGS)
         if scaling == "auto":
             scaling = "unit" if x.dtype == np.uint8 or x.ndim > 2 else "standard"
         features = prod(x.shape[1:])
@@ -115,14 +115,12 @@ class ArrayPreprocessing:
         """
         columns = prod(self.raw_shape)
         result = np.empty((len(rows), len(self.feature_names)), dtype=np.float32)
-        step = max(1, _CHUNK_VALUES // (columns * self.encoder.widest))
-        for start in range(0, len(rows), step):
-            raw = x[rows[start : start + step]].reshape(-1, columns)
+        for part in slices(len(rows), columns * self.encoder.widest):
+            raw = x[rows[part]].reshape(-1, columns)
             with np.errstate(over="ignore"):
-                made = self.encoder.apply(np, as_float32(raw).astype(np.float64))
-                result[start : start + step] = made
-            if not np.isfinite(result[start : start + step]).all():
-                row, column = np.argwhere(~np.isfinite(result[start : start + step]))[0]
+                result[part] = self.encoder.apply(np, as_float32(raw).astype(np.float64))
+            if not np.isfinite(result[part]).all():
+                row, column = np.argwhere(~np.isfinite(result[part]))[0]
                 raise UserError(
                     f"x: {self.feature_names[column]} is {raw[row, column]} in one row, too far "
                     "from the training rows for float32; remove the outlier or rescale"
@@ -185,17 +183,17 @@ def check_array(x, name: str = "x") -> np.ndarray:
         raise UserError(f"{name}: expected rows and features, got the empty shape {x.shape}")
     if x.dtype.kind == "f":
         limit = np.finfo(np.float32).max
-        step = max(1, _CHUNK_VALUES // prod(x.shape[1:]))
-        for start in range(0, len(x), step):
-            part = x[start : start + step].reshape(-1, prod(x.shape[1:]))
-            bad = ~(np.abs(part) <= limit)
+        width = prod(x.shape[1:])
+        for part in slices(len(x), width):
+            values = x[part].reshape(-1, width)
+            bad = ~(np.abs(values) <= limit)
             if bad.any():
                 row, column = np.argwhere(bad)[0]
-                value = part[row, column]
+                value = values[row, column]
                 kind = "not finite" if not np.isfinite(value) else "beyond float32"
                 raise UserError(
-                    f"{name}: row {start + row}, feature {column} is {value}, which is {kind}; "
-                    "remove the row or fill the value in"
+                    f"{name}: row {part.start + row}, feature {column} is {value}, which is "
+                    f"{kind}; remove the row or fill the value in"
                 )
     return x
 
@@ -218,23 +216,38 @@ def _statistics(x: np.ndarray, rows: np.ndarray, scaling: str) -> tuple[np.ndarr
     if scaling == "unit":
         if x.dtype == np.uint8:
             return np.zeros(()), np.array(1 / 255)
-        step = max(1, _CHUNK_VALUES // prod(x.shape[1:]))
-        largest = max(
-            float(np.abs(as_float32(x[rows[start : start + step]])).max())
-            for start in range(0, len(rows), step)
-        )
+        parts = slices(len(rows), prod(x.shape[1:]))
+        largest = max(float(np.abs(as_float32(x[rows[part]])).max()) for part in parts)
         return np.zeros(()), np.array(1 / largest if largest else 0.0)
+    flat = x.reshape(len(x), -1)
+    return standardising(
+        lambda part: as_float32(flat[rows, part]).astype(np.float64), len(rows), flat.shape[1]
+    )
+
+
+def standardising(
+    cells: Callable[[slice], np.ndarray], rows: int, columns: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means and 1/standard deviations of columns, by scikit-learn; 0 where a column is constant.
+
+    Args:
+        cells: Gives some of the columns in float64, shape (rows, some columns): all of a large
+            array at once would double its memory.
+        rows, columns: How many there are.
+    """
     from sklearn.preprocessing import StandardScaler
 
-    flat = x.reshape(len(x), -1)
-    offset, gain = np.zeros(flat.shape[1]), np.zeros(flat.shape[1])
-    # Some columns at a time: a float64 copy of a large array would double its memory.
-    step = max(1, _CHUNK_VALUES // len(rows))
-    for start in range(0, flat.shape[1], step):
-        part = slice(start, start + step)
-        values = as_float32(flat[rows, part]).astype(np.float64)
+    offset, gain = np.zeros(columns), np.zeros(columns)
+    for part in slices(columns, rows):
+        values = cells(part)
         scaler = StandardScaler().fit(values)
         constant = values.max(axis=0) == values.min(axis=0)
         offset[part] = scaler.mean_
         gain[part] = np.where(constant, 0.0, 1 / scaler.scale_)
     return offset, gain
+
+
+def slices(count: int, width: int) -> Iterator[slice]:
+    """Parts of `count` rows, of `width` values each, that are worked on together."""
+    step = max(1, _CHUNK_VALUES // max(1, width))
+    return (slice(start, start + step) for start in range(0, count, step))

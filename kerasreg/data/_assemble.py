@@ -12,7 +12,7 @@ from kerasreg.data._labels import Labels
 from kerasreg.data._rows import TestRows
 from kerasreg.data._splitting import check_fractions, split_rows, subset_rows
 from kerasreg.data._table import Table
-from kerasreg.errors import UserError
+from kerasreg.errors import UserError, check_whole
 
 # What a study can record exactly, rounded to a value that can be said.
 MOST_SEED = 10**18
@@ -39,6 +39,8 @@ def assemble(
 ) -> Dataset:
     """Split the rows and fit the preprocessing on the training rows.
 
+    What is not listed here is as in `Dataset` and `load`.
+
     Args:
         raw: Raw rows, an array or a `Table`.
         labels: Targets of `raw` and, after them, of `raw_test`.
@@ -46,19 +48,13 @@ def assemble(
         raw_test: Rows of the test part that the data comes with, or None to split one off.
         source_rows: Which row of its source each of `raw` is, where some were left out.
         division: How the rows may be divided; None for at random.
-        name, target_name, fingerprint, notes, warnings, table: As in `Dataset`.
         inspect: `inspect(raw, y, task)` of the training rows returns more warnings.
-        train_size, split_seed, fractions: As in `load`.
 
     Raises:
         UserError: From splitting and fitting; when a class is in the test part only.
     """
     fractions = check_fractions(fractions)
-    whole = isinstance(split_seed, int | np.integer) and not isinstance(split_seed, bool)
-    if not whole or abs(int(split_seed)) > MOST_SEED:
-        raise UserError(
-            f"split_seed: expected a whole number of at most {MOST_SEED}, got {split_seed!r}"
-        )
+    check_whole("split_seed", split_seed, -MOST_SEED, MOST_SEED)
     rows = len(raw)
     y = labels.y[:rows]
     if raw_test is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasreg.data._arrays import slices, standardising
 from kerasreg.data._categories import Categories, category_indices, choose_categories
 from kerasreg.data._encodings import ENCODINGS, RAW, Binned, Scaled, fit_encoder
 from kerasreg.data._table import Table
@@ -13,7 +14,6 @@ from kerasreg.errors import UserError
 
 # Rows times features, as in arrays: more would not fit 2 GB as float32 with its copies.
 MOST_VALUES = 200_000_000
-_CHUNK_VALUES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ class TablePreprocessing:
         Raises:
             UserError: When no column carries anything in these rows, or features are too many.
         """
-        medians, offset, gain = _statistics(table.numeric, rows)
+        medians, encoder = _fitted("standard", table.numeric, rows)
         missing = np.isnan(table.numeric[rows])
         flagged = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0)).astype(np.int32)
         remarks = [
             f"column {name!r} is constant or missing in all training rows and is ignored"
-            for name, factor in zip(table.numeric_names, gain, strict=True)
+            for name, factor in zip(table.numeric_names, encoder.gain, strict=True)
             if factor == 0
         ]
         categories = []
@@ -67,7 +67,7 @@ class TablePreprocessing:
             kept, remark = choose_categories(table, index, rows, name)
             categories.append(Categories(kept, np.ones(len(kept), dtype=bool)))
             remarks.extend(remark)
-        if not np.any(gain) and len(flagged) == 0 and not any(c.kept for c in categories):
+        if not np.any(encoder.gain) and len(flagged) == 0 and not any(c.kept for c in categories):
             raise UserError(
                 "no feature column varies in the training rows; nothing to learn from (large "
                 "numbers that differ little are equal as float32: subtract a constant)"
@@ -86,7 +86,7 @@ class TablePreprocessing:
             text_names=table.text_names,
             medians=medians,
             encoding="standard",
-            encoder=Scaled(offset, gain),
+            encoder=encoder,
             flagged=flagged,
             flag_gain=np.ones(len(flagged), dtype=np.float32),
             categories=tuple(categories),
@@ -106,8 +106,7 @@ class TablePreprocessing:
         Raises:
             UserError: When features are too many.
         """
-        _, offset, gain = _statistics(table.numeric, rows)
-        encoder = _encoder(encoding, table.numeric, rows, offset, gain)
+        _, encoder = _fitted(encoding, table.numeric, rows)
         return replace(self, encoding=encoding, encoder=encoder)._checked(len(table))
 
     def _checked(self, rows: int) -> "TablePreprocessing":
@@ -131,7 +130,8 @@ class TablePreprocessing:
 
     def refit(self, table: Table, rows: np.ndarray) -> "TablePreprocessing":
         """The same features with the statistics of other rows (a fold's)."""
-        medians, offset, gain = _statistics(table.numeric, rows)
+        bins = getattr(self.encoder, "bins", None)
+        medians, encoder = _fitted(self.encoding, table.numeric, rows, bins)
         missing = np.isnan(table.numeric[rows])
         categories = []
         for index, found in enumerate(self.categories):
@@ -142,14 +142,7 @@ class TablePreprocessing:
         return replace(
             self,
             medians=medians,
-            encoder=_encoder(
-                self.encoding,
-                table.numeric,
-                rows,
-                offset,
-                gain,
-                getattr(self.encoder, "bins", None),
-            ),
+            encoder=encoder,
             flag_gain=missing[:, self.flagged].any(axis=0).astype(np.float32),
             categories=tuple(categories),
         )
@@ -162,13 +155,12 @@ class TablePreprocessing:
         """
         result = np.empty((len(rows), len(self.feature_names)), dtype=np.float32)
         width = len(self.numeric_names) * self.encoder.widest + len(self.other_names)
-        step = max(1, _CHUNK_VALUES // width)
         indices = [
             category_indices(table.values[column], found)
             for column, found in enumerate(self.categories)
         ]
-        for start in range(0, len(rows), step):
-            part = rows[start : start + step]
+        for some in slices(len(rows), width):
+            part = rows[some]
             categories = [found[table.codes[part, i]] for i, found in enumerate(indices)]
             made = np.asarray(self.features(table.numeric[part], categories))
             if not np.isfinite(made).all():
@@ -178,7 +170,7 @@ class TablePreprocessing:
                     f"{table.numeric[part[row], column]} in one row, too far from the training "
                     "rows for float32; leave it empty or rescale the column"
                 )
-            result[start : start + step] = made
+            result[some] = made
         return result
 
     def features(self, numeric: Any, categories: Sequence[Any]) -> Any:
@@ -240,40 +232,25 @@ class TablePreprocessing:
         }
 
 
-def _statistics(numeric: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (medians, means, 1/standard deviations) of the numeric rows, by scikit-learn."""
+def _fitted(
+    encoding: str, numeric: np.ndarray, rows: np.ndarray, bins: np.ndarray | None = None
+) -> tuple[np.ndarray, Scaled | Binned]:
+    """Medians by scikit-learn, and the encoder of the numeric rows; `bins` as in `fit_encoder`."""
     from sklearn.impute import SimpleImputer
-    from sklearn.preprocessing import StandardScaler
 
-    columns = numeric.shape[1]
-    medians, offset, gain = np.zeros(columns), np.zeros(columns), np.zeros(columns)
-    # Some columns at a time: scikit-learn's float64 copies of a whole large table would be GBs.
-    step = max(1, _CHUNK_VALUES // len(rows))
-    for start in range(0, columns, step):
-        part = slice(start, start + step)
+    medians = np.zeros(numeric.shape[1])
+
+    def filled(part: slice) -> np.ndarray:
         imputer = SimpleImputer(strategy="median", keep_empty_features=True)
-        filled = imputer.fit_transform(numeric[rows, part].astype(np.float64))
-        scaler = StandardScaler().fit(filled)
-        constant = filled.max(axis=0) == filled.min(axis=0)
+        cells = imputer.fit_transform(numeric[rows, part].astype(np.float64))
         medians[part] = np.nan_to_num(imputer.statistics_, nan=0.0)
-        offset[part] = scaler.mean_
-        gain[part] = np.where(constant, 0.0, 1 / scaler.scale_)
-    return medians, offset, gain
-
-
-def _encoder(
-    encoding: str,
-    numeric: np.ndarray,
-    rows: np.ndarray,
-    offset: np.ndarray,
-    gain: np.ndarray,
-    bins: np.ndarray | None = None,
-) -> Scaled | Binned:
-    if encoding in ("standard", RAW):
-        return Scaled(offset, gain)
+        return cells
 
     def cells(column: int) -> np.ndarray:
         values = numeric[rows, column]
         return values[~np.isnan(values)].astype(np.float64)
 
-    return fit_encoder(encoding, cells, gain, bins)
+    offset, gain = standardising(filled, len(rows), numeric.shape[1])
+    if encoding in ("standard", RAW):
+        return medians, Scaled(offset, gain)
+    return medians, fit_encoder(encoding, cells, gain, bins)

@@ -13,7 +13,7 @@ from kerasreg.data._encodings import ENCODINGS, RAW
 from kerasreg.data._labels import Labels
 from kerasreg.data._rows import Fold, Split, TestRows
 from kerasreg.data._splitting import fold_rows
-from kerasreg.errors import UserError
+from kerasreg.errors import UserError, check_choice
 
 if TYPE_CHECKING:
     import keras
@@ -114,10 +114,8 @@ class Dataset:
         Raises:
             UserError: For an unknown encoding, or one that does not suit images.
         """
-        if encoding not in (*ENCODINGS, RAW):
-            raise UserError(
-                f"encoding: expected one of {', '.join(ENCODINGS)}, got {str(encoding)!r}"
-            )
+        if encoding != RAW:
+            check_choice("encoding", encoding, ENCODINGS)
         if encoding not in (*self.encodings, RAW) and len(self.encodings) > 1:
             raise UserError(
                 f"encoding: {self.name} holds images (numbers of one scale), which can be "
@@ -274,13 +272,7 @@ class Dataset:
         """
         from kerasreg.data._export import export_model
 
-        return export_model(
-            model,
-            self.raw_inputs(),
-            self.features_model(),
-            outputs=self.outputs,
-            unit=(self.target_scale, self.target_offset) if self.task == "regression" else None,
-        )
+        return export_model(self, model)
 
     def export_sum(
         self, parts: "Sequence[tuple[keras.Model, keras.Model]]", temperature: float = 1.0

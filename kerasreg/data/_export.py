@@ -10,32 +10,12 @@ from kerasreg.data._table_graph import free_name, model_of_columns
 from kerasreg.errors import UserError
 
 
-def export_model(
-    model: keras.Model,
-    inputs: Any,
-    features: keras.Model,
-    *,
-    outputs: int,
-    unit: tuple[float, float] | None,
-) -> keras.Model:
-    """Put a stack behind the graph of a preprocessing, and probabilities or the unit behind it.
-
-    Args:
-        model: The trained stack, giving logits or standardised targets; its weights are copied.
-        inputs: Keras inputs of raw rows: one, or a dict by column name.
-        features: What the preprocessing makes of them, shape (rows, features).
-        outputs: How many outputs a stack for the data has.
-        unit: Scale and offset of a regression target; None for classification.
-
-    Returns:
-        An uncompiled model; see `Dataset.export`.
-
-    Raises:
-        UserError: When the model was trained on other data.
-    """
+def export_model(data: Any, model: keras.Model) -> keras.Model:
+    """What `Dataset.export` of `data`, a Dataset, gives."""
+    features, inputs = data.features_model(), data.raw_inputs()
     for what, expected, got in (
         ("takes rows", tuple(features.output_shape[1:]), tuple(model.input_shape[1:])),
-        ("gives outputs", (outputs,), tuple(model.output_shape[1:])),
+        ("gives outputs", (data.outputs,), tuple(model.output_shape[1:])),
     ):
         if got != expected:
             raise UserError(
@@ -45,13 +25,15 @@ def export_model(
     taken = _names(inputs)
     stack = inference_copy(model)
     stack.name = free_name("stack", taken)
-    if unit is not None:
+    if data.task == "regression":
+        unit = data.target_scale, data.target_offset
         head = keras.layers.Rescaling(*unit, name=free_name("prediction", taken))
     else:
-        activation = "sigmoid" if outputs == 1 else "softmax"
+        activation = "sigmoid" if data.outputs == 1 else "softmax"
         head = keras.layers.Activation(activation, name=free_name("probabilities", taken))
-    outputs = head(stack(features(inputs)))
-    return model_of_columns(inputs, outputs, name=free_name("exported", taken))
+    return model_of_columns(
+        inputs, head(stack(features(inputs))), name=free_name("exported", taken)
+    )
 
 
 def export_sum(

@@ -10,7 +10,7 @@ import numpy as np
 from kerasreg.data._arrays import ArrayPreprocessing, check_array
 from kerasreg.data._assemble import assemble
 from kerasreg.data._dataset import Dataset
-from kerasreg.data._labels import read_labels
+from kerasreg.data._labels import one_axis, read_labels
 from kerasreg.data._splitting import FRACTIONS
 from kerasreg.errors import UserError
 
@@ -53,12 +53,12 @@ def from_arrays(
         UserError: NaN, infinite, object or text `x`; lengths or shapes that do not match; targets
             that are constant, fractional labels, or have too few rows of a class; bad options.
     """
-    x, y = check_array(x, "x"), _column(y, "y")
+    x, y = check_array(x, "x"), one_axis(y, "y")
     _check_lengths(x, y, "x", "y")
     if (x_test is None) != (y_test is None):
         raise UserError("x_test and y_test: give both or neither")
     if x_test is not None:
-        x_test, y_test = check_array(x_test, "x_test"), _column(y_test, "y_test")
+        x_test, y_test = check_array(x_test, "x_test"), one_axis(y_test, "y_test")
         _check_lengths(x_test, y_test, "x_test", "y_test")
         if x_test.shape[1:] != x.shape[1:]:
             raise UserError(
@@ -101,21 +101,8 @@ def joined_rows(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.reshape(array, (len(array), -1)) for array in arrays], axis=1)
 
 
-def _column(y, name: str) -> np.ndarray:
-    """Targets as one axis; `read_labels` judges their values."""
-    try:
-        y = np.asarray(y)
-    except ValueError:
-        raise UserError(f"{name}: expected one value a row, got rows of other lengths") from None
-    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-
-
 def _check_lengths(x: np.ndarray, y: np.ndarray, x_name: str, y_name: str) -> None:
-    rows = len(y) if y.ndim else 0
-    if len(x) != rows:
+    if len(x) != len(y):
         raise UserError(
-            f"{x_name} has {len(x)} rows and {y_name} has {rows}; expected one target a row"
+            f"{x_name} has {len(x)} rows and {y_name} has {len(y)}; expected one target a row"
         )
-    if y.ndim != 1:
-        hint = f"; for one-hot rows use {y_name}.argmax(axis=1)" if y.ndim == 2 else ""
-        raise UserError(f"{y_name}: expected one value a row, got shape {y.shape}{hint}")

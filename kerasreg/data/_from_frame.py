@@ -3,7 +3,6 @@
 import hashlib
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -22,25 +21,8 @@ from kerasreg.data._table import read_table
 from kerasreg.data._target import column_named
 from kerasreg.data.cells.infer import WORD_SHARE, is_word
 from kerasreg.data.cells.numbers import plain
+from kerasreg.data.files.csv_file import Written
 from kerasreg.errors import UserError
-
-
-@dataclass(frozen=True)
-class Written:
-    """How the file was written that a table comes from.
-
-    Attributes:
-        decimal: Its decimal sign.
-        first_row: The row that a user sees there as the table's first.
-        dialect: What is recorded of it.
-        notes, warnings: Sentences on what was skipped or may be wrong.
-    """
-
-    decimal: str = "."
-    first_row: int = 0
-    dialect: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
 
 
 def from_frame(

@@ -12,7 +12,7 @@ from kerasreg.data._target import column_named
 from kerasreg.data.cells.dates import COME_AGAIN
 from kerasreg.data.cells.infer import LEAST_ROWS, Inferred, infer
 from kerasreg.data.cells.reading import KINDS, Reading, as_dates, as_numbers, is_text
-from kerasreg.errors import UserError
+from kerasreg.errors import UserError, check_choice
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,13 @@ def interpret(
 ) -> Interpreted:
     """Find what the columns of a table mean.
 
+    Of a date that rows follow each other by, only those parts are features that come again (month,
+    weekday, hour).
+
     Args:
-        frame: Raw columns.
-        target: Name of the column to predict.
-        drop: Columns to leave out, by name or index.
-        keep: Columns to use although they look like row numbers or identifiers.
-        kinds: Column -> `"number"`, `"category"` or `"date"`.
-        group: Name of the column by which rows belong together; no feature.
-        time: Name of the column by which rows follow each other; a feature are only those parts
-            of a date that come again (month, weekday, hour).
-        decimal: Decimal sign of the file.
-        first_row: Row number that the user sees at the first row.
+        target, group, time: Names of columns.
+        drop, keep, kinds: As in `from_frame`.
+        decimal, first_row: As in `Written`.
 
     Raises:
         UserError: A column that is not there, an unknown kind, no column left.
@@ -79,8 +75,7 @@ def interpret(
     kept = {column_named(names, one, "keep") for one in keep}
     said = {column_named(names, one, "as"): kind for one, kind in (kinds or {}).items()}
     for name, kind in said.items():
-        if kind not in KINDS:
-            raise UserError(f"--as {name}: expected one of {', '.join(KINDS)}, got {kind!r}")
+        check_choice(f"--as {name}", kind, KINDS)
     both = dropped & (kept | said.keys() | {target, group, time})
     if both:
         raise UserError(f"--drop {min(both)}: expected to leave it out or to use it, got both")
@@ -187,10 +182,6 @@ def _clean(column: pd.Series, one: Inferred, names: list[str]) -> dict[str, pd.S
     return cells
 
 
-def _all_finite(values: pd.Series) -> bool:
-    return values.dtype.kind == "f" and bool(np.isfinite(values).all())
-
-
 def _constant(cells: dict[str, pd.Series]) -> bool:
     return all(values.nunique(dropna=False) < 2 for values in cells.values())
 
@@ -198,7 +189,8 @@ def _constant(cells: dict[str, pd.Series]) -> bool:
 def _counts(column: pd.Series, cells: Mapping[str, pd.Series]) -> bool:
     """Whether whole numbers rise or fall from row to row, as row numbers with gaps do."""
     values = next(iter(cells.values()))
-    if len(values) < LEAST_ROWS or column.name not in cells or not _all_finite(values):
+    finite = values.dtype.kind == "f" and np.isfinite(values).all()
+    if len(values) < LEAST_ROWS or column.name not in cells or not finite:
         return False
     steps = np.diff(values)
     return bool((values % 1 == 0).all() and (np.all(steps > 0) or np.all(steps < 0)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasreg.errors import UserError
+from kerasreg.errors import UserError, check_choice
 
 # A target of whole numbers is read as classes up to this many different values.
 MOST_INFERRED_CLASSES = 20
@@ -50,8 +50,8 @@ def read_labels(values: np.ndarray, *, task: str | None, name: str) -> Labels:
         UserError: NaN or infinite values, a constant target, fractional class labels, text as a
             quantity, objects that are neither text, numbers nor booleans, or over 1,000 classes.
     """
-    if task not in (None, "classification", "regression"):
-        raise UserError(f"task: expected 'classification' or 'regression', got {task!r}")
+    if task is not None:
+        check_choice("task", task, ("classification", "regression"))
     values = _plain(values, name)
     if values.dtype.kind == "f":
         bad = np.flatnonzero(~np.isfinite(values))
@@ -96,14 +96,23 @@ def read_labels(values: np.ndarray, *, task: str | None, name: str) -> Labels:
     return Labels(task, ids.reshape(-1).astype(np.int32), names, reason)
 
 
-def _plain(values: np.ndarray, name: str) -> np.ndarray:
-    """Return a one-dimensional array of numbers, booleans or text, never of objects."""
-    values = np.asarray(values)
+def one_axis(values, name: str) -> np.ndarray:
+    """Targets, one a row, as an array of one axis; `read_labels` judges their values."""
+    try:
+        values = np.asarray(values)
+    except ValueError:
+        raise UserError(f"{name}: expected one value a row, got rows of other lengths") from None
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
-        hint = "; for one-hot rows use y.argmax(axis=1)" if values.ndim == 2 else ""
+        hint = f"; for one-hot rows use {name}.argmax(axis=1)" if values.ndim == 2 else ""
         raise UserError(f"{name}: expected one value a row, got shape {values.shape}{hint}")
+    return values
+
+
+def _plain(values: np.ndarray, name: str) -> np.ndarray:
+    """Return a one-dimensional array of numbers, booleans or text, never of objects."""
+    values = one_axis(values, name)
     if len(values) == 0:
         raise UserError(f"{name}: expected one value a row, got no rows")
     if values.dtype.kind == "O":

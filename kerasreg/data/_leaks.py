@@ -20,9 +20,7 @@ def possible_leaks(
     """Name the columns from which a decision tree predicts the target almost perfectly.
 
     Args:
-        table: Training rows.
-        y: Their targets.
-        task: `"classification"` or `"regression"`.
+        table, y: Training rows and their targets.
         parts: Column of the table -> column of the file that it is part of, where they differ.
 
     Returns:

@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasreg.data._dataset import Dataset
 from kerasreg.data._from_arrays import from_arrays, joined_rows
-from kerasreg.data._from_frame import Written, from_frame
+from kerasreg.data._from_frame import from_frame
 from kerasreg.data._named import NAMES, read_named
 from kerasreg.data._splitting import FRACTIONS
 from kerasreg.data.files.csv_file import read_csv
@@ -71,11 +71,9 @@ def load(
         "split_seed": split_seed,
         "fractions": fractions,
     }
-    table_options = {
+    text = {"header": header, "encoding": encoding, "decimal": decimal}
+    table = {
         "target": target,
-        "header": header,
-        "encoding": encoding,
-        "decimal": decimal,
         "drop": list(drop),
         "keep": list(keep),
         "kinds": dict(kinds or {}),
@@ -83,8 +81,8 @@ def load(
         "time": time,
     }
     size = None if image_size is None else list(image_size)
-    dataset = _read(name_or_path, table_options, size, list(inputs), options, progress)
-    given = {**table_options, "image_size": size, "inputs": list(inputs), **options}
+    dataset = _read(name_or_path, text, table, size, list(inputs), options, progress)
+    given = {**table, **text, "image_size": size, "inputs": list(inputs), **options}
     dataset.source = {
         "name_or_path": locate(name_or_path),
         **{name: value for name, value in given.items() if value != _DEFAULTS[name]},
@@ -93,9 +91,6 @@ def load(
 
 
 _DEFAULTS = {**load.__kwdefaults__, "drop": [], "keep": [], "kinds": {}, "inputs": []}
-
-
-_OF_FRAMES = ("target", "drop", "keep", "kinds", "group", "time")
 
 
 def locate(source: str | Path) -> str:
@@ -107,6 +102,7 @@ def locate(source: str | Path) -> str:
 
 def _read(
     name_or_path: str | Path,
+    text: dict,
     table: dict,
     image_size: list[int] | None,
     inputs: list[str],
@@ -120,7 +116,7 @@ def _read(
     if inputs and suffix != ".npz":
         raise UserError(f"inputs: expected an .npz with arrays of these names, got {name}.")
     if is_folder(path) and not named:
-        _refuse(table, name, "holds images")
+        _refuse(table | text, name, "holds images")
         size, grey = _checked_size(image_size)
         images = read_image_folder(path, size, grey, progress)
         return from_arrays(
@@ -137,40 +133,24 @@ def _read(
             f"image_size: expected a folder of images, got {name}; leave out --image-size."
         )
     if named:
-        _refuse(table, name, "comes with its columns and its target")
-        arrays = read_named(name)
-        return from_arrays(
-            arrays.x,
-            arrays.y,
-            x_test=arrays.x_test,
-            y_test=arrays.y_test,
-            name=name,
-            feature_names=arrays.feature_names,
-            class_names=None if options["task"] == "regression" else arrays.class_names,
-            target_name=arrays.target_name,
-            scaling=arrays.scaling,
-            **options,
-        )
+        _refuse(table | text, name, "comes with its columns and its target")
+        return from_arrays(**read_named(name), name=name, **options)
     if suffix == ".npz":
-        _refuse(table, name, "holds arrays and their target")
+        _refuse(table | text, name, "holds arrays and their target")
         arrays = read_npz(path, ((*inputs, "y"), *LAYOUTS) if inputs else LAYOUTS)
         if set(inputs) <= set(arrays) and inputs:
             _check_counts(path, arrays)
             arrays = {"x": joined_rows([arrays[one] for one in inputs]), "y": arrays["y"]}
         return from_arrays(**arrays, name=path.name, **options)
     if suffix == ".parquet":
-        of_text = {key: table[key] for key in ("header", "encoding", "decimal")}
-        _refuse(of_text, name, "is no text")
-        frame, written = read_parquet(path), Written()
+        _refuse(text, name, "is no text")
+        frame, written = read_parquet(path), None
     elif suffix == ".csv":
-        csv = read_csv(path, **{key: table[key] for key in ("header", "encoding", "decimal")})
-        frame = csv.frame
-        written = Written(csv.decimal, csv.first_row, csv.dialect, csv.notes, csv.warnings)
+        frame, written = read_csv(path, **text)
     else:
         raise _unknown(name, suffix)
-    columns = {key: table[key] for key in _OF_FRAMES}
     try:
-        return from_frame(frame, **columns, name=path.name, written=written, **options)
+        return from_frame(frame, **table, name=path.name, written=written, **options)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 

@@ -1,10 +1,8 @@
 """Data sets that have a name: bundled with scikit-learn, or fetched by `keras.datasets`."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from kerasreg.errors import UserError
 
@@ -18,22 +16,8 @@ FETCHED = {
 NAMES = (*BUNDLED, *FETCHED)
 
 
-@dataclass(frozen=True)
-class NamedArrays:
-    """Raw arrays of a named set; test arrays only where the set comes with a test part."""
-
-    x: np.ndarray
-    y: np.ndarray
-    x_test: np.ndarray | None = None
-    y_test: np.ndarray | None = None
-    feature_names: tuple[str, ...] | None = None
-    class_names: tuple[str, ...] | None = None
-    target_name: str = "target"
-    scaling: str = "auto"
-
-
-def read_named(name: str) -> NamedArrays:
-    """Return the raw arrays of one of `NAMES`.
+def read_named(name: str) -> dict[str, Any]:
+    """Return what one of `NAMES` holds, as arguments of `from_arrays`.
 
     Raises:
         UserError: When `keras.datasets` has no copy and cannot fetch one.
@@ -41,24 +25,22 @@ def read_named(name: str) -> NamedArrays:
     return _bundled(name) if name in BUNDLED else _fetched(name)
 
 
-def _bundled(name: str) -> NamedArrays:
+def _bundled(name: str) -> dict[str, Any]:
     from sklearn import datasets
 
     bunch = getattr(datasets, f"load_{name}")()
-    regression = name == "diabetes"
-    names = getattr(bunch, "target_names", None)
-    return NamedArrays(
-        x=bunch.data,
-        y=bunch.target,
-        feature_names=tuple(str(feature) for feature in bunch.feature_names),
-        class_names=None if regression else tuple(str(label) for label in names),
-        target_name={"digits": "digit", "diabetes": "progression"}.get(name, "class"),
+    return {
+        "x": bunch.data,
+        "y": bunch.target,
+        "feature_names": tuple(map(str, bunch.feature_names)),
+        "class_names": None if name == "diabetes" else tuple(map(str, bunch.target_names)),
+        "target_name": {"digits": "digit", "diabetes": "progression"}.get(name, "class"),
         # Digits are pixels of 0 to 16; standardised alone, rare ones would become outliers.
-        scaling="unit" if name == "digits" else "standard",
-    )
+        "scaling": "unit" if name == "digits" else "standard",
+    }
 
 
-def _fetched(name: str) -> NamedArrays:
+def _fetched(name: str) -> dict[str, Any]:
     import keras
 
     module = getattr(keras.datasets, name)
@@ -82,4 +64,5 @@ def _fetched(name: str) -> NamedArrays:
             *("dog", "frog", "horse", "ship", "truck"),
         ),
     }.get(name)
-    return NamedArrays(x, y.reshape(-1), x_test, y_test.reshape(-1), class_names=classes)
+    arrays = {"x": x, "y": y.reshape(-1), "x_test": x_test, "y_test": y_test.reshape(-1)}
+    return {**arrays, "class_names": classes, "target_name": "target"}

@@ -1,4 +1,6 @@
-"""Names of columns: every column has one, and no two the same."""
+"""Names of columns: every column has one, no two the same, and of many only some are said."""
+
+from collections.abc import Sequence
 
 
 def unique_names(names: list) -> list[str]:
@@ -15,3 +17,9 @@ def unique_names(names: list) -> list[str]:
         seen.add(candidate)
         result.append(candidate)
     return result
+
+
+def some(texts: Sequence[str], most: int = 5) -> str:
+    """At most `most` texts, and how many more there are."""
+    more = f" and {len(texts) - most:,} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more

@@ -95,9 +95,8 @@ def read_new_images(
     """Read every image below a folder, as those that a model was trained on.
 
     Args:
-        folder: Where they are; sub-folders mean nothing.
-        data: As in `read_new_rows`.
-        progress: As in `load`.
+        folder: Its sub-folders mean nothing.
+        data, progress: As in `read_new_rows` and `load`.
 
     Returns:
         The pixels, as the model takes them; each image's place in the folder; sentences on what
@@ -125,7 +124,7 @@ def _raw(source: str | Path | pd.DataFrame, options: Mapping[str, Any]) -> pd.Da
         return read_parquet(path)
     if suffix == ".csv":
         # A file whose numbers could be read either way is read as that of the training was.
-        return read_csv(path, **options).frame
+        return read_csv(path, **options)[0]
     raise UserError(f"{path}: expected a file that ends in .csv or .parquet")
 
 

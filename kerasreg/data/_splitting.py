@@ -4,7 +4,7 @@ import numpy as np
 
 from kerasreg.data._division import Division
 from kerasreg.data.cells.numbers import number_of
-from kerasreg.errors import UserError
+from kerasreg.errors import UserError, check_whole
 from kerasreg.seeds import derive
 
 # Train, validation and test, unless asked for otherwise.
@@ -77,8 +77,7 @@ def subset_rows(
     Raises:
         UserError: When there are fewer rows than `size`, or more classes than `size`.
     """
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-        raise UserError(f"train_size: expected a whole number of rows above 0, got {size!r}")
+    check_whole("train_size", size)
     if size > len(y):
         raise UserError(
             f"train_size: {size} rows asked for, but the training part has {len(y)}; "
@@ -127,8 +126,7 @@ def fold_rows(
     """
     from sklearn.model_selection import KFold, StratifiedKFold
 
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 2:
-        raise UserError(f"folds: expected a whole number of at least 2, got {k!r}")
+    check_whole("folds", k, 2)
     if division is not None:
         return division.folds(y, int(k), seed, class_names)
     if class_names is not None:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kerasreg.data._names import some
+
 MOST_LINES = 8
-_MOST_CLASSES = 8
+_MOST_CLASSES, _MOST = 8, 4
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -54,7 +56,7 @@ def _classes(data: Mapping[str, Any]) -> str:
     if not counts:
         return ""
     pairs = sorted(zip(data["class_names"], counts, strict=True), key=lambda pair: -pair[1])
-    return f": {_some([f'{name[:20]} ({count:,})' for name, count in pairs], _MOST_CLASSES)}"
+    return f": {some([f'{name[:20]} ({count:,})' for name, count in pairs], _MOST_CLASSES)}"
 
 
 def _columns(columns: list[Mapping[str, Any]], encoding: str) -> list[str]:
@@ -72,19 +74,14 @@ def _columns(columns: list[Mapping[str, Any]], encoding: str) -> list[str]:
         reasons: dict[str, list[str]] = {}
         for column in left:
             reasons.setdefault(column["why"], []).append(column["name"][:30])
-        shown = "; ".join(f"{_some(names)} ({why})" for why, names in reasons.items())
+        shown = "; ".join(f"{some(names, _MOST)} ({why})" for why, names in reasons.items())
         line += f"; left out: {shown}"
     holes = sorted((c for c in features if c.get("missing")), key=lambda c: -c["missing"])
     if not holes:
         return [line, "missing   none"]
     missing = sum(column["missing"] for column in holes)
-    shown = _some([f"{column['name'][:30]} {column['missing']:,}" for column in holes])
+    shown = some([f"{c['name'][:30]} {c['missing']:,}" for c in holes], _MOST)
     return [line, f"missing   {missing:,} cells: {shown}"]
-
-
-def _some(texts: list[str], most: int = 4) -> str:
-    more = f" and {len(texts) - most} more" if len(texts) > most else ""
-    return ", ".join(texts[:most]) + more
 
 
 def _baseline(data: Mapping[str, Any]) -> str:

@@ -95,31 +95,21 @@ def read_table(frame: pd.DataFrame) -> tuple[Table, tuple[str, ...]]:
 
 
 def _kind(column: pd.Series, name: str) -> np.ndarray | pd.Series:
-    """Return float64 numbers (NaN missing) or a column of text."""
+    """Return float64 numbers (NaN missing) or a column of text; other types were not readable."""
     dtype = column.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        column = column.astype(dtype.categories.dtype if column.notna().all() else object)
-        dtype = column.dtype
-    if pd.api.types.is_object_dtype(dtype):
-        kinds = {type(value) for value in column[column.notna()]}
-        if all(issubclass(kind, bool | np.bool_ | int | float | np.number) for kind in kinds):
-            return column.to_numpy(dtype=np.float64, na_value=np.nan)
-        if not all(issubclass(kind, str | bool | int | float | np.number) for kind in kinds):
-            odd = next(k for k in kinds if not issubclass(k, str | bool | int | float | np.number))
-            raise UserError(
-                f"column {name!r} holds {odd.__name__} objects; expected numbers, booleans or "
-                "text: convert or drop it"
-            )
-        return column.map(str, na_action="ignore")
-    if isinstance(dtype, pd.StringDtype):
-        return column
-    if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
-        if pd.api.types.is_complex_dtype(dtype):
-            raise UserError(f"column {name!r} holds complex numbers; split or drop it")
+    if dtype.kind in "biuf":
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    raise UserError(
-        f"column {name!r} holds {dtype}; expected numbers, booleans or text: convert or drop it"
-    )
+    kinds = {str(dtype)}
+    if isinstance(dtype, pd.StringDtype):
+        kinds = set()
+    elif dtype.kind == "O":
+        kinds = {type(value).__name__ for value in column[column.notna()]} - {"str"}
+    if kinds:
+        raise UserError(
+            f"column {name!r} holds {min(kinds)}; expected numbers, booleans or text: convert or "
+            "drop it"
+        )
+    return column
 
 
 def _numeric(column: np.ndarray, index: pd.Index, name: str, notes: list[str]) -> np.ndarray:

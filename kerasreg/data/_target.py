@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Sequence
 
+from kerasreg.data._names import some
 from kerasreg.errors import UserError
 
 
@@ -20,7 +21,7 @@ def column_named(names: Sequence[str], column: str | int | None, option: str = "
     """
     if column is None:
         raise UserError(
-            f"target: name the column to predict (--target); there are {some_names(names)}"
+            f"target: name the column to predict (--target); there are {_quoted(names)}"
         )
     text = str(column).strip()
     by_name = text if text in names and not isinstance(column, int) else None
@@ -41,7 +42,7 @@ def column_named(names: Sequence[str], column: str | int | None, option: str = "
         )
     if index is None:
         near = difflib.get_close_matches(text, names, n=3, cutoff=0.4)
-        hint = f"nearest are {some_names(near)}" if near else f"there are {some_names(names)}"
+        hint = f"nearest are {_quoted(near)}" if near else f"there are {_quoted(names)}"
         raise UserError(f"{option}: no column {text!r}; {hint}")
     if not inside:
         raise UserError(
@@ -50,7 +51,5 @@ def column_named(names: Sequence[str], column: str | int | None, option: str = "
     return names[index]
 
 
-def some_names(names: Sequence, most: int = 10) -> str:
-    """At most `most` names in quotes, and how many more there are."""
-    text = ", ".join(repr(str(name))[:60] for name in names[:most])
-    return text + (f" and {len(names) - most} more" if len(names) > most else "")
+def _quoted(names: Sequence) -> str:
+    return some([repr(str(name))[:60] for name in names], 10)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from kerasreg.data._names import some
 from kerasreg.data.cells.dates import ISO, are_compact, date_parts, find_format, parse_dates
 from kerasreg.data.cells.numbers import match_number, writing_of
 from kerasreg.data.cells.reading import Reading, as_dates, different_texts, is_text, missing
-from kerasreg.data.cells.texts import Cells, missing_cells, some
+from kerasreg.data.cells.texts import Cells, missing_cells
 from kerasreg.errors import UserError
 
 # A text column is numbers (or dates) when at least this share of what is not missing is.

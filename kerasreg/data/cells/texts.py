@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from kerasreg.data._names import some
 from kerasreg.data.cells.reading import missing
 
 
@@ -73,10 +74,3 @@ class Cells:
 def missing_cells(count: int, rows: int, named: str) -> str:
     """How many cells are missing, and what stands in them."""
     return f"{count:,} of {rows:,} cells ({named}) {'is' if count == 1 else 'are'} missing"
-
-
-def some(texts: list[str], most: int = 5) -> str:
-    """At most `most` texts, and how many more there are."""
-    return ", ".join(texts[:most]) + (
-        f" and {len(texts) - most:,} more" if len(texts) > most else ""
-    )

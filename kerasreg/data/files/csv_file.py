@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -22,23 +22,21 @@ _HEAD_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
-class CsvTable:
-    """A CSV file as pandas reads it, and how it was written.
+class Written:
+    """How the file was written that a table comes from.
 
     Attributes:
-        frame: Columns of numbers, truth values and text; names with blanks cut.
-        decimal: The file's decimal sign.
-        first_row: Row of the file, counted from 1, that is the first of `frame`.
-        dialect: Encoding, separator and decimal sign, for the record.
+        decimal: Its decimal sign.
+        first_row: The row that a user sees there as the table's first.
+        dialect: Encoding, separator and decimal sign of a CSV, for the record.
         notes, warnings: Sentences on what was skipped or may be wrong.
     """
 
-    frame: pd.DataFrame
-    decimal: str
-    first_row: int
-    dialect: dict[str, str]
-    notes: tuple[str, ...]
-    warnings: tuple[str, ...]
+    decimal: str = "."
+    first_row: int = 0
+    dialect: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def read_csv(
@@ -48,7 +46,7 @@ def read_csv(
     encoding: str | None = None,
     decimal: str | None = None,
     unclear: str | None = None,
-) -> CsvTable:
+) -> tuple[pd.DataFrame, Written]:
     """Read a CSV; separator (comma, semicolon, tab, bar) and quotes are found from its head.
 
     Args:
@@ -58,7 +56,8 @@ def read_csv(
         unclear: Decimal sign where the file does not show it; None for what cells look like.
 
     Returns:
-        The table; duplicate names are told apart as pandas does ("a", "a.1").
+        The table as pandas reads it: columns of numbers, truth values and text, names with blanks
+        cut and duplicates told apart ("a", "a.1"); and how it was written.
 
     Raises:
         UserError: Missing, empty, binary, ragged or too large file, or one without rows.
@@ -108,8 +107,7 @@ def read_csv(
         shown = ", ".join(first[:6])
         said = f"the first row ({shown}) looks like names; if it is, leave out --no-header"
         warnings = [said if named else "", doubt]
-    return CsvTable(
-        frame,
+    return frame, Written(
         decimal,
         above.lines + 1 + header,
         {"encoding": found, "separator": separator, "decimal": decimal},

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from kerasreg.data._names import some
 from kerasreg.data.files.npz_file import MOST_VALUES
 from kerasreg.errors import UserError
 from kerasreg.files.opening import reading
@@ -48,12 +49,7 @@ def read_image_folder(
     grey: bool | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImageFolder:
-    """Read every image below the sub-folders of `path`.
-
-    Args:
-        path: The folder.
-        size: Height and width; None for the most frequent one. Others are resized.
-        grey, progress: As in `read_images`.
+    """Read every image below the sub-folders of `path`, as `read_images` does.
 
     Raises:
         UserError: No sub-folders, fewer than two classes with images, or more pixels than is read.
@@ -198,10 +194,9 @@ _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBo
 def _unread(files: Sequence[Path]) -> tuple[str, ...]:
     if not files:
         return ()
-    shown = ", ".join(str(Path(*file.parts[-2:])) for file in files[:_MOST_NAMED])
-    more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+    shown = some([str(Path(*file.parts[-2:])) for file in files], _MOST_NAMED)
     count = "1 file is" if len(files) == 1 else f"{len(files)} files are"
-    return (f"{count} left out, unreadable as an image: {shown}{more}",)
+    return (f"{count} left out, unreadable as an image: {shown}",)
 
 
 def _said(size: tuple[int, int]) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from kerasreg.data._names import unique_names
 from kerasreg.data.files.bounded import MOST_CELLS, MOST_COLUMNS, open_regular
 from kerasreg.errors import UserError
 
@@ -22,9 +21,6 @@ _CHILD = Path(__file__).with_name("parquet_child.py")
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """Read a flat Parquet table of numbers, booleans and text.
-
-    Returns:
-        The table; empty names become "Unnamed: i" and duplicates "a.1", as pandas does for CSV.
 
     Raises:
         UserError: Missing, empty, damaged or too large file, columns of other types.
@@ -52,6 +48,4 @@ def read_parquet(path: Path) -> pd.DataFrame:
         )
     import pyarrow as pa
 
-    frame = pa.ipc.open_stream(child.stdout).read_all().to_pandas()
-    frame.columns = unique_names(list(frame.columns))
-    return frame
+    return pa.ipc.open_stream(child.stdout).read_all().to_pandas()
