@@ -145,13 +145,7 @@ def print_story(lines: Sequence[str]) -> None:
 
 
 def print_diagnosis(diagnosis: "Diagnosis", page: Path, console: Console | None = None) -> None:
-    """One table: what was found, by which numbers, and what to do next.
-
-    Args:
-        diagnosis: What to show.
-        page: Where more of it stands.
-        console: Where to print; stdout by default.
-    """
+    """One table: what was found, by which numbers, and what to do next; `page` has more of it."""
     console = console or Console(highlight=False)
     model, data = diagnosis.files
     console.print(f"{model} on {data}: {headline(diagnosis)}", style="bold", markup=False)
@@ -169,10 +163,6 @@ def print_diagnosis(diagnosis: "Diagnosis", page: Path, console: Console | None 
 
 def print_summary(folder: Path, console: Console | None = None) -> None:
     """One screen: best setting, baseline against best, where everything is, what to open next.
-
-    Args:
-        folder: The study folder.
-        console: Where to print; stdout by default.
 
     Raises:
         UserError: No study there, or a file that is not what kerasreg writes.

@@ -19,7 +19,6 @@ from kerasreg.plots._style import (
     PAPER,
     SERIES,
     count_epochs,
-    empty_figure,
     label,
     new_figure,
     percent,
@@ -47,21 +46,20 @@ def curve(source: Mapping[str, object], name: str) -> np.ndarray | None:
 
 
 @styled
-def learning_curves(columns: Mapping[str, Trial | None]) -> Figure:
+def learning_curves(columns: Mapping[str, Trial]) -> Figure:
     """Draw training and validation curves side by side, one column a record, the gap shaded.
 
     Args:
-        columns: Title to trial record (`{"Baseline": record, "Best": record}`); None says that
-            there is no such record. Rows share their vertical axis, so columns compare. Thin
-            lines are the single seeds, thick ones the mean, the marker the chosen epoch.
+        columns: Title to trial record (`{"Baseline": record, "Best": record}`). Rows share their
+            vertical axis, so columns compare. Thin lines are the single seeds, thick ones the
+            mean, the marker the chosen epoch.
 
     Returns:
         The figure: data loss, accuracy or mean absolute error, and the penalty where there is one.
     """
-    records = [record for record in columns.values() if record is not None]
+    records = list(columns.values())
     rows = [name for name in TITLES if any(_drawn(record, name) for record in records)]
-    if not rows:
-        return empty_figure("No learning curves were recorded.")
+    rows = rows or ["data_loss"]
     heights = [0.55 if name == "penalty" else 1.0 for name in rows]
     figure = new_figure(9, 0.5 + 2.7 * sum(heights))
     grid = figure.subplots(
@@ -76,7 +74,7 @@ def learning_curves(columns: Mapping[str, Trial | None]) -> Figure:
                 axes.set_title(label(title, 48))
             if column == 0:
                 axes.set_ylabel(TITLES[name])
-            if record is None or not _drawn(record, name):
+            if not _drawn(record, name):
                 remark(axes, "none" if name == "penalty" else "no curves")
                 continue
             draw_pair(axes, record, name, colours[column])
@@ -166,11 +164,10 @@ def best_so_far(trials: Sequence[Trial], objective: str, baseline: float | None 
     """Draw every score and the best so far, against trials and against seconds of training.
 
     Args:
+        trials: At least one of them has a score.
         baseline: The baseline's score, a dashed line.
     """
     done = scored(trials)
-    if not done:
-        return empty_figure("No trial has a score yet.")
     figure = new_figure(9, 3.1)
     left, right = figure.subplots(1, 2, sharey=True)
     lower = lower_is_better(objective)

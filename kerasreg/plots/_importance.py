@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kerasreg.plots._records import Scale, Trial, scored, scores, varied
-from kerasreg.plots._style import BEST, MUTED, empty_figure, label, new_figure, styled
+from kerasreg.plots._style import BEST, MUTED, label, new_figure, styled
 from kerasreg.seeds import derive
 
 
@@ -88,10 +88,8 @@ def importance(trials: Sequence[Trial], seed: int) -> Importance | None:
 
 
 @styled
-def importance_figure(result: Importance | None) -> Figure:
+def importance_figure(result: Importance) -> Figure:
     """Draw importances as dots with their 5–95 % ranges, the most important on top."""
-    if result is None:
-        return empty_figure("Too few trials to tell what mattered.")
     count = len(result.names)
     figure = new_figure(9, 1.0 + 0.36 * count)
     axes = figure.subplots()

@@ -1,4 +1,7 @@
-"""What happens inside a network while it trains: ridges, unit health and weights."""
+"""What happens inside a network while it trains: ridges, unit health and weights.
+
+A figure is drawn of what some record holds; each has at least one thing to show.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +19,6 @@ from kerasreg.plots._style import (
     SERIES,
     SIDES,
     count_epochs,
-    empty_figure,
     label,
     new_figure,
     panels,
@@ -29,7 +31,6 @@ from kerasreg.study import NEAR_ZERO
 RIDGES = 9  # epochs drawn in one panel
 LAYERS = 6  # layers drawn by ridges
 BINS = 70  # of a ridge
-NOTHING = "Nothing was recorded inside the networks."
 
 
 @styled
@@ -40,8 +41,6 @@ def activation_ridges(inside: Mapping[str, Inside]) -> Figure:
     spike; their share at the last epoch is written beside them.
     """
     columns = [who for who in SIDES if who in inside and inside[who].activations]
-    if not columns:
-        return empty_figure(NOTHING)
     layers = list(dict.fromkeys(n for who in columns for n in inside[who].activations))
     layers = layers[:: -(-len(layers) // LAYERS)]
     figure = new_figure(9, 0.5 + 2.1 * len(layers))
@@ -129,8 +128,6 @@ def unit_health(inside: Mapping[str, Inside]) -> Figure:
     norms = {who: inside[who].gradient_norms for who in columns}
     if any(norms.values()):
         rows.append(("gradient norm", norms))
-    if not rows:
-        return empty_figure(NOTHING)
     figure = new_figure(9, 0.4 + 2.3 * len(rows))
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharey="row", sharex=True)
     looks = _looks(rows)
@@ -176,8 +173,6 @@ def _looks(rows: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]]) -> dict[
 def weight_histograms(inside: Mapping[str, Inside]) -> Figure:
     """Draw each trained kernel's entries, baseline and best over each other."""
     layers = list(dict.fromkeys(layer for record in inside.values() for layer in record.weights))
-    if not layers:
-        return empty_figure(NOTHING)
     figure, grid = panels(len(layers), 3, 2.3)
     for axes, layer in zip(grid.flat, layers, strict=False):
         for who, colour in SIDES.items():

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from kerasreg.objectives import lower_is_better
 from kerasreg.plots._points import apart, link, place_axes, star
 from kerasreg.plots._records import Scale, Trial, robust_limit, scored, scores
-from kerasreg.plots._style import BASELINE, COLORMAP, INK, empty_figure, panels, styled
+from kerasreg.plots._style import BASELINE, COLORMAP, INK, panels, styled
 from kerasreg.study import best_trial
 from kerasreg.words import show
 
@@ -28,11 +28,9 @@ def response_surface(
 
     Points are trials; the tint behind them is their smoothed mean (a Gaussian kernel of a seventh
     of the axis), faint where trials are few and at least 16 have a score. Exact zeros stand in a
-    separate band. The star is the best completed trial, crosses are diverged trials.
+    separate band. The star is the best completed trial, crosses are diverged trials. At least one
+    trial must have a score.
     """
-    done = scored(trials)
-    if not done or not pairs:
-        return empty_figure("No trial has a score." if not done else "Fewer than two vary.")
     figure, grid = panels(len(pairs), 2, 3.7, width=9 if len(pairs) > 1 else 6)
     for axes, pair in zip(grid.flat, pairs, strict=False):
         points = surface(axes, trials, objective, pair)
@@ -46,7 +44,7 @@ def response_surface(
 def surface(
     axes: Axes, trials: Sequence[Trial], objective: str, pair: tuple[str, str]
 ) -> PathCollection:
-    """Draw one panel of `response_surface`; at least one trial must have a score."""
+    """Draw one panel of `response_surface`."""
     done = scored(trials)
     lower = lower_is_better(objective)
     low, high = _coloured(scores(done), lower)

@@ -16,7 +16,6 @@ from kerasreg.plots._style import (
     INK,
     MUTED,
     PAPER,
-    empty_figure,
     label,
     new_figure,
     panels,
@@ -30,11 +29,10 @@ from kerasreg.words import show
 def slices(trials: Sequence[Trial], objective: str, names: Sequence[str]) -> Figure:
     """Draw the score against each hyperparameter alone, zeros in a separate band.
 
-    Scores far beyond the rest stand as triangles at the edge of the panel.
+    Scores far beyond the rest stand as triangles at the edge of the panel. At least one trial must
+    have a score.
     """
     done = scored(trials)
-    if not done or not names:
-        return empty_figure("No trial has a score." if not done else "Nothing varies.")
     figure, grid = panels(len(names), 3, 2.5, sharey=True)
     lower = lower_is_better(objective)
     values = scores(done)
@@ -59,8 +57,6 @@ def slices(trials: Sequence[Trial], objective: str, names: Sequence[str]) -> Fig
 def parallel_coordinates(trials: Sequence[Trial], objective: str, names: Sequence[str]) -> Figure:
     """Draw every trial as a line through its hyperparameters to its score, the best tenth bold."""
     done = scored(trials)
-    if not done or not names:
-        return empty_figure("No trial has a score." if not done else "Nothing varies.")
     figure = new_figure(9, 3.8)
     axes = figure.subplots()
     lower = lower_is_better(objective)

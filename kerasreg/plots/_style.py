@@ -155,13 +155,3 @@ def percent(value: float, position: object = None) -> str:
 def remark(axes: Axes, text: str) -> None:
     """Write `text` in the middle of axes and leave their ticks, which others may share."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=MUTED)
-
-
-def empty_figure(text: str) -> Figure:
-    """Return a figure that says why it shows nothing."""
-    figure = new_figure(9, 1.4)
-    axes = figure.subplots()
-    remark(axes, text)
-    axes.set(xticks=[], yticks=[])
-    axes.grid(False)
-    return figure

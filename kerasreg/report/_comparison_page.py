@@ -3,17 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from kerasreg import words
-from kerasreg.errors import UserError
 from kerasreg.evidence import VERDICTS
-from kerasreg.plots import Figure
-from kerasreg.report._page import Picture, drawn, from_file, write_page
+from kerasreg.report._page import drawn, from_png, write_page
 from kerasreg.report._trials import cell, numeric_columns
 
-_TEXTS = ("question", "prediction", "source", "rule", "answer", "verdict")
-_KNOWN = {"title", *_TEXTS, "claims", "table", "figures", "notes", "repeat"}
+_TEXTS = ("title", "question", "prediction", "source", "rule", "answer", "verdict")
 
 
 def render_comparison(comparison: Mapping[str, Any], folder: Path | str) -> Path:
@@ -26,35 +23,28 @@ def render_comparison(comparison: Mapping[str, Any], folder: Path | str) -> Path
             - `verdict`: one of `kerasreg.evidence.VERDICTS`
             - `claims`: list of `{id, sentence, verdict, effect, rule}`, all text
             - `table`: list of rows, each a dict of column to value (columns as in the first)
-            - `figures`: list of `{figure, caption, alt}`; `figure` is a matplotlib `Figure`
-              (written to `figures/` too) or the path of a PNG, SVG or JPEG
+            - `figures`: list of `{figure, caption, alt}`; `figure` is a matplotlib `Figure`, which
+              is written to `figures/`, too
             - `notes`: list of texts
             - `repeat`: dict of name to value: command, seeds, data fingerprint, versions
-
-    Raises:
-        UserError: A key that is not one of these, a missing title, an unknown verdict.
     """
     folder = Path(folder)
-    _check(comparison)
     folder.mkdir(parents=True, exist_ok=True)
-    table = list(comparison.get("table") or [])
+    table = comparison.get("table") or []
     columns = list(dict.fromkeys(name for row in table for name in row))
     rows = [[cell(row.get(name)) for name in columns] for row in table]
     values = {
-        **_texts(comparison, "title", *_TEXTS),
-        "claims": [
-            _texts(claim, "id", "sentence", "verdict", "effect", "rule")
-            for claim in comparison.get("claims") or []
-        ],
-        "columns": [str(name) for name in columns],
+        **_texts(comparison, *_TEXTS),
+        "claims": _claims(comparison),
+        "columns": columns,
         "rows": rows,
         "numeric": numeric_columns(rows, len(columns)),
         "pictures": [
-            _picture(item, index, folder)
-            for index, item in enumerate(comparison.get("figures") or [], start=1)
+            drawn(one["figure"], f"figure_{k}", one["caption"], one["alt"], folder / "figures")
+            for k, one in enumerate(comparison.get("figures") or [], start=1)
         ],
-        "notes": [str(note) for note in comparison.get("notes") or []],
-        "repeat": [(str(k), words.show(v)) for k, v in (comparison.get("repeat") or {}).items()],
+        "notes": comparison.get("notes") or [],
+        "repeat": [(k, words.show(v)) for k, v in (comparison.get("repeat") or {}).items()],
     }
     return write_page("comparison.html.j2", folder / "report.html", values)
 
@@ -64,29 +54,19 @@ def render_gallery(lessons: Sequence[Mapping[str, Any]], path: Path | str) -> Pa
 
     Args:
         lessons: Each `{title, question, answer, claims, picture, alt, link}`: `claims` as in
-            `render_comparison`, `picture` the path of an image file, `link` a path relative to the
-            gallery (or nothing).
-
-    Raises:
-        UserError: A lesson without a title, an unknown verdict, a link that is not a relative path.
+            `render_comparison`, `picture` the path of a PNG (or nothing), `link` a path relative
+            to the gallery.
     """
-    cards = []
-    for index, lesson in enumerate(lessons, start=1):
-        _check(lesson, {"title", "question", "answer", "claims", "picture", "alt", "link"})
-        picture = None
-        if lesson.get("picture"):
-            picture = from_file(lesson["picture"], f"lesson_{index}", "", lesson.get("alt") or "")
-        cards.append(
-            {
-                **_texts(lesson, "title", "question", "answer"),
-                "claims": [
-                    _texts(claim, "id", "sentence", "verdict")
-                    for claim in lesson.get("claims") or []
-                ],
-                "picture": picture,
-                "link": _relative(lesson.get("link")),
-            }
-        )
+    cards = [
+        {
+            **_texts(lesson, "title", "question", "answer"),
+            "claims": _claims(lesson),
+            "picture": lesson["picture"]
+            and from_png(lesson["picture"], f"lesson_{k}", lesson["alt"]),
+            "link": quote(lesson["link"], safe="/._-#"),
+        }
+        for k, lesson in enumerate(lessons, start=1)
+    ]
     counts = {
         verdict: sum(claim["verdict"] == verdict for card in cards for claim in card["claims"])
         for verdict in VERDICTS
@@ -97,40 +77,11 @@ def render_gallery(lessons: Sequence[Mapping[str, Any]], path: Path | str) -> Pa
     )
 
 
-def _check(value: Mapping[str, Any], known: set[str] = _KNOWN) -> None:
-    unknown = sorted(set(value) - known)
-    if unknown:
-        raise UserError(f"comparison: expected the keys {sorted(known)}, got also {unknown[0]!r}")
-    if not value.get("title"):
-        raise UserError("comparison: expected a 'title', got none")
-    verdicts = [value.get("verdict"), *(c.get("verdict") for c in value.get("claims") or [])]
-    for verdict in verdicts:
-        if verdict and verdict not in VERDICTS:
-            raise UserError(f"verdict: expected one of {VERDICTS}, got {verdict!r}")
+def _claims(values: Mapping[str, Any]) -> list[dict[str, str]]:
+    names = ("id", "sentence", "verdict", "effect", "rule")
+    return [_texts(claim, *names) for claim in values.get("claims") or []]
 
 
 def _texts(values: Mapping[str, Any], *names: str) -> dict[str, str]:
     """Return these values as text, empty where there is none."""
     return {name: str(values.get(name) or "") for name in names}
-
-
-def _picture(item: Mapping[str, Any], index: int, folder: Path) -> Picture:
-    figure, name = item.get("figure"), f"figure_{index}"
-    caption = str(item.get("caption") or "")
-    alt = str(item.get("alt") or caption)
-    if not alt:
-        raise UserError(f"figure {index}: expected an 'alt' text or a caption, got neither")
-    if isinstance(figure, Figure):
-        return drawn(figure, name, caption, alt, folder / "figures")
-    if figure is None:
-        raise UserError(f"figure {index}: expected a Figure or a path, got none")
-    return from_file(figure, name, caption, alt)
-
-
-def _relative(link: object) -> str:
-    if not link:
-        return ""
-    parts = urlsplit(str(link))
-    if parts.scheme or parts.netloc or str(link).startswith(("/", "\\")):
-        raise UserError(f"link: expected a path relative to the gallery, got {str(link)!r}")
-    return quote(str(link), safe="/._-#")

@@ -13,11 +13,7 @@ _COLUMNS = ("column", "role", "read as", "missing", "different", "values", "why"
 
 
 def render_data(data: Mapping[str, Any], path: Path | str) -> Path:
-    """Write the page of a data set.
-
-    Args:
-        data: What `Dataset.describe()` returned.
-    """
+    """Write the page of a data set, of which `data` is what `Dataset.describe()` returned."""
     columns = (data.get("table") or {}).get("columns") or []
     rows = [[cell(value) for value in _row(column)] for column in columns]
     said = story(data)

@@ -26,15 +26,7 @@ _COLUMNS = (
 
 
 def render_diagnosis(diagnosis: Diagnosis, folder: Path | str) -> Path:
-    """Write the page of a diagnosis, and its figure as PNG and SVG.
-
-    Args:
-        diagnosis: What to show.
-        folder: Where to write `diagnosis.html` and `figures/`.
-
-    Returns:
-        The page.
-    """
+    """Write `diagnosis.html` and `figures/` to a folder, and return the page."""
     folder = Path(folder)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     facts = diagnosis.facts

@@ -11,7 +11,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from kerasreg import __version__
-from kerasreg.errors import UserError
 from kerasreg.files import atomic_write
 from kerasreg.plots import Figure, save, themed_svg
 
@@ -39,22 +38,11 @@ def drawn(figure: Figure, name: str, caption: str, alt: str, folder: Path) -> Pi
     return Picture(name, caption, alt, Markup(themed_svg(svg, name)))
 
 
-_KINDS = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
-
-
-def from_file(path: Path | str, name: str, caption: str, alt: str) -> Picture:
-    """Make an image file part of a page, as a data URI: it can run nothing and fetch nothing.
-
-    Raises:
-        UserError: No such file, or not a PNG, SVG or JPEG by its name.
-    """
-    path = Path(path)
-    kind = _KINDS.get(path.suffix.lower())
-    if kind is None or not path.is_file():
-        raise UserError(f"figure: expected a file .png, .svg or .jpg, got {str(path)!r}")
+def from_png(path: Path, name: str, alt: str) -> Picture:
+    """Make an image file part of a page, as a data URI: it can run nothing and fetch nothing."""
     content = base64.b64encode(path.read_bytes()).decode()
-    body = Markup('<img src="data:{};base64,{}" alt="" loading="lazy">').format(kind, content)
-    return Picture(name, caption, alt, body)
+    image = '<img src="data:image/png;base64,{}" alt="" loading="lazy">'
+    return Picture(name, "", alt, Markup(image).format(content))
 
 
 @lru_cache(maxsize=1)
