@@ -90,7 +90,7 @@ def several_outputs():
         (network(outputs=2, activation=None, loss="mse"), (IMAGES, LABELS / 7), "one quantity"),
         (several_outputs(), (IMAGES, LABELS), "with one output of shape"),
         (network(), (IMAGES[:50], LABELS), "a row for each target"),
-        (network(), (np.full((60, 12), np.nan), LABELS), "row 0 holds NaN"),
+        (network(), (np.full((60, 12), np.nan), LABELS), "row 0, feature 0 is nan"),
         (network(), (IMAGES, LABELS, LABELS), "got 3 parts"),
         (network(), [IMAGES], "got a list"),
     ],

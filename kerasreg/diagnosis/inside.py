@@ -66,16 +66,9 @@ def entering(
     wanted: Callable[[keras.layers.Layer], bool],
     training: bool = False,
 ) -> dict[str, np.ndarray]:
-    """What enters the layers that are wanted, in the order of their calls.
+    """What enters the layers that are wanted: name -> first input of its first call, in order.
 
-    Args:
-        model: Of any kind.
-        x: Its inputs.
-        wanted: Which layers to look at.
-        training: Whether as in training, with the same masks each time.
-
-    Returns:
-        Layer's name -> its first input; of its first call.
+    In `training` masks are drawn, the same each time.
     """
     found: dict[str, np.ndarray] = {}
 

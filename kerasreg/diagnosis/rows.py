@@ -12,6 +12,7 @@ import numpy as np
 from kerasreg.data import (
     FRACTIONS,
     Dataset,
+    check_array,
     fold_rows,
     load,
     read_labels,
@@ -100,10 +101,8 @@ def rows_of(data: Any, model: keras.Model, limit: int, scaling: str | None, seed
     """Bring data into the shape that a model takes; compile the model if it is not.
 
     Args:
-        data: What `diagnose` takes.
-        model: Of one output.
+        data, scaling: As in `diagnose`.
         limit: Most rows to train on.
-        scaling: As in `diagnose`.
         seed: Of the split, the folds and the choice of rows.
 
     Raises:
@@ -197,14 +196,10 @@ def _of_arrays(data: tuple, seed: int) -> _Source:
     x = keras.tree.map_structure(np.asarray, x)
     labels = read_labels(np.asarray(y), task=None, name="y")
     for leaf in keras.tree.flatten(x):
-        if leaf.dtype.kind not in "biuf" or leaf.ndim < 2 or len(leaf) != len(labels.y):
+        if len(check_array(leaf)) != len(labels.y):
             raise UserError(
-                f"x: expected numbers of shape ({len(labels.y)}, ...), a row for each target, got "
-                f"{leaf.dtype} of shape {leaf.shape}."
+                f"x: expected {len(labels.y)} rows, a row for each target, got shape {leaf.shape}."
             )
-        if leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
-            row = int(np.argwhere(~np.isfinite(leaf))[0, 0])
-            raise UserError(f"x: row {row} holds NaN or infinity; fill it in or leave it out.")
     numbers = np.arange(len(labels.y))
     if both:
         validation = numbers >= count

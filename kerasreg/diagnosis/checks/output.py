@@ -39,6 +39,4 @@ def check_output(structure: Structure) -> Finding | None:
 
 
 def _class_of(name: str) -> str:
-    return "keras.losses." + "".join(part.capitalize() for part in name.split("_")).replace(
-        "Crossentropy", "Crossentropy"
-    )
+    return "keras.losses." + "".join(part.capitalize() for part in name.split("_"))
