@@ -227,8 +227,6 @@ def test_the_queue_comes_first_and_is_not_repeated(searcher):
     seen = run(proposer, 5, 3)
     assert seen[0] == setting
     assert distinct(seen) == len(seen) == 12
-    with pytest.raises(UserError, match="'l2' is not in the search space"):
-        proposer_for(searcher, space, queue=[{"l2": 0.1}])
 
 
 @pytest.mark.parametrize("kind", [RandomOracle, GridOracle, BayesianOracle])

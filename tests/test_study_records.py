@@ -169,17 +169,12 @@ def no_objective(one):
     del one.curves["val_data_loss"]
 
 
-def odd_status(one):
-    one.status = "fine"
-
-
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (wrong_sum, "val_loss = val_data_loss"),
         (short_curve, "4 epochs in the curve 'accuracy'"),
         (no_objective, "with 'val_data_loss' in every member"),
-        (odd_status, "got 'fine'"),
     ],
 )
 def test_contradicting_members_are_refused(spoil, message):
@@ -192,10 +187,6 @@ def test_contradicting_members_are_refused(spoil, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: build([]), "at least one member"),
-        (lambda: build([member(0), member(0)]), "got one twice"),
-        (lambda: build([member(0)], "loss"), "objective"),
-        (lambda: build([member(0)], rule="first"), "epoch rule"),
         (lambda: build([member(0, seconds=-1.0)]), "negative"),
         (lambda: build([member(0, seconds=math.nan)]), "'seconds' should be a number"),
         (lambda: trial_record("../1", {}, [member(0)], "val_data_loss"), "'trial' should be"),

@@ -17,22 +17,11 @@ from kerasreg.search.space.parsing import parse_assignment, parse_value
 from kerasreg.stacks import StackConfig
 
 # Argument of `kerasreg.load` -> option of the command line.
-_DATA = {
-    "name_or_path": "data",
-    "target": "target",
-    "header": "no_header",
-    "task": "task",
-    "train_size": "train_size",
-    "split_seed": "split_seed",
-    "encoding": "encoding",
-    "decimal": "decimal",
-    "drop": "drop",
-    "keep": "keep",
-    "kinds": "kinds",
-    "group": "group",
-    "time": "time",
-    "image_size": "image_size",
-}
+_NAMES = (
+    *("target", "task", "train_size", "split_seed", "encoding", "decimal", "drop", "keep", "kinds"),
+    *("group", "time", "image_size"),
+)
+_DATA = {"name_or_path": "data", "header": "no_header", **{name: name for name in _NAMES}}
 
 
 def requested(

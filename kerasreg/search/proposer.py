@@ -41,14 +41,6 @@ class Proposer:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             oracle._set_project_dir(folder, "oracle")
         self._queue = [dict(values) for values in queue]
-        known = {hp.name for hp in oracle.get_space().space}
-        for values in self._queue:
-            for name in values:
-                if name not in known:
-                    raise UserError(
-                        f"setting to try: {name!r} is not in the search space "
-                        f"({', '.join(sorted(known))})."
-                    )
 
     def propose(self, count: int) -> list[Proposal]:
         """Ask for a round of up to `count` pairs (trial id, values), the queue first.

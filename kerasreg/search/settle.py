@@ -10,6 +10,7 @@ from kerasreg.errors import UserError
 from kerasreg.networks import NetworkConfig
 from kerasreg.search.request import Request
 from kerasreg.search.space import Choice
+from kerasreg.search.space.default_space import IMAGE_FIXED, IMAGE_SPACE, SMALL_FIXED
 
 FOLDS = 5
 PATIENCE = 10
@@ -54,11 +55,12 @@ def settled(request: Request, dataset: Dataset) -> Request:
         # Refuses data that the network does not fit.
         request.base.build_template(dataset.input_shape, dataset.outputs, dataset.task)
     elif are_images(dataset.input_shape):
-        space = space.for_images()
+        if space.fixed.get("filters") != ():
+            space = space.completed(IMAGE_SPACE, IMAGE_FIXED)
     elif _rows(dataset) < ROWS_OF_WIDE_LAYERS:
-        space = space.for_few_rows()
+        space = space.completed({}, SMALL_FIXED)
     if dataset.task == "regression":
-        space = space.for_quantities()
+        space = space.completed({}, {"label_smoothing": 0.0})
         if "label_smoothing" in space:
             raise UserError(
                 "--space: expected no label_smoothing, for the target is a quantity; leave it out."

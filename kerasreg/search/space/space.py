@@ -17,13 +17,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from kerasreg.errors import UserError
-from kerasreg.search.space.default_space import (
-    DEFAULT_FIXED,
-    DEFAULT_SPACE,
-    IMAGE_FIXED,
-    IMAGE_SPACE,
-    SMALL_FIXED,
-)
+from kerasreg.search.space.default_space import DEFAULT_FIXED, DEFAULT_SPACE
 from kerasreg.search.space.fields import CONTINUOUS, STANDARD, as_field, as_json, check, known
 from kerasreg.search.space.parsing import parse_assignment, parse_setting, parse_varied
 from kerasreg.search.space.ranges import Choice, Range, flat_value, label
@@ -69,21 +63,11 @@ class Space:
         space._edited = set()
         return space
 
-    def for_images(self) -> Space:
-        """The default space with convolutions and augmentation, but for what was changed in it.
+    def completed(self, varied: Mapping[str, Range | Choice], fixed: Mapping[str, Any]) -> Space:
+        """The default space with what suits the data, but for what was changed in it.
 
-        A space of another origin is returned as it is, and so is one with `filters` fixed at none.
+        A space of another origin is returned as it is.
         """
-        if self._fixed.get("filters") == ():
-            return self
-        return self._completed(IMAGE_SPACE, IMAGE_FIXED)
-
-    def for_few_rows(self) -> Space:
-        """The default space with narrower layers, unless `units` was changed in it."""
-        return self._completed({}, SMALL_FIXED)
-
-    def _completed(self, varied: Mapping[str, Range | Choice], fixed: Mapping[str, Any]) -> Space:
-        """The default space with what was not changed in it as given; others as they are."""
         if self._edited is None:
             return self
         space = self.from_dict(self.to_dict())
@@ -95,10 +79,6 @@ class Space:
                 space.fix(name, value)
         space._edited = set(self._edited)
         return space
-
-    def for_quantities(self) -> Space:
-        """The default space without label smoothing, which has labels to smooth."""
-        return self._completed({}, {"label_smoothing": 0.0})
 
     def _edit(self, name: str, value: Any = None) -> None:
         """Note that the default is changed; convolutions have no feature scale."""
