@@ -11,7 +11,7 @@ import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
-from kerasreg.population import MemberResult, Population
+from kerasreg.population import EpochReport, MemberResult, Population
 from kerasreg.population.general import copy_of, inner_optimizer
 from kerasreg.population.plan import TrainingPlan
 from kerasreg.seeds import derive
@@ -102,8 +102,8 @@ class JointTraining:
         kinds += [*callbacks.monitors, *(one for one in callbacks.boards if one.histogram_freq)]
         return type(kinds[0]).__name__ if kinds else None
 
-    def train(self, report: Report) -> None:
-        """Train in this process what is not through yet."""
+    def train(self, report: Report, on_epoch: Callable[[EpochReport], None]) -> None:
+        """Train in this process what is not through yet; `on_epoch` as in `Population.train`."""
         left = [k for k, (of, _) in enumerate(self.members) if of not in self._through]
         if not left:
             return
@@ -113,6 +113,7 @@ class JointTraining:
             only=left,
             watch=_watched(self.members, self.prepared, self.job.arguments),
             follow=self.executions,
+            on_epoch=on_epoch,
             on_results=partial(self.collect, report),
         )
 

@@ -2,11 +2,13 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+import keras
 import keras_tuner
 from keras_tuner import errors
 from keras_tuner.engine.trial import Trial, TrialStatus
@@ -14,6 +16,7 @@ from keras_tuner.oracles import GridSearchOracle, HyperbandOracle, RandomSearchO
 
 from kerasreg.errors import UserError
 from kerasreg.search.engines import WorkerLost
+from kerasreg.search.engines.side_by_side import Tell, answered, call, run_side_by_side
 from kerasreg.search.oracles import GridOracle, RandomOracle, SeededOracle
 from kerasreg.stacks import StackConfig
 from kerasreg.tuner import project_folder
@@ -167,9 +170,13 @@ class RoundTuner(PlainTuner):
         if drawn.jobs and self.oracle.verbose:
             sizes = [len(prepared) for prepared in drawn.jobs.values()]
             announce(sizes, next(iter(drawn.jobs)), self.executions_per_trial)
-        begun = self._begun(drawn)
-        # What a cluster trains is all begun before the first of it is waited for.
-        for training in begun if self._cluster is None else list(begun):
+        begun = list(self._begun(drawn))
+        # Keras' models are made and looked at in one thread only.
+        apart = [one for one in begun if self._cluster is None and one.needs_models() is None]
+        if len(apart) > 1:
+            self._train_side_by_side(apart, drawn)
+            begun = [one for one in begun if one not in apart]
+        for training in begun:
             with self._or_alone(training.job, drawn):
                 self._train(training)
         for trial in drawn.alone:
@@ -178,6 +185,24 @@ class RoundTuner(PlainTuner):
             self.on_trial_end(trial)
             self._check_failures()
         self._check_failures()
+
+    def _train_side_by_side(self, trainings: Sequence[JointTraining], drawn: Round) -> None:
+        def job(training: JointTraining) -> Callable[[Tell], None]:
+            def train(tell: Tell) -> None:
+                keras.config.set_dtype_policy(policy)  # Keras keeps one for each thread
+                try:
+                    self._train(training, answered(tell))
+                except Exception as error:
+                    tell(met, training, error)
+
+            return train
+
+        def met(training: JointTraining, error: Exception) -> None:
+            with self._or_alone(training.job, drawn):
+                raise error
+
+        policy = keras.config.dtype_policy()
+        run_side_by_side([job(one) for one in trainings])
 
     def _begun(self, drawn: Round) -> Iterator[JointTraining]:
         for job, prepared in drawn.jobs.items():
@@ -215,15 +240,18 @@ class RoundTuner(PlainTuner):
             self._warn_plain(reason)
             drawn.alone += drawn.left(job)
 
-    def _train(self, training: JointTraining) -> None:
-        started, prepared = time.perf_counter(), training.prepared
+    def _train(self, training: JointTraining, tell: Tell = call) -> None:
+        started = time.perf_counter()
         if self._cluster:
             self._cluster.collect(training, self._report)
-        training.train(self._report)
+        training.train(partial(tell, self._report), lambda report: tell(int))
+        tell(self._say_trained, len(training.prepared), time.perf_counter() - started)
+
+    def _say_trained(self, count: int, seconds: float) -> None:
         if self.oracle.verbose:
             best = [t for t in self.oracle.get_best_trials(1) if t.score is not None]
             score = f"; best {self.oracle.objective.name} {best[0].score:.4f}" if best else ""
-            print(f"{len(prepared)} trials in {time.perf_counter() - started:.1f} s{score}")
+            print(f"{count} trials in {seconds:.1f} s{score}")
 
     def _report(self, training: JointTraining, item: Prepared, members: list[Through]) -> None:
         """Tell the oracle one trial's result, as keras-tuner would, and keep its files."""

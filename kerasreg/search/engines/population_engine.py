@@ -75,7 +75,7 @@ class PopulationEngine:
         run_side_by_side(
             [job(indices) for indices in structures_of(task)],
             idle=lambda: on_epoch(np.empty(0)) if on_epoch else None,
-            stop=stop or (lambda: False),
+            stop=stop or bool,
         )
         return results
 

@@ -21,12 +21,38 @@ PAUSE = 0.2
 Tell = Callable[..., None]
 
 
+def call(function: Callable, *arguments: object) -> None:
+    """What `tell` is where one thread does everything."""
+    function(*arguments)
+
+
+def answered(tell: Tell) -> Tell:
+    """A `tell` that raises what the function raised where it was told, as a call would."""
+
+    def told(function: Callable, *arguments: object) -> None:
+        errors: list[Exception] = []
+
+        def guarded() -> None:
+            try:
+                function(*arguments)
+            except Exception as error:
+                errors.append(error)
+
+        tell(guarded)
+        if errors:
+            raise errors[0]
+
+    return told
+
+
 class _Left(BaseException):
     """The waiting thread has left, so what still runs ends when it tells something."""
 
 
 def run_side_by_side(
-    jobs: Sequence[Callable[[Tell], None]], idle: Callable[[], None], stop: Callable[[], bool]
+    jobs: Sequence[Callable[[Tell], None]],
+    idle: Callable[[], object] = lambda: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Run jobs, as many at a time as there are cores, and do here what they tell.
 
