@@ -25,7 +25,7 @@ def histories(folder, hypermodel, trials, **options):
     jobs = []
     one = make_tuner(folder, hypermodel, "val_loss", trials, overwrite=True)
     train = one._train
-    one._train = lambda training: (jobs.append(training), train(training))
+    one._train = lambda training, *tell: (jobs.append(training), train(training, *tell))
     one.search(*TRAIN, **ROWS | options)
     found = {}
     for key, trial in one.oracle.trials.items():
