@@ -5,10 +5,9 @@ look the same in a mirror, lose less.
 
 Source: lecture notes on data augmentation; Cubuk et al. (2019).
 
-Rule: a small convolutional network on 300 images, 720 updates, with half of the training images
-mirrored at every step. C60 has two parts: test accuracy falls by a fifth of the errors (at most 1.5
-points), and it falls more for the other digits than for 0, 1 and 8, by 1.5 points. Beside it: the
-accuracy of each of the two groups.
+Rule: a small convolutional network on 300 images, 360 updates, with half of the training images
+mirrored at every step. C60: test accuracy falls by a fifth of the errors (at most 1.5 points).
+Beside it: it falls more for the other digits than for 0, 1 and 8, by 1.5 points.
 """
 
 import sys
@@ -18,28 +17,23 @@ import numpy as np
 from kerasreg.evidence import Rule
 from kerasreg.lesson import Advice, Lesson, curves, dots, effects, run
 
-EPOCHS, BATCH = 120, 50  # of 300 rows: 720 updates
+EPOCHS, BATCH = 60, 50  # of 300 rows: 360 updates
 SYMMETRIC = (0, 1, 8)
 
 
-def network(data, *augmentation):
-    """Two convolutions; the augmentation is a layer that changes images in training only."""
+def network(data, mirror: bool):
+    """Two convolutions, on images half of which are mirrored in training."""
     import keras
-    from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D, Reshape
+    from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D, RandomFlip, Reshape
 
-    model = keras.Sequential(
-        [
-            keras.Input(data.input_shape),
-            Reshape(data.image_shape),
-            *augmentation,
-            Conv2D(8, 3, padding="same", activation="relu"),
-            MaxPooling2D(),
-            Conv2D(16, 3, padding="same", activation="relu"),
-            MaxPooling2D(),
-            Flatten(),
-            Dense(data.classes, "softmax"),
-        ]
-    )
+    model = keras.Sequential([keras.Input(data.input_shape), Reshape(data.image_shape)])
+    if mirror:  # with a seed, so that the layer takes none of the draws that make others' weights
+        model.add(RandomFlip("horizontal", seed=0))
+    for filters in (8, 16):
+        model.add(Conv2D(filters, 3, padding="same", activation="relu"))
+        model.add(MaxPooling2D())
+    model.add(Flatten())
+    model.add(Dense(data.classes, "softmax"))
     model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
     return model
 
@@ -55,36 +49,19 @@ def accuracy_of_digits(runs, arm: str, data) -> np.ndarray:
 
 
 def body(lesson: Lesson) -> None:
-    from keras.layers import RandomFlip
-
     data = lesson.data(train_size=300)
-    # A seed, so that this layer takes none of the draws that make the other layers' weights.
-    flip = RandomFlip("horizontal", seed=0)
-    arms = {"as they are": network(data), "mirrored at random": network(data, flip)}
-    runs = lesson.train(arms, data, epochs=EPOCHS, batch_size=BATCH, every=8)
+    arms = {"as they are": network(data, False), "mirrored at random": network(data, True)}
+    runs = lesson.train(arms, data, epochs=EPOCHS, batch_size=BATCH, every=6)
     plain, flipped = (accuracy_of_digits(runs, arm, data) for arm in arms)
     same = np.isin(np.arange(data.classes), SYMMETRIC)
     change = flipped - plain
 
     falls = Rule("test accuracy falls", "less", lesson.smallest_effect, unit="pp")
     more = Rule("the other digits lose more than 0, 1 and 8", "less", 0.015, unit="pp")
-    decided = lesson.judge(
-        {
-            "all digits": (falls, *(runs[arm].final("test_accuracy") for arm in list(arms)[::-1])),
-            "others − 0, 1, 8": (more, change[:, ~same].mean(1), change[:, same].mean(1)),
-        }
-    )
-    groups = {"0, 1 and 8": same, "other digits": ~same}
-    beside = lesson.judge(
-        {
-            name: (
-                Rule(f"accuracy of {name} falls", "less", lesson.smallest_effect, unit="pp"),
-                flipped[:, group].mean(axis=1),
-                plain[:, group].mean(axis=1),
-            )
-            for name, group in groups.items()
-        }
-    )
+    ends = [runs[arm].final("test_accuracy") for arm in ("mirrored at random", "as they are")]
+    decided = lesson.judge({"all digits": (falls, *ends)})
+    sides = change[:, ~same].mean(axis=1), change[:, same].mean(axis=1)
+    beside = lesson.judge({"others − 0, 1 and 8": (more, *sides)})
     lesson.conclude(
         "C60",
         *decided.values(),
@@ -101,11 +78,11 @@ def body(lesson: Lesson) -> None:
 
     def mirrored(axes) -> None:
         rows = data.draw(0)
-        some = [rows.x[rows.y == digit][0].reshape(data.image_shape[:2]) for digit in range(10)]
-        pairs = [np.vstack([image, image[:, ::-1]]) for image in some]
-        axes.imshow(np.hstack(pairs), cmap="gray_r")
+        first = [rows.x[rows.y == digit][0].reshape(data.image_shape[:2]) for digit in range(10)]
+        axes.imshow(
+            np.hstack([np.vstack([image, image[:, ::-1]]) for image in first]), cmap="gray_r"
+        )
         axes.set(title="training images, and mirrored", xticks=[], yticks=[])
-        axes.grid(visible=False)
 
     lesson.draw(
         "Mirrored training images, 300 of them",
@@ -119,7 +96,7 @@ def body(lesson: Lesson) -> None:
         effects(decided | beside, "what flips change", "test accuracy, pp"),
         columns=2,
         caption="Training images and their mirror images, test accuracy over updates with and "
-        "without flips, and what flips change for each digit and for groups of digits.",
+        "without flips, and what flips change for each digit and for all of them.",
     )
 
 
