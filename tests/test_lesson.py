@@ -5,6 +5,7 @@ import io
 import json
 import math
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -330,6 +331,17 @@ def test_a_quick_run_decides_nothing(tmp_path):
 
 
 # --- what is written ----------------------------------------------------------------------------
+
+
+def test_networks_of_a_run_are_built_with_the_same_weights(tmp_path):
+    built = []
+
+    def body(lesson):
+        built.append(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).get_weights())
+
+    for folder in ("1", "2"):
+        assert run("scripts/tried.py", DOC, body, arguments=["--out", str(tmp_path / folder)]) == 0
+    assert np.array_equal(built[0][0], built[1][0])
 
 
 def test_results_are_equal_but_for_the_seconds(digits, tmp_path, capsys):

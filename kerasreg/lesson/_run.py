@@ -41,10 +41,13 @@ def run(
         out = writable_folder(parsed.out or Path("runs") / name)
         seeds = _seeds(parsed)
         with quiet_import():
+            import keras
             import tensorflow  # noqa: F401
 
             from kerasreg.lesson._lesson import Lesson
             from kerasreg.lesson._output import print_results, write_results
+        # The weights that a network of a script is built with stand in results.json, as a digest.
+        keras.utils.set_random_seed(0)
         lesson = Lesson(name, text, parsed.data, seeds, parsed.quick, out)
         results = out / "results.json"
         if (
