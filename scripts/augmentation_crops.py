@@ -42,12 +42,11 @@ def network(data, move: float):
 
 
 def five_crops(x: np.ndarray, side: int) -> list[np.ndarray]:
-    """The images, and cut from their four corners with a black border."""
+    """The images, and cut from their four corners with a black border, (rows, side, side) each."""
     step = side // PART
     images = np.pad(x.reshape(-1, side, side), [(0, 0), (step, step), (step, step)])
     corners = [(step, step), *product((0, 2 * step), repeat=2)]
-    crops = [images[:, top : top + side, left : left + side] for top, left in corners]
-    return [crop.reshape(len(x), -1) for crop in crops]
+    return [images[:, top : top + side, left : left + side] for top, left in corners]
 
 
 def body(lesson: Lesson) -> None:
@@ -65,7 +64,8 @@ def body(lesson: Lesson) -> None:
         found = []
         for index, seed in enumerate(runs.seeds):
             rows, model = data.judging(seed), runs.model(arm, index)  # the model gives logits
-            outputs = [keras.ops.softmax(model(crop)) for crop in five_crops(rows.x, side)]
+            crops = [crop.reshape(rows.x.shape) for crop in five_crops(rows.x, side)]
+            outputs = [keras.ops.softmax(model(crop)) for crop in crops]
             found.append((np.mean(outputs, axis=0).argmax(axis=1) == rows.y).mean())
         return np.array(found)
 
@@ -93,15 +93,15 @@ def body(lesson: Lesson) -> None:
     )
     lesson.table(runs.table())
 
-    def crops(axes) -> None:
-        four = five_crops(data.draw(0).x[:4], side)
-        shown = [np.hstack(crop.reshape(-1, side, side)) for crop in four]
-        axes.imshow(np.vstack(shown), cmap="gray_r")
-        axes.set(title="four images, and their corner crops", xticks=[], yticks=[])
+    def shown(axes) -> None:
+        frame = {"pad_width": [(0, 0), (1, 1), (1, 1)], "constant_values": 0.3}
+        crops = [np.pad(crop, **frame) for crop in five_crops(data.draw(0).x[:4], side)]
+        axes.imshow(np.vstack([np.hstack(images) for images in crops]), cmap="gray_r")
+        axes.set(title="images, and their four crops", xticks=[], yticks=[])
 
     lesson.draw(
         "Crops of 300 images",
-        crops,
+        shown,
         curves(runs, "test_accuracy", "test accuracy", per="update"),
         effects(decided | beside, "what crops change", "test accuracy, pp"),
         caption="Images with the four crops that are averaged, test accuracy over updates with and "

@@ -79,9 +79,8 @@ def body(lesson: Lesson) -> None:
     def mirrored(axes) -> None:
         rows = data.draw(0)
         first = [rows.x[rows.y == digit][0].reshape(data.image_shape[:2]) for digit in range(10)]
-        axes.imshow(
-            np.hstack([np.vstack([image, image[:, ::-1]]) for image in first]), cmap="gray_r"
-        )
+        pairs = [np.vstack([image, image[:, ::-1]]) for image in first]
+        axes.imshow(np.hstack([np.pad(pair, 1) for pair in pairs]), cmap="gray_r")
         axes.set(title="training images, and mirrored", xticks=[], yticks=[])
 
     lesson.draw(
