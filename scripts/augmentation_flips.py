@@ -77,11 +77,11 @@ def body(lesson: Lesson) -> None:
     lesson.table(runs.table())
 
     def mirrored(axes) -> None:
-        rows = data.draw(0)
+        rows, frame = data.draw(0), {"pad_width": 1, "constant_values": 0.3}
         first = [rows.x[rows.y == digit][0].reshape(data.image_shape[:2]) for digit in range(10)]
-        pairs = [np.vstack([image, image[:, ::-1]]) for image in first]
-        axes.imshow(np.hstack([np.pad(pair, 1) for pair in pairs]), cmap="gray_r")
-        axes.set(title="training images, and mirrored", xticks=[], yticks=[])
+        pairs = [np.hstack([np.pad(x, **frame) for x in (one, one[:, ::-1])]) for one in first]
+        axes.imshow(np.vstack([np.hstack(pairs[row::5]) for row in range(5)]), cmap="gray_r")
+        axes.set(title="each digit, and mirrored", xticks=[], yticks=[])
 
     lesson.draw(
         "Mirrored training images, 300 of them",

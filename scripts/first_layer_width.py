@@ -55,12 +55,12 @@ def body(lesson: Lesson) -> None:
         predicted="no difference seen",
         setting=f"1,000 images of {inputs} pixels, two hidden layers",
         advice=Advice(
-            claimed="Make the first hidden layer wider than the input.",
+            claimed="Take a wide first hidden layer; the width of the input is no threshold.",
             opposite="Make the first hidden layer narrower than the input.",
             none="Any width from half of the inputs on will do: take the cheaper one.",
         ),
-        why="Neighbouring pixels say much the same, so that fewer units than pixels hold what "
-        "matters.",
+        why="Accuracy rises smoothly with the width, by less and less: nothing changes at the "
+        "width of the input itself.",
         beside=list(beside.values()),
     )
     lesson.table(runs.table())
