@@ -11,7 +11,8 @@ from kerasreg.errors import UserError
 from kerasreg.lesson._data import load_lesson_data
 from kerasreg.lesson._lesson import Lesson
 from kerasreg.lesson._training import configs_of
-from kerasreg.lesson.networks import config_of, read_network
+from kerasreg.lesson.networks import config_of, read_networks
+from kerasreg.networks import NetworkConfig
 from kerasreg.stacks import StackConfig, build_stack
 
 SGD = StackConfig(units=(8, 6), optimizer="sgd", learning_rate=0.01)
@@ -210,9 +211,15 @@ def test_what_is_no_stack_trains_as_keras_has_it(tmp_path):
     assert (runs["conv"].final("train_accuracy") > 0.3).all()
     first, second = (runs.model("conv", place).get_weights()[0] for place in (0, 1))
     assert not np.array_equal(first, second)
-    assert read_network(best["conv"]) is best["conv"]
+    assert read_networks(best) == best
+
+
+def test_a_stack_beside_what_is_none_starts_as_it_does():
+    both = read_networks({"dense": network(dense()), "conv": convolution()})
+    assert {type(one) for one in both.values()} == {NetworkConfig}
+    assert type(read_networks({"dense": network(dense())})["dense"]) is StackConfig
 
 
 def test_a_network_that_is_not_compiled_is_refused():
     with pytest.raises(UserError, match="not compiled"):
-        read_network(keras.Sequential([keras.Input((5,)), layers.Dense(3)]))
+        read_networks({"own": keras.Sequential([keras.Input((5,)), layers.Dense(3)])})

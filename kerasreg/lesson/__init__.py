@@ -59,9 +59,8 @@ How the pieces work:
 - **Networks** are compiled Keras models, read by `kerasreg.lesson.networks.config_of` as what is
   trained: a stack with initial weights of each seed. `"he_normal"` there is a normal distribution
   that is not truncated, as in the notes, unlike Keras' own. A lesson that changes one number of a
-  network many times reads it once and does `config_of(network).replace(learning_rate=0.1)`. What is
-  no stack (convolution, recurrence) trains too, as Keras has it and several times slower; arms that
-  are compared should all be stacks or all be none.
+  network many times reads it once and does `config_of(network).replace(learning_rate=0.1)`. Where
+  one arm is no stack (convolution, recurrence), all train as Keras has them, several times slower.
 - **Rows and runs:** `lesson.data(n)` gives draws of n training rows, and rows to tune and to judge
   on; `lesson.train` trains arms × seeds into `runs[arm]`, an `Arm` of curves (seeds, measurements);
   `lesson.tune` and `lesson.choose` find settings with rows and seeds that no verdict rests on.

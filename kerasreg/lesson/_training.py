@@ -27,14 +27,14 @@ PROBE_ROWS = 256
 
 
 def configs_of(networks: Networks, data: LessonData) -> "dict[str, Config]":
-    """`read_network` each network by name, once it is sure that it is one for these rows.
+    """`read_networks`, once it is sure that they are for these rows.
 
     Raises:
-        UserError: As `read_network`; or the network is for rows or classes of another number.
+        UserError: As `read_networks`; or the network is for rows or classes of another number.
     """
     import keras
 
-    from kerasreg.lesson.networks import read_network  # late: it imports TensorFlow
+    from kerasreg.lesson.networks import read_networks  # late: it imports TensorFlow
 
     shapes = (None, *data.input_shape), (None, data.classes)
     for name, network in networks.items():
@@ -45,7 +45,7 @@ def configs_of(networks: Networks, data: LessonData) -> "dict[str, Config]":
                     f"network {name!r}: expected shapes {shapes[0]} -> {shapes[1]}, got "
                     f"{got[0]} -> {got[1]}. Build it from data.input_shape and data.classes."
                 )
-    return {name: read_network(network) for name, network in networks.items()}
+    return read_networks(networks)
 
 
 def train_arms(

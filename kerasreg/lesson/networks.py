@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -90,22 +90,24 @@ def config_of(network: keras.Model | StackConfig) -> StackConfig:
     return config
 
 
-def read_network(network: keras.Model | Config) -> Config:
-    """What `Lesson.train` trains: a stack where the network is one, else the network as it is.
+def read_networks(networks: Mapping[str, keras.Model | Config]) -> dict[str, Config]:
+    """What `Lesson.train` trains: stacks where all networks are, else all networks as they are.
 
     Stacks train fastest. Convolutions, recurrence and all else take the general path of
-    populations; their initial weights are drawn by the layers' own initialisers, for each seed.
+    populations, where each seed's initial weights are drawn by the layers' own initialisers: so
+    a stack beside them takes it too.
 
     Raises:
         UserError: A network that is not compiled, or neither Sequential nor functional.
     """
-    if not isinstance(network, keras.Model):
-        return network
+    own = {name: one for name, one in networks.items() if isinstance(one, keras.Model)}
     try:
-        return config_of(network)
+        read: dict[str, Config] = {name: config_of(one) for name, one in own.items()}
     except UserError:
-        require(network.compiled, "a model that is not compiled")
-        return NetworkConfig(Network(network))
+        for one in own.values():
+            require(one.compiled, "a model that is not compiled")
+        read = {name: NetworkConfig(Network(one)) for name, one in own.items()}
+    return {**networks, **read}
 
 
 def _shortest(value: float) -> float:
