@@ -1,4 +1,4 @@
-"""Claims about batch normalization."""
+"""Claims about batch normalization, other normalizations, and the distribution of inputs."""
 
 from functools import partial
 
@@ -100,5 +100,17 @@ CLAIMS: tuple[Claim, ...] = (
         statement="The variance for inference needs the factor m / (m - 1).",
         sources=("S4",),
         literature="Ioffe and Szegedy (2015), Algorithm 2; Keras' moving average leaves it out.",
+    ),
+    _claim(
+        id="C37",
+        statement="Other normalizations bear larger learning rates and learn faster, too.",
+        sources=("S1",),
+        literature="Santurkar et al. (2018): normalizing by other norms does as well.",
+    ),
+    _claim(
+        id="C38",
+        statement="Of all normalizations only batch normalization works; the others failed.",
+        sources=("S1",),
+        literature="Ba et al. (2016); Ulyanov et al. (2016); Wu and He (2018): each has its place.",
     ),
 )
