@@ -57,6 +57,14 @@ CLAIMS: tuple[Claim, ...] = (
         literature="Algebra: so for a vector, not for an image, whose positions are averaged too.",
     ),
     _claim(
+        id="C28",
+        statement="Batch normalization is hard to use in recurrent networks; layer normalization "
+        "solves that.",
+        sources=("S0", "S3"),
+        literature="Ba et al. (2016); Laurent et al. (2016). Cooijmans et al. (2016): with "
+        "statistics of each step it works.",
+    ),
+    _claim(
         id="C29",
         statement="Batch normalization differs between training and inference enough to look like "
         "a bug.",
@@ -81,6 +89,13 @@ CLAIMS: tuple[Claim, ...] = (
         sources=("S0", "S1"),
         literature="Ioffe and Szegedy (2015) place it there; Mishkin et al. (2016) find after "
         "slightly better with ReLU.",
+    ),
+    _claim(
+        id="C33",
+        statement="Values that are only standardized keep a sigmoid in its linear part; gamma and "
+        "beta repair that.",
+        sources=("S1", "S4"),
+        literature="Ioffe and Szegedy (2015), section 3.",
     ),
     _claim(
         id="C34",
@@ -112,5 +127,26 @@ CLAIMS: tuple[Claim, ...] = (
         statement="Of all normalizations only batch normalization works; the others failed.",
         sources=("S1",),
         literature="Ba et al. (2016); Ulyanov et al. (2016); Wu and He (2018): each has its place.",
+    ),
+    _claim(
+        id="C39",
+        statement="Min-max scaling, standardization and whitening give two data sets the same "
+        "distribution.",
+        sources=("S4",),
+        literature="Algebra: they set the range, or the first two moments.",
+    ),
+    _claim(
+        id="C40",
+        statement="Whitened inputs are learned from faster than standardized ones, and as well.",
+        sources=("S4",),
+        literature="LeCun et al. (1998) recommend whitening; Wadia et al. (2021): it can cost "
+        "generalization.",
+    ),
+    _claim(
+        id="C41",
+        statement="Inputs distributed otherwise at test than in training (covariate shift) lower "
+        "accuracy.",
+        sources=("S4",),
+        literature="Shimodaira (2000).",
     ),
 )

@@ -272,6 +272,13 @@ ERRATA: tuple[Erratum, ...] = (
         ("C27",),
     ),
     Erratum(
+        "E42f",
+        "S3",
+        "Batch normalization fails in recurrent networks, and layer normalization solves it.",
+        "With statistics of each time step batch normalization works there too.",
+        ("C28",),
+    ),
+    Erratum(
         "E42g",
         "S3",
         "Xavier's initial weights are for sigmoid.",
@@ -288,12 +295,49 @@ ERRATA: tuple[Erratum, ...] = (
         "E01",
     ),
     Erratum(
+        "E44",
+        "S4",
+        "Unstable training is defined as an inference error.",
+        "What is described there is covariate shift: inputs at test are distributed otherwise than "
+        "in training.",
+        ("C41",),
+    ),
+    Erratum(
+        "E45",
+        "S4",
+        "Normalization and whitening give two data sets the same distribution.",
+        "They match the range, or the first two moments.",
+        ("C39",),
+    ),
+    Erratum(
+        "E46",
+        "S4",
+        "Standardization, too, brings values into the same range.",
+        "It sets mean and deviation; the range is not bounded.",
+        ("C39",),
+    ),
+    Erratum(
         "E47",
         "S4",
         "Whitening gives a normal distribution with identity covariance.",
         "It gives mean zero and identity covariance; not normality.",
         ("C34",),
         "E10",
+    ),
+    Erratum(
+        "E48",
+        "S4",
+        "That values stay in the sigmoid's linear part is a problem of whitening.",
+        "It is one of standardized values before an activation; whitening's own are the inverse "
+        "square root of a covariance at every step, and directions without variance.",
+        ("C33", "C40"),
+    ),
+    Erratum(
+        "E49",
+        "S4",
+        "Gamma and beta solve the problem of whitening.",
+        "They let a layer leave the sigmoid's linear part, and nothing else.",
+        ("C33",),
     ),
     Erratum(
         "E50",
