@@ -8,10 +8,10 @@ Cooijmans et al. (2016) make it work with statistics of each step.
 
 Rule: two layers of 32 units, of GRU and of LSTM, read 500 images in seven or eight strips, 200
 updates of Adam, each arm at its own rate, the best on the tuning rows after 100. Normalizations
-stand after each recurrent layer. C28 has two parts for GRU and two for LSTM, on test accuracy: batch
-normalization is worse than none, and layer normalization better than batch normalization, each by a
-fifth of the errors (at most 1.5 points). Beside it: layer normalization against none, and both
-normalizations where as many blank strips stand before every test image.
+stand after each recurrent layer. C28 has two parts for GRU and two for LSTM, on test accuracy:
+batch normalization is worse than none, and layer normalization better than batch normalization,
+each by a fifth of the errors (at most 1.5 points). Beside it: layer normalization against none, and
+both normalizations where as many blank strips stand before every test image.
 """
 
 import sys
