@@ -22,11 +22,12 @@ from kerasreg.data import Split
 from kerasreg.evidence import Rule, trend
 from kerasreg.lesson import Advice, Lesson, effects, run, sweep
 
-SHIFTS = {
-    "moved": (0.0, 0.04, 0.08, 0.12, 0.16),  # share of the width
-    "less contrast": (0.0, 0.3, 0.5, 0.7, 0.9),  # share of the contrast
-    "noise": (0.0, 0.1, 0.2, 0.3, 0.4),  # standard deviation; pixels are 0 to 1
+STRONGEST = {
+    "moved": 0.16,  # share of the width
+    "less contrast": 0.9,  # share of the contrast
+    "noise": 0.4,  # standard deviation; pixels are 0 to 1
 }
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the strongest
 EPOCHS, BATCH = 40, 50  # of 1,000 rows: 800 updates
 
 
@@ -63,7 +64,8 @@ def body(lesson: Lesson) -> None:
     runs = lesson.train({"as they are": network(data)}, data, **training)
     models = [runs.model("as they are", place) for place in range(len(lesson.seeds))]
     tests, beside, curves = {}, {}, {}
-    for how, strengths in SHIFTS.items():
+    for how, strongest in STRONGEST.items():
+        strengths = np.multiply(SHARES, strongest)
         test = np.empty((len(models), len(strengths)))
         for place, (seed, model) in enumerate(zip(lesson.seeds, models, strict=True)):
             rows = data.judging(seed)
@@ -73,7 +75,7 @@ def body(lesson: Lesson) -> None:
         curves[how] = 100 * test
         falls = Rule(f"correlation of accuracy with strength, {how}", "less", 0.1, needs=0.9)
         lower = Rule(
-            f"test accuracy, {how} by {strengths[-1]:g}, against as they are",
+            f"test accuracy, {how} by {strongest:g}, against as they are",
             "less",
             lesson.smallest_effect,
             needs=0.05,
@@ -82,7 +84,7 @@ def body(lesson: Lesson) -> None:
         ranks = trend(strengths, test, 0.1, statistic="spearman")
         tests |= {f"{how}: trend": (falls, ranks), how: (lower, test[:, -1], test[:, 0])}
         parts = {
-            part: changed_rows(getattr(data, part), how, strengths[-1]) for part in ("pool", "test")
+            part: changed_rows(getattr(data, part), how, strongest) for part in ("pool", "test")
         }
         same = lesson.train(
             {f"trained {how}": network(data)},
@@ -91,7 +93,7 @@ def body(lesson: Lesson) -> None:
             **training,
         )
         rule = dataclasses.replace(lower, claim=f"the same, training images {how} too", needs=None)
-        beside[f"{how}, in training too"] = (
+        beside[how] = (
             rule,
             same[f"trained {how}"].final("test_accuracy"),
             test[:, 0],
@@ -113,14 +115,18 @@ def body(lesson: Lesson) -> None:
         why="A network knows nothing of images unlike those it saw.",
         beside=list(kept.values()),
     )
-    drops = {how: decided[how] for how in SHIFTS} | kept
+    drops = {
+        name: one
+        for how in STRONGEST
+        for name, one in {how: decided[how], f"{how}, in training too": kept[how]}.items()
+    }
     lesson.draw(
         "Test images that look otherwise, 1,000 training images",
         sweep(
-            range(5),
+            np.multiply(SHARES, 100),
             curves,
             "test accuracy",
-            "strength, in quarters of the strongest",
+            "strength, % of the strongest",
             "accuracy, %",
         ),
         effects(drops, "strongest change − none", "test accuracy, pp"),

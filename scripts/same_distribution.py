@@ -22,7 +22,7 @@ from kerasreg.evidence import ExactRule, ThresholdRule
 from kerasreg.lesson import Advice, Lesson, run
 
 ROWS = 2000
-CHANCE = stats.kstwobign.isf(0.01) * np.sqrt(2 / ROWS)  # 0.051
+CHANCE = round(stats.kstwobign.isf(0.01) * np.sqrt(2 / ROWS), 3)
 MIXED = np.array([[2.0, 0.0], [1.2, 0.7]])  # correlates two independent columns
 
 
@@ -45,9 +45,10 @@ def standardized(x: np.ndarray) -> np.ndarray:
 
 
 def whitened(x: np.ndarray) -> np.ndarray:
-    """Times the inverse square root of the covariance: what is called ZCA whitening."""
+    """Coordinates along the axes of the covariance, each divided by its deviation."""
     values, axes = np.linalg.eigh(np.cov(x.T, bias=True))
-    return (x - x.mean(axis=0)) @ axes @ np.diag(values**-0.5) @ axes.T
+    axes = axes[:, ::-1] * np.sign(axes[:, ::-1].sum(axis=0))  # the widest first, pointing up
+    return (x - x.mean(axis=0)) @ axes / np.sqrt(values[::-1])
 
 
 TRANSFORMS = {"min-max": min_max, "standardized": standardized, "whitened": whitened}
@@ -69,7 +70,7 @@ def moments(x: np.ndarray, name: str) -> list:
 def body(lesson: Lesson) -> None:
     rules = {
         name: ThresholdRule(
-            f"two data sets have the same distribution, {name}", "at_most", CHANCE, 2 * CHANCE
+            f"distance of the two sets' distributions, {name}", "at_most", CHANCE, 2 * CHANCE
         )
         for name in TRANSFORMS
     }
@@ -103,7 +104,9 @@ def body(lesson: Lesson) -> None:
         why="Each transform sets a few numbers of a distribution; heaps stay heaps and a long tail "
         "stays one.",
         beside=[
-            ThresholdRule(f"two exponential samples, {name}", "at_most", CHANCE).decide(value)
+            ThresholdRule(f"distance of two exponential samples, {name}", "at_most", CHANCE).decide(
+                value
+            )
             for name, value in alike.items()
         ],
     )
@@ -111,9 +114,9 @@ def body(lesson: Lesson) -> None:
         {
             "transform": name,
             "set": kind,
-            "means": ", ".join(f"{value:.2f}" for value in x.mean(axis=0)),
-            "variances": ", ".join(f"{value:.2f}" for value in x.var(axis=0)),
-            "correlation": f"{np.corrcoef(x.T)[0, 1]:.2f}",
+            "means": "{:z.2f}, {:z.2f}".format(*x.mean(axis=0)),
+            "variances": "{:.2f}, {:.2f}".format(*x.var(axis=0)),
+            "correlation": f"{np.corrcoef(x.T)[0, 1]:z.2f}",
             "distance of the two sets": f"{apart[name]:.2f}",
         }
         for name, own in done.items()
@@ -137,8 +140,9 @@ def body(lesson: Lesson) -> None:
             for name in done
         ),
         caption="Scatter plots of two data sets as they are, scaled to the range 0 to 1, "
-        "standardized and whitened. Standardization leaves them slanted; whitening makes them "
-        "upright and as wide as high, but two heaps stay two and the corner stays a corner.",
+        "standardized and whitened. Standardization leaves them slanted; whitening turns "
+        "them upright and makes them as wide as high, but two heaps stay "
+        "two and a corner a corner.",
         columns=4,
     )
 
