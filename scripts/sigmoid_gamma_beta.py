@@ -60,7 +60,7 @@ def mean_share(model, x: np.ndarray) -> float:
     import keras
 
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.Activation)]
-    outputs = keras.Model(model.inputs, [(layer.input, layer.output) for layer in layers])(x)
+    outputs = keras.Model(model.input, [(layer.input, layer.output) for layer in layers])(x)
     z, y = np.array(outputs).swapaxes(0, 1)  # (layers, rows, units) each
     z, y = z - z.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
     return float(((z * y).sum(axis=1) ** 2 / ((z**2).sum(axis=1) * (y**2).sum(axis=1))).mean())
