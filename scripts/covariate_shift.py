@@ -117,8 +117,8 @@ def body(lesson: Lesson) -> None:
             none="Differences of this kind do no harm.",
             mixed="Measure which differences hurt, and train with those.",
         ),
-        why="A network knows nothing of images unlike those it saw. Trained on such it does better; "
-        "but noise hides for good what it covers.",
+        why="A network knows nothing of images unlike those it saw. Trained on such it does "
+        "better; but noise hides for good what it covers.",
         beside=list(kept.values()),
     )
     drops = {
@@ -149,8 +149,9 @@ def body(lesson: Lesson) -> None:
             "accuracy, %",
         ),
         effects(drops, "strongest change − none", "test accuracy, pp"),
-        caption="An image unchanged and in three ways changed; test accuracy as test images are moved, lose contrast or get noise; and by how "
-        "much it falls at the strongest, with training images as they are and changed likewise.",
+        caption="An image unchanged and in three ways changed; test accuracy as "
+        "test images are moved, lose contrast or get noise; and by how much it falls at the strongest, with training images as "
+        "they are and changed likewise.",
     )
 
 
