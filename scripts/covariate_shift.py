@@ -150,8 +150,8 @@ def body(lesson: Lesson) -> None:
         ),
         effects(drops, "strongest change − none", "test accuracy, pp"),
         caption="An image unchanged and in three ways changed; test accuracy as "
-        "test images are moved, lose contrast or get noise; and by how much it falls at the strongest, with training images as "
-        "they are and changed likewise.",
+        "test images are moved, lose contrast or get noise; and by how much it falls at the "
+        "strongest, with training images as they are and changed likewise.",
     )
 
 
