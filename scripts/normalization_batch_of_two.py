@@ -52,14 +52,15 @@ def network(data, kind: str):
 
 def body(lesson: Lesson) -> None:
     data = lesson.data(train_size=200)
-    arms = {kind: network(data, kind) for kind in (PLAIN, BATCH_NORM, *OTHERS)}
     test = {}
-    for size, epochs in EPOCHS.items():
-        own = {"epochs": epochs, "batch_size": size}
-        best = lesson.tune(arms, RATES, data, seeds=1, label=f"tuning, batch {size}", **own)
-        runs = lesson.train(best, data, every=epochs, label=f"batch {size}", **own)
-        lesson.table({"rows in a batch": size, **row} for row in runs.table())
-        test |= {(kind, size): runs[kind].final("test_accuracy") for kind in arms}
+    for kind in (PLAIN, BATCH_NORM, *OTHERS):
+        net = {kind: network(data, kind)}
+        for size, epochs in EPOCHS.items():
+            name, own = f"{kind}, batches of {size}", {"epochs": epochs, "batch_size": size}
+            best = lesson.tune(net, RATES, data, seeds=1, label=f"tuning, {name}", **own)
+            runs = lesson.train(best, data, every=epochs, label=name, **own)
+            test[kind, size] = runs[kind].final("test_accuracy")
+            lesson.table({"rows in a batch": size, **row} for row in runs.table())
 
     def compared(kind: str, other: str, size: int, direction: str, needs: float | None) -> tuple:
         words = f"test accuracy with {kind} against {other} normalization, batches of {size}"
@@ -99,7 +100,7 @@ def body(lesson: Lesson) -> None:
         "Normalizations in a small convolutional network, 200 images",
         *(
             dots(
-                {kind: 100 * test[kind, size] for kind in arms},
+                {kind: 100 * test[kind, size] for kind in (PLAIN, BATCH_NORM, *OTHERS)},
                 f"batches of {size}",
                 "test accuracy, %",
             )
