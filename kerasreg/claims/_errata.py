@@ -85,30 +85,6 @@ ERRATA: tuple[Erratum, ...] = (
         ("C29", "C35"),
     ),
     Erratum(
-        "E17",
-        "S1",
-        "Layer and instance normalization have gamma and beta of their own for each image.",
-        "Only mean and deviation are an image's own; parameters belong to channels, or to channels "
-        "and positions.",
-        ("C38",),
-    ),
-    Erratum(
-        "E20",
-        "S1",
-        "Group normalization is a mixture of batch, layer and instance normalization.",
-        "It lies between layer normalization (one group) and instance normalization (a group a "
-        "channel); the batch has no part in it.",
-        ("C37", "C38"),
-    ),
-    Erratum(
-        "E21",
-        "S1",
-        "All normalizations but batch normalization failed.",
-        "Transformers have layer normalization, style transfer has instance normalization; another "
-        "of the notes recommends layer normalization for recurrence.",
-        ("C38",),
-    ),
-    Erratum(
         "E22",
         "S1",
         "p is the probability of keeping a unit.",
@@ -272,13 +248,6 @@ ERRATA: tuple[Erratum, ...] = (
         ("C27",),
     ),
     Erratum(
-        "E42f",
-        "S3",
-        "Batch normalization fails in recurrent networks, and layer normalization solves it.",
-        "With statistics of each time step batch normalization works there too.",
-        ("C28",),
-    ),
-    Erratum(
         "E42g",
         "S3",
         "Xavier's initial weights are for sigmoid.",
@@ -330,14 +299,7 @@ ERRATA: tuple[Erratum, ...] = (
         "That values stay in the sigmoid's linear part is a problem of whitening.",
         "It is one of standardized values before an activation; whitening's own are the inverse "
         "square root of a covariance at every step, and directions without variance.",
-        ("C33", "C40"),
-    ),
-    Erratum(
-        "E49",
-        "S4",
-        "Gamma and beta solve the problem of whitening.",
-        "They let a layer leave the sigmoid's linear part, and nothing else.",
-        ("C33",),
+        ("C40",),
     ),
     Erratum(
         "E50",
