@@ -118,8 +118,8 @@ def body(lesson: Lesson) -> None:
         *map(image, images),
         curves(runs, "train_data_loss", "training loss", per="update", log=True),
         curves(runs, "test_accuracy", "test accuracy", per="update"),
-        panel("loss", "training loss, 100 updates", "ratio"),
-        panel("accuracy", "test accuracy, 1,000 updates", "difference, pp"),
+        panel("loss", "loss after 100", "training loss, ratio"),
+        panel("accuracy", "accuracy after 1,000", "test accuracy, pp"),
         caption="An image as it is, standardized and whitened in two strengths; training loss and "
         "test accuracy over updates with each as input; ratios of training loss after 100 updates "
         "and differences of test accuracy after 1,000.",
