@@ -83,6 +83,13 @@ CLAIMS: tuple[Claim, ...] = (
         "slightly better with ReLU.",
     ),
     _claim(
+        id="C33",
+        statement="Values that are only standardized keep a sigmoid in its linear part; gamma and "
+        "beta repair that.",
+        sources=("S1", "S4"),
+        literature="Ioffe and Szegedy (2015), section 3.",
+    ),
+    _claim(
         id="C34",
         statement="Batch normalization and whitening make the values normally distributed.",
         sources=("S1", "S3", "S4"),

@@ -299,7 +299,14 @@ ERRATA: tuple[Erratum, ...] = (
         "That values stay in the sigmoid's linear part is a problem of whitening.",
         "It is one of standardized values before an activation; whitening's own are the inverse "
         "square root of a covariance at every step, and directions without variance.",
-        ("C40",),
+        ("C33", "C40"),
+    ),
+    Erratum(
+        "E49",
+        "S4",
+        "Gamma and beta solve the problem of whitening.",
+        "They let a layer leave the sigmoid's linear part, and nothing else.",
+        ("C33",),
     ),
     Erratum(
         "E50",
