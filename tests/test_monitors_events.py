@@ -85,7 +85,7 @@ def hparams_request(log_dir, handler, request):
 
 def test_hparams_group_seeds_and_show_the_chosen_epoch(tmp_path):
     with EventWriter(tmp_path) as writer:
-        writer.hparams_experiment({"dropout": float, "norm": "batch", "bias": True}, ["val_loss"])
+        writer.hparams_experiment({"dropout": float, "norm": str, "bias": bool}, ["val_loss"])
     for seed, losses in enumerate([(0.5, 0.3, 0.9), (0.6, 0.5, 0.8)]):
         with EventWriter(tmp_path / f"trial_7-seed_{seed}") as writer:
             setting = {"dropout": np.float32(0.25), "norm": "none", "bias": np.True_}
@@ -153,22 +153,6 @@ def test_files_sort_by_time(tmp_path):
         with EventWriter(tmp_path) as writer:
             writer.scalars(step, {"a": step})
     assert [event.step for event in read(tmp_path).Scalars("a")] == list(range(12))
-
-
-@pytest.mark.parametrize(
-    ("write", "message"),
-    [
-        (lambda w: w.histograms(0, {"h": (np.ones(3), np.arange(3))}), "histogram 'h': expected"),
-        (lambda w: w.image("i", b"GIF89a", 1, 1), "image 'i': expected the bytes of a PNG"),
-        (lambda w: w.hparams({"units": (1, 2)}, {}, group="g"), "hyperparameter 'units'"),
-        (lambda w: w.hparams_experiment({"units": tuple}, []), "hyperparameter 'units'"),
-        (lambda w: w.hparams({}, {}, group="g", status="done"), "got 'done'"),
-    ],
-)
-def test_mistakes_in_events_are_told(tmp_path, write, message):
-    with EventWriter(tmp_path) as writer, pytest.raises(UserError) as caught:
-        write(writer)
-    assert message in str(caught.value)
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):

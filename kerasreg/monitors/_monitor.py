@@ -4,14 +4,14 @@ import functools
 import os
 import warnings
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasreg.errors import UserError
+from kerasreg.errors import UserError, check_whole
 from kerasreg.monitors._layers import number_tags
 from kerasreg.monitors.events import shared_writer
 
@@ -52,8 +52,7 @@ class Monitor(keras.callbacks.Callback):
 
     def __init__(self, log_dir: str | os.PathLike | None = None, every: int = 1) -> None:
         super().__init__()
-        if isinstance(every, bool) or not isinstance(every, (int, np.integer)) or every < 1:
-            raise UserError(f"every: expected a whole number of epochs from 1, got {every!r}.")
+        check_whole("every", every)
         if not isinstance(log_dir, str | os.PathLike | None):
             raise UserError(
                 f"log_dir: expected the path of a folder, got {type(log_dir).__name__}; "
@@ -178,6 +177,15 @@ class Rows:
                 f"got {sorted(map(str, lengths))} rows; check what you pass."
             )
         self.count = next(iter(lengths))
+
+    def parts(self, most: int) -> Iterator[Any]:
+        """The arrays in parts of at most so many rows, as even as can be."""
+        count = -(-self.count // most)
+        for part in range(count):
+            rows = slice(self.count * part // count, self.count * (part + 1) // count)
+            yield keras.tree.map_structure(
+                lambda a, rows=rows: None if a is None else a[rows], self.arrays
+            )
 
     def __deepcopy__(self, memo: dict) -> "Rows":
         return self

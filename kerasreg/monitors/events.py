@@ -20,11 +20,27 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.plugins.histogram import metadata as histogram_metadata
+from tensorboard.plugins.hparams import api_pb2
+from tensorboard.plugins.hparams import summary as hparams_summary
+from tensorboard.plugins.image import metadata as image_metadata
+from tensorboard.plugins.text.summary_v2 import text_pb
+from tensorboard.util.tensor_util import make_tensor_proto
 
 from kerasreg.errors import UserError
-from kerasreg.monitors import _protos
-from kerasreg.monitors._protos import HyperparameterValue
 
+Value = summary_pb2.Summary.Value
+
+_STATUS = {"success": api_pb2.STATUS_SUCCESS, "failure": api_pb2.STATUS_FAILURE}
+_DATA_TYPES = {
+    bool: api_pb2.DATA_TYPE_BOOL,
+    int: api_pb2.DATA_TYPE_FLOAT64,
+    float: api_pb2.DATA_TYPE_FLOAT64,
+    str: api_pb2.DATA_TYPE_STRING,
+}
+_NO_NAME = {"display_name": None, "description": None}
+_HISTOGRAM = histogram_metadata.create_summary_metadata(**_NO_NAME)
+_IMAGE = image_metadata.create_summary_metadata(**_NO_NAME)
 _SERIAL = itertools.count()
 # As which TensorFlow reports what a disk refuses: full or over quota, read-only, broken.
 _REFUSALS = (
@@ -95,36 +111,47 @@ class EventWriter:
         histograms: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
     ) -> None:
         """Write scalars and histograms of one step together, as one event."""
+        # In the short form, which TensorBoard turns into a tensor on reading.
         values = [
-            _protos.scalar(tag, value)
+            Value(tag=tag, simple_value=float(value))
             for tag, value in (scalars or {}).items()
             if np.isfinite(value)
         ]
-        values += [_protos.histogram(tag, *pair) for tag, pair in (histograms or {}).items()]
+        values += [_histogram(tag, *pair) for tag, pair in (histograms or {}).items()]
         self._add(step, values)
 
     def text(self, tag: str, markdown: str, step: int = 0) -> None:
         """Write a text, shown as Markdown."""
-        self._add(step, [_protos.text(tag, markdown)])
+        self._add(step, text_pb(tag, markdown.encode()).value)
 
     def image(self, tag: str, png: bytes, width: int, height: int, step: int = 0) -> None:
         """Write one image from its PNG bytes; `width` and `height` are in pixels."""
-        self._add(step, [_protos.image(tag, png, width, height)])
+        parts = [str(width).encode(), str(height).encode(), png]
+        tensor = make_tensor_proto(parts, dtype=np.object_)
+        self._add(step, [Value(tag=tag, metadata=_IMAGE, tensor=tensor)])
 
     def hparams_experiment(
-        self, hyperparameters: Mapping[str, HyperparameterValue | type], metrics: Sequence[str]
+        self, hyperparameters: Mapping[str, type], metrics: Sequence[str]
     ) -> None:
         """Name the columns of the HParams dashboard; write once, in the folder above all runs.
 
         Args:
-            hyperparameters: Name -> a value of it or its type (`bool`, `int`, `float`, `str`).
+            hyperparameters: Name -> its type (`bool`, `int`, `float`, `str`).
             metrics: Names given as keys of `metrics` to `hparams`.
         """
-        self._add(0, [_protos.experiment(hyperparameters, metrics)])
+        columns = [
+            api_pb2.HParamInfo(name=name, type=_DATA_TYPES[kind])
+            for name, kind in hyperparameters.items()
+        ]
+        shown = [
+            api_pb2.MetricInfo(name=api_pb2.MetricName(tag=f"hparams/{name}"), display_name=name)
+            for name in metrics
+        ]
+        self._add(0, [_value(hparams_summary.experiment_pb(columns, shown))])
 
     def hparams(
         self,
-        hyperparameters: Mapping[str, HyperparameterValue],
+        hyperparameters: Mapping[str, bool | int | float | str],
         metrics: Mapping[str, float],
         *,
         group: str,
@@ -141,16 +168,18 @@ class EventWriter:
             metrics: Name -> value at the chosen epoch.
             group: Sessions of one group are one row whose metrics are averaged: the trial's id
                 for all of its seeds. Each session needs another folder, and so another writer.
-            status: `"success"`, `"failure"` or `"running"`.
+            status: `"success"` or `"failure"`.
         """
-        if status not in _protos.STATUS:
-            raise UserError(f"status: expected one of {sorted(_protos.STATUS)}, got {status!r}.")
         now = time.time()
-        values = [_protos.session_start(hyperparameters, group, now - seconds)]
-        if status != "running":
-            values.append(_protos.session_end(status, now))
-        self._add(0, values)
-        self.scalars(step, {_protos.metric_tag(name): value for name, value in metrics.items()})
+        plain = {
+            k: v.item() if isinstance(v, np.generic) else v for k, v in hyperparameters.items()
+        }
+        start = hparams_summary.session_start_pb(
+            plain, group_name=group, start_time_secs=now - seconds
+        )
+        end = hparams_summary.session_end_pb(_STATUS[status], now)
+        self._add(0, [_value(start), _value(end)])
+        self.scalars(step, {f"hparams/{name}": value for name, value in metrics.items()})
 
     def flush(self) -> None:
         """Hand everything written so far to the operating system."""
@@ -169,13 +198,29 @@ class EventWriter:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def _add(self, step: int, values: Sequence[summary_pb2.Summary.Value]) -> None:
+    def _add(self, step: int, values: Sequence[Value]) -> None:
         if values:
             event = event_pb2.Event(
                 wall_time=time.time(), step=int(step), summary=summary_pb2.Summary(value=values)
             )
             with _writing(self.log_dir):
                 self._records.write(event.SerializeToString())
+
+
+def _histogram(tag: str, counts: np.ndarray, edges: np.ndarray) -> Value:
+    """A histogram as a (bins, 3) tensor of left edge, right edge and count.
+
+    Empty bins at both ends are left out: they would fix the axis of the dashboard.
+    """
+    filled = np.flatnonzero(counts)
+    rows = np.stack([edges[:-1], edges[1:], counts], axis=1).astype(np.float64)
+    rows = rows[filled[0] : filled[-1] + 1] if filled.size else rows[:0]
+    return Value(tag=tag, metadata=_HISTOGRAM, tensor=make_tensor_proto(rows))
+
+
+def _value(summary: tf.compat.v1.Summary) -> Value:
+    """The only value of a summary, as TensorBoard's class instead of TensorFlow's."""
+    return Value.FromString(summary.value[0].SerializeToString())
 
 
 @contextlib.contextmanager

@@ -37,7 +37,6 @@ class GradientMonitor(Monitor):
     Args:
         probe: `(x, y)` or `(x, y, sample_weight)` as `model.fit` takes them, with a few hundred
             rows.
-        *positional: At most one: the `log_dir`.
         log_dir: TensorBoard folder for histograms `gradients/LAYER` and scalars
             `gradient_norm/LAYER` and `gradient_ratio/LAYER`; layers are numbered so that tags sort.
         every: Record in epochs 0, every, 2 every, …
@@ -54,15 +53,8 @@ class GradientMonitor(Monitor):
     _usage = "GradientMonitor((x, y), log_dir=FOLDER), with rows and targets as one tuple"
 
     def __init__(
-        self, probe: Any, *positional: Any, log_dir: str | os.PathLike | None = None, every: int = 1
+        self, probe: Any, log_dir: str | os.PathLike | None = None, every: int = 1
     ) -> None:
-        # By analogy with `TrainEvaluation(x, y)` targets come as a second argument.
-        if len(positional) == 1 and log_dir is None:
-            (log_dir,) = positional
-        elif positional:
-            raise UserError(
-                f"probe: expected one argument, got {1 + len(positional)}; write {self._usage}."
-            )
         super().__init__(log_dir, every)
         if not isinstance(probe, tuple | list | str) or len(probe) < 2:
             raise UserError(

@@ -1,5 +1,6 @@
 """Metrics of the training rows in inference mode, so that the gap to validation is honest."""
 
+import functools
 import os
 import re
 from typing import Any
@@ -8,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasreg.errors import UserError
+from kerasreg.errors import UserError, check_whole
 from kerasreg.monitors._layers import trainable_values
 from kerasreg.monitors._monitor import Monitor, Rows, compiled, series
 
@@ -57,18 +58,18 @@ class TrainEvaluation(Monitor):
         batch_size: int = 1024,
     ) -> None:
         super().__init__(log_dir, every)
-        if batch_size < 1:
-            raise UserError(f"batch_size: expected at least 1 row, got {batch_size!r}.")
-        self.batch_size = batch_size
+        check_whole("batch_size", batch_size)
         if isinstance(x, tf.data.Dataset):
             if y is not None or sample_weight is not None:
                 raise UserError(
                     "y: expected None when x is a tf.data.Dataset, got targets or weights; "
                     "let the data set yield (x, y) or (x, y, sample_weight)."
                 )
-            self._data: Rows | _Stream = _Stream(x)
+            # Copies of a monitor share a function, and so the data set in it.
+            self._batches = lambda: map(keras.utils.unpack_x_y_sample_weight, x)
         else:
-            self._data = Rows("x, y, sample_weight", (x, y, sample_weight))
+            rows = Rows("x, y, sample_weight", (x, y, sample_weight))
+            self._batches = functools.partial(rows.parts, batch_size)
 
     @property
     def records(self) -> dict[str, np.ndarray]:
@@ -129,26 +130,3 @@ class TrainEvaluation(Monitor):
             step, {re.sub("^(train_eval|gap)_", r"\1/", key): record[key] for key in record}
         )
         return record
-
-    def _batches(self) -> Any:
-        if isinstance(self._data, _Stream):
-            for batch in self._data.dataset:
-                yield keras.utils.unpack_x_y_sample_weight(batch)
-            return
-        count = self._data.count
-        parts = -(-count // self.batch_size)
-        for part in range(parts):
-            rows = slice(count * part // parts, count * (part + 1) // parts)
-            yield keras.tree.map_structure(
-                lambda a, rows=rows: None if a is None else a[rows], self._data.arrays
-            )
-
-
-class _Stream:
-    """A data set that copies of a monitor share."""
-
-    def __init__(self, dataset: tf.data.Dataset) -> None:
-        self.dataset = dataset
-
-    def __deepcopy__(self, memo: dict) -> "_Stream":
-        return self

@@ -23,10 +23,6 @@ class LookInside:
     The probe is the first `PROBE_ROWS` validation rows (of the training rows for gradients).
     Histograms and scalars go to the side's run for TensorBoard, beside the curves of its record.
 
-    Args:
-        context: The study.
-        name, side: `"baseline"` or `"best"`, and its record and stack.
-
     Attributes:
         callbacks: What has to watch the training.
     """
