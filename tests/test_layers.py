@@ -8,7 +8,6 @@ import tensorflow as tf
 from kerasreg.errors import UserError
 from kerasreg.layers import (
     ClassicDropout,
-    MonteCarloDropout,
     check_cost_decreases,
     dropout_penalty,
     dropout_ridge,
@@ -54,8 +53,6 @@ def graph_with_norms() -> keras.Model:
     [
         ClassicDropout(0.7, seed=3),
         ClassicDropout(1.0),
-        MonteCarloDropout(0.4, seed=5),
-        MonteCarloDropout(0.4, noise_shape=(None, 1), seed=5),
     ],
     ids=lambda layer: f"{type(layer).__name__}-{layer.get_config().get('keep', 'rate')}",
 )
@@ -124,21 +121,12 @@ def test_classic_and_inverted_dropout_are_the_same_network_after_scaling_kernels
 # --- Monte Carlo dropout ---------------------------------------------------------------------
 
 
-def test_monte_carlo_dropout_is_on_at_inference():
-    layer = MonteCarloDropout(0.25, seed=1)
-    x = np.ones((1000, 50), "float32")
-    out = layer(x, training=False).numpy()
-    assert set(np.unique(out)) == {0.0, np.float32(1 / 0.75)}
-    assert abs(np.mean(out == 0) - 0.25) < 4 * np.sqrt(0.25 * 0.75 / x.size)
-
-
 NOISY = {
     "dropout": lambda: L.Dropout(0.5),
     "spatial": lambda: L.SpatialDropout1D(0.5),
     "gaussian": lambda: L.GaussianDropout(0.5),
     "alpha": lambda: L.AlphaDropout(0.5),
     "classic": lambda: ClassicDropout(0.5),
-    "monte_carlo": lambda: MonteCarloDropout(0.5),
     "nested": lambda: keras.Sequential([keras.Input((6, 4)), L.Dropout(0.5)]),
 }
 
@@ -438,7 +426,6 @@ def normalised(**arguments) -> keras.Model:
     [
         (lambda: ClassicDropout(0.0), r"keep: .*got 0\.0"),
         (lambda: ClassicDropout(1.5), r"keep: .*got 1\.5"),
-        (lambda: MonteCarloDropout(1.0), r"rate: .*got 1\.0"),
         (lambda: mc_dropout_predict(plain(), X, 2, 0), "without any"),
         (lambda: mc_dropout_predict(plain(), X, 0, 0), "samples: .*got 0"),
         (lambda: mc_dropout_predict(plain(), X, 1, 0, batch_size=0), "batch_size: .*got 0"),

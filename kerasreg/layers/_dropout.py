@@ -1,4 +1,4 @@
-"""Dropout as it was first written, dropout that stays on, and predictions that average it."""
+"""Dropout as it was first written, and predictions that average dropout."""
 
 import itertools
 from typing import Any
@@ -61,38 +61,6 @@ class ClassicDropout(keras.layers.Layer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "keep": self.keep, "seed": self.seed}
-
-
-@keras.saving.register_keras_serializable(package="kerasreg")
-class MonteCarloDropout(keras.layers.Dropout):
-    """Dropout that stays on at inference, for models whose predictions are to be sampled.
-
-    Calling an ordinary model with `training=True` to sample its dropout also switches batch
-    normalisation to batch statistics and moves its averages. A model built with this layer is
-    called as usual and only dropout is random. To sample a model that exists already, use
-    `mc_dropout_predict`.
-
-    Source: Gal and Ghahramani (2016), Dropout as a Bayesian Approximation.
-
-    Args:
-        rate: Fraction of the inputs to drop, in [0, 1), as in `keras.layers.Dropout`.
-        noise_shape: As in `keras.layers.Dropout`.
-        seed: Integer seed of the masks, or None.
-    """
-
-    def __init__(
-        self,
-        rate: float,
-        noise_shape: tuple[int | None, ...] | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if not 0 <= rate < 1:
-            raise UserError(f"rate: expected the fraction to drop, in [0, 1), got {rate!r}.")
-        super().__init__(rate, noise_shape=noise_shape, seed=seed, **kwargs)
-
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return super().call(inputs, training=True)
 
 
 DROPOUT_LAYERS = (
