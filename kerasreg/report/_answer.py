@@ -134,38 +134,29 @@ def answer_rows(view: StudyView) -> list[Row]:
     for key in dict.fromkeys(("val_data_loss", f"val_{metric}", view.objective)):
         interval = _member_interval(view, key)
         text = "" if interval is None else _between(interval, key)
-        row = _row(NAMES[key], metric_of(baseline, key), metric_of(best, key), key, text)
-        rows.append(replace(row, better=None) if _holds_zero(interval) else row)
-    training = _row(
-        f"training {NAMES[metric]}", metric_of(baseline, metric), metric_of(best, metric), metric
-    )
-    rows += [replace(training, better=None), _gap_row(best, baseline, metric)]
+        sides, sure = (metric_of(baseline, key), metric_of(best, key)), not _holds_zero(interval)
+        rows.append(_row(NAMES[key], *sides, key, text, judged=sure))
+    sides = metric_of(baseline, metric), metric_of(best, metric)
+    rows.append(_row(f"training {NAMES[metric]}", *sides, metric, judged=False))
+    rows.append(_gap_row(best, baseline, metric))
     seeds = len(view.tests("best"))
     for name in (metric, "data_loss") if seeds else ():
         intervals = test_intervals(view, name)
-        row = _row(
-            f"test {NAMES[name]}" + (f" (mean of {seeds} seeds)" if seeds > 1 else ""),
-            view.test("baseline", name),
-            view.test("best", name),
-            name,
-            "; ".join(f"{_between(ends, name)} ({over})" for over, ends in intervals.items()),
-        )
-        sure = intervals and not any(map(_holds_zero, intervals.values()))
-        rows.append(row if sure else replace(row, better=None))
+        many = f" (mean of {seeds} seeds)" if seeds > 1 else ""
+        text = "; ".join(f"{_between(ends, name)} ({over})" for over, ends in intervals.items())
+        sides = view.test("baseline", name), view.test("best", name)
+        sure = bool(intervals) and not any(map(_holds_zero, intervals.values()))
+        rows.append(_row(f"test {NAMES[name]}{many}", *sides, name, text, judged=sure))
     return rows
 
 
 def _gap_row(best: Record, baseline: Record | None, metric: str) -> Row:
-    best_gap, baseline_gap = gap(best, metric), gap(baseline, metric)
+    gaps = gap(baseline, metric), gap(best, metric)
     name = f"gap: training − validation {NAMES[metric]}"
-    row = _row(name, baseline_gap, best_gap, metric, signed=True)
-    if (
-        best_gap is None
-        or baseline_gap is None
-        or math.isclose(best_gap, baseline_gap, abs_tol=1e-6)
-    ):
-        return replace(row, better=None)
-    return replace(row, better=abs(best_gap) < abs(baseline_gap))
+    row = _row(name, *gaps, metric, signed=True, judged=False)
+    if None in gaps or math.isclose(*gaps, abs_tol=1e-6):
+        return row
+    return replace(row, better=abs(gaps[1]) < abs(gaps[0]))
 
 
 def test_intervals(view: StudyView, name: str) -> dict[str, tuple[float, float]]:
@@ -223,7 +214,9 @@ def _row(
     metric: str,
     interval: str = "",
     signed: bool = False,
+    judged: bool = True,
 ) -> Row:
+    """A line of the answer; `judged`: whether its difference is told as better or worse."""
     difference = None if baseline is None or best is None else best - baseline
     return Row(
         name[0].upper() + name[1:],
@@ -231,7 +224,7 @@ def _row(
         amount(best, metric, signed),
         amount(difference, metric, signed=True),
         interval,
-        _better(best, baseline, metric),
+        _better(best, baseline, metric) if judged else None,
     )
 
 
