@@ -57,6 +57,14 @@ CLAIMS: tuple[Claim, ...] = (
         literature="Algebra: so for a vector, not for an image, whose positions are averaged too.",
     ),
     _claim(
+        id="C28",
+        statement="Batch normalization is hard to use in recurrent networks; layer normalization "
+        "solves that.",
+        sources=("S0", "S3"),
+        literature="Ba et al. (2016); Laurent et al. (2016). Cooijmans et al. (2016): with "
+        "statistics of each step it works.",
+    ),
+    _claim(
         id="C29",
         statement="Batch normalization differs between training and inference enough to look like "
         "a bug.",
@@ -107,6 +115,18 @@ CLAIMS: tuple[Claim, ...] = (
         statement="The variance for inference needs the factor m / (m - 1).",
         sources=("S4",),
         literature="Ioffe and Szegedy (2015), Algorithm 2; Keras' moving average leaves it out.",
+    ),
+    _claim(
+        id="C37",
+        statement="Other normalizations bear larger learning rates and learn faster, too.",
+        sources=("S1",),
+        literature="Santurkar et al. (2018): normalizing by other norms does as well.",
+    ),
+    _claim(
+        id="C38",
+        statement="Of all normalizations only batch normalization works; the others failed.",
+        sources=("S1",),
+        literature="Ba et al. (2016); Ulyanov et al. (2016); Wu and He (2018): each has its place.",
     ),
     _claim(
         id="C39",

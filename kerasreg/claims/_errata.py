@@ -85,6 +85,30 @@ ERRATA: tuple[Erratum, ...] = (
         ("C29", "C35"),
     ),
     Erratum(
+        "E17",
+        "S1",
+        "Layer and instance normalization have gamma and beta of their own for each image.",
+        "Only mean and deviation are an image's own; parameters belong to channels, or to channels "
+        "and positions.",
+        ("C38",),
+    ),
+    Erratum(
+        "E20",
+        "S1",
+        "Group normalization is a mixture of batch, layer and instance normalization.",
+        "It lies between layer normalization (one group) and instance normalization (a group a "
+        "channel); the batch has no part in it.",
+        ("C37", "C38"),
+    ),
+    Erratum(
+        "E21",
+        "S1",
+        "All normalizations but batch normalization failed.",
+        "Transformers have layer normalization, style transfer has instance normalization; another "
+        "of the notes recommends layer normalization for recurrence.",
+        ("C38",),
+    ),
+    Erratum(
         "E22",
         "S1",
         "p is the probability of keeping a unit.",
@@ -246,6 +270,13 @@ ERRATA: tuple[Erratum, ...] = (
         "With a batch of one the variance is 0.",
         "Only if there is no spatial or time axis to average over.",
         ("C27",),
+    ),
+    Erratum(
+        "E42f",
+        "S3",
+        "Batch normalization fails in recurrent networks, and layer normalization solves it.",
+        "With statistics of each time step batch normalization works there too.",
+        ("C28",),
     ),
     Erratum(
         "E42g",
