@@ -1,12 +1,12 @@
 """What Keras' `TensorBoard` shows of trials that train as a population."""
 
-import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import keras
 import keras_tuner
 from keras_tuner.engine.trial import Trial
+from keras_tuner.src.engine import tuner_utils
 
 from kerasreg.monitors import EventWriter
 
@@ -31,13 +31,14 @@ class WeightHistograms(keras.callbacks.Callback):
 
 def write_events(
     folder: str,
-    curves: Mapping[str, Sequence[float]],
+    history: keras.callbacks.History,
     trial: Trial,
     objective: keras_tuner.Objective,
     status: str,
     seconds: float,
 ) -> None:
     """Write an execution's curves as Keras' `TensorBoard` does, and its trial's row of HParams."""
+    curves = history.history
     for part, prefix in (("train", ""), ("validation", "val_")):
         measured = {
             name.removeprefix("val_"): values
@@ -48,13 +49,10 @@ def write_events(
             for epoch in range(len(measured["loss"])):
                 scalars = {f"epoch_{name}": values[epoch] for name, values in measured.items()}
                 writer.scalars(epoch, scalars)
-    better = max if objective.direction == "max" else min
-    epochs = [
-        dict(zip(curves, values, strict=True)) for values in zip(*curves.values(), strict=True)
-    ]
-    aims = [objective.get_value(logs) for logs in epochs]
-    finite = [v for v in aims if math.isfinite(v)]
-    score = better(finite) if finite and status != "diverged" else None
+    score, best = None, 0
+    if status != "diverged":
+        best = tuner_utils.get_best_step(history, objective)
+        score = objective.get_value({name: values[best] for name, values in curves.items()})
     with EventWriter(folder) as writer:
         writer.hparams(
             {
@@ -64,7 +62,7 @@ def write_events(
             },
             {} if score is None else {objective.name: score},
             group=trial.trial_id,
-            step=0 if score is None else aims.index(score),
+            step=best,
             status="failure" if score is None else "success",
             seconds=seconds,
         )

@@ -1,14 +1,11 @@
 """What a search prints: a table for a trial trained alone, two lines for a population."""
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial
-
-from kerasreg.tuner.job import Job
 
 
 @contextmanager
@@ -39,19 +36,13 @@ def show_start(oracle: keras_tuner.Oracle, trial: Trial) -> None:
     print()
 
 
-def announce(sizes: Sequence[int], job: Job, executions: int) -> None:
-    """Print how many structures a round's trials have (`sizes` of trials), and the gain."""
+def announce(sizes: Sequence[int]) -> None:
+    """Print how many structures a round's trials have (`sizes` of trials)."""
     trials, structures = sum(sizes), len(sizes)
-    steps = job.epochs * math.ceil(len(job.arguments.rows.train) / job.arguments.rows.batch_size)
-    # Seconds measured on two cores; the ratio is what matters.
-    alone = trials * executions * (1.5 + 0.06 * job.epochs + 0.001 * steps)
-    together = structures * 2.0 + trials * executions * (0.05 + 0.00004 * steps)
-    word = "structure" if structures == 1 else "structures"
-    populations = "one population" if structures == 1 else f"{structures} populations"
-    print(
-        f"{trials} trials of {structures} {word}, trained as {populations}: "
-        f"roughly {max(alone / together, 1):.0f} times faster than one after the other."
-    )
+    several = "1 structure, trained as one population"
+    if structures > 1:
+        several = f"{structures} structures, trained as {structures} populations"
+    print(f"{trials} trials of {several}.")
     if structures > 1 and trials < 4 * structures:
         print(
             "Few trials share a structure. To gain more, fix widths, layers and optimisers: rates, "

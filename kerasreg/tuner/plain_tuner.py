@@ -208,14 +208,10 @@ def override_compile_arguments(
     """
     if optimizer is not None and not isinstance(optimizer, str):
         optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
-    metric, losses = model._compile_metrics, model._compile_loss
-    model.compile(
-        optimizer=optimizer or getattr(model, "optimizer", None) or "rmsprop",
-        loss=loss or model.loss,
-        loss_weights=None if loss or losses is None else losses._user_loss_weights,
-        metrics=metrics or (metric and metric._user_metrics),
-        weighted_metrics=metric and metric._user_weighted_metrics,
-        run_eagerly=model.run_eagerly,
-        steps_per_execution=model.steps_per_execution,
-        jit_compile=model.jit_compile if model.compiled else "auto",
-    )
+    given = {}
+    if model.compiled:
+        given = {**model._compile_config.config, "optimizer": model.optimizer}
+    if loss:
+        given["loss_weights"] = None
+    new = {"optimizer": optimizer, "loss": loss, "metrics": metrics}
+    model.compile(**given | {name: value for name, value in new.items() if value})

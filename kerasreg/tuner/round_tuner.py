@@ -168,8 +168,7 @@ class RoundTuner(PlainTuner):
 
     def _train_round(self, drawn: Round, call: SearchCall) -> None:
         if drawn.jobs and self.oracle.verbose:
-            sizes = [len(prepared) for prepared in drawn.jobs.values()]
-            announce(sizes, next(iter(drawn.jobs)), self.executions_per_trial)
+            announce([len(prepared) for prepared in drawn.jobs.values()])
         begun = list(self._begun(drawn))
         # Keras' models are made and looked at in one thread only.
         apart = [one for one in begun if self._cluster is None and one.needs_models() is None]
@@ -266,7 +265,7 @@ class RoundTuner(PlainTuner):
         for board in job.arguments.callbacks.boards:
             for run, (history, about) in enumerate(zip(histories, runs, strict=True)):
                 folder = execution_folder(board.log_dir, trial, run)
-                write_events(folder, history.history, trial, objective, *about[1:])
+                write_events(folder, history, trial, objective, *about[1:])
         if any(result.status == "diverged" for _, result, _ in members):
             self._end(trial, TrialStatus.FAILED, DIVERGED)
             return
