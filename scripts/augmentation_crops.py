@@ -85,10 +85,12 @@ def body(lesson: Lesson) -> None:
             claimed="Move training images at random, and average over crops at test.",
             opposite="Leave the images where they are: here what is cut off is needed.",
             none="Crops make no difference here.",
-            mixed="Keep of the two what raises accuracy on rows that choose nothing else.",
+            mixed="Try random crops in training; average over crops at test only if tuning rows "
+            "gain by it.",
         ),
-        why="The network sees more images than there are, if a moved digit looks like one that "
-        "comes up. A crop at test helps only if the network knows such crops.",
+        why="Random crops show images that could have come up, unless they cut off what matters. "
+        "At test the corner crops are the farthest moves: their outputs are worse than the image's "
+        "own.",
         beside=list(beside.values()),
     )
     lesson.table(runs.table())
