@@ -65,7 +65,7 @@ def body(lesson: Lesson) -> None:
         predicted="no difference seen",
         setting="four hidden layers of 512, dropout 0.3",
         advice=Advice(
-            claimed="Try dropout first where images are few, and see whether it gains anything there.",
+            claimed="Try dropout first where images are few; see whether it gains anything at all.",
             opposite="Do not expect dropout to make up for images: it gained more where they "
             "were many.",
             none="Do not expect dropout to make up for images: it gained as little on few as "
