@@ -57,7 +57,7 @@ LESSONS = {
 def test_every_lesson_that_is_named_is_there(lesson):
     root = Path(__file__).parent.parent
     assert (root / "scripts" / f"{lesson}.py").is_file()
-    assert f"\n## {lesson}\n" in (root / "LESSONS.md").read_text()
+    assert f"(scripts/{lesson}.py)" in (root / "LESSONS.md").read_text()
 
 
 def name_of(finding):
