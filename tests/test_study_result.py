@@ -143,14 +143,15 @@ def test_best_is_the_first_of_equals_among_the_completed(study):
     study.append(record("diverged", 0.0, "diverged"))
     study.append(failed_record("failed", {}, "boom"))
     assert study.best() is None
-    study.append(record("z", 0.4, val_accuracy=0.8))
+    # The first as they were proposed, whichever is finished first.
+    study.append(record("b", 0.4, val_accuracy=0.8))
     study.append(record("a", 0.4, val_accuracy=0.8))
-    study.append(record("b", 0.5, val_accuracy=0.9))
+    study.append(record("d", 0.5, val_accuracy=0.9))
     study.append(record("c", 0.6, val_accuracy=0.9))
-    assert study.best()["trial"] == "z"
-    assert study.best("val_data_loss")["trial"] == "z"
-    assert study.best("val_accuracy")["trial"] == "b"
-    with pytest.raises(UserError, match=r"Expected val_mae among the metrics of trial 'z'"):
+    assert study.best()["trial"] == "a"
+    assert study.best("val_data_loss")["trial"] == "a"
+    assert study.best("val_accuracy")["trial"] == "c"
+    with pytest.raises(UserError, match=r"Expected val_mae among the metrics of trial 'a'"):
         study.best("val_mae")
     with pytest.raises(UserError, match=r"val_data_loss, val_accuracy, val_mae, .*got 'loss'"):
         study.best("loss")
