@@ -25,14 +25,17 @@ or contradict, measured on {data}. Each script holds its rule, written before th
 batch order and masks. An effect is the mean difference, or ratio, over these pairs, with its 95 %
 interval. Each seed draws its training rows anew; where a set has no test part (digits), it splits
 all rows anew, so that the interval covers which rows were drawn as well as the luck of training. A
-difference of accuracies matters from a fifth of the errors on, or 1.5 points; a ratio from 1.25.
+difference of accuracies matters from a fifth of the errors on, or 1.5 points (pp); a ratio from
+1.25; a claim that names a size needs that (*Details*). The gap is training minus test accuracy.
+`x→y` leads from what is compared with to what is judged. *Beside* is measured beside the claim and
+decides nothing. The summary has the first effect whose sign is sure.
 
 | | |
 |---|---|
-| ✓ supported | the sign is sure (sign-flip test, Holm over the claim), the size enough |
+| ✓ supported | sure sign (sign-flip test, Holm over the claim) and size; or surely "no worse" |
 | ◐ partly | some parts of the claim hold |
 | ↓ smaller than claimed | the sign is sure, the effect smaller than the claim needs |
-| = no difference seen | what difference there may be is too small to matter |
+| = no difference seen | what difference there may be is too small to matter, also if not 0 |
 | ✗ contradicted | the opposite is sure |
 | ? undecided | these data cannot tell, or the claim does not apply to them |
 
