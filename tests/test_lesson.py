@@ -16,6 +16,7 @@ from kerasreg.evidence import Decision, ExactRule, Rule, holm, trend
 from kerasreg.lesson import (
     Advice,
     Arm,
+    _panels,
     curves,
     dots,
     effects,
@@ -461,3 +462,13 @@ def test_a_docstring_says_everything(missing):
     assert parse_docstring(DOC) == TEXT
     with pytest.raises(ValueError, match=missing):
         parse_docstring(DOC.replace(missing, "Nothing"))
+
+
+def test_titles_wrap_and_ticks_keep_apart():
+    rows = {"x": np.ones((6, 5))}
+    title = "on the hidden layers (shaded: what the notes recommend)"
+    panels = [sweep([0, 0.02, 0.1, 0.2, 0.9], rows, title, "rate", "y") for _ in range(3)]
+    axes = _panels.draw("figure", panels).axes[0]
+    assert "\n" in axes.get_title("left")
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels == ["0", "", "0.1", "0.2", "0.9"]

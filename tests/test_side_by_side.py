@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from kerasreg.search.engines.side_by_side import run_side_by_side
+from kerasreg.search.engines.side_by_side import answered, run_side_by_side
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +103,16 @@ def test_an_interrupt_ends_all_where_they_next_tell(where):
         run_side_by_side([job, job], idle, never)
     assert len(told) <= 2
     assert [t for t in threading.enumerate() if t.name.startswith("ThreadPoolExecutor")] == []
+
+
+def test_a_mistake_is_answered_where_it_was_told():
+    met = []
+
+    def job(tell):
+        try:
+            answered(tell)(int, "no number")
+        except ValueError as error:
+            met.append(str(error))
+
+    run_side_by_side([job])
+    assert len(met) == 1

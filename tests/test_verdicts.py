@@ -362,6 +362,10 @@ def test_a_comparison_says_from_where_to_where():
     updates = compare(np.full(12, 120.0), np.full(12, 340.0), 1.25, scale="ratio", unit="updates")
     assert updates.levels_text() == "340→120 updates"
     assert compare(np.full(12, 0.4), 0.1, 0.01).levels_text() == ""
+    loss = compare(np.full(12, 0.0048), np.full(12, 0.0004), 1.25, scale="ratio", unit="nats")
+    assert loss.levels_text() == "under 0.001→0.0048 nats"
+    tiny = compare(np.full(12, 0.0008), np.full(12, 0.0004), 1.25, scale="ratio", unit="nats")
+    assert tiny.levels_text() == ""
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from keras_tuner.oracles import GridSearchOracle, HyperbandOracle, RandomSearchO
 
 from kerasreg.errors import UserError
 from kerasreg.search.engines import WorkerLost
-from kerasreg.search.engines.side_by_side import Tell, answered, call, run_side_by_side
+from kerasreg.search.engines.side_by_side import Tell, answered, directly, run_side_by_side
 from kerasreg.search.oracles import GridOracle, RandomOracle, SeededOracle
 from kerasreg.stacks import StackConfig
 from kerasreg.tuner import project_folder
@@ -239,7 +239,7 @@ class RoundTuner(PlainTuner):
             self._warn_plain(reason)
             drawn.alone += drawn.left(job)
 
-    def _train(self, training: JointTraining, tell: Tell = call) -> None:
+    def _train(self, training: JointTraining, tell: Tell = directly) -> None:
         started = time.perf_counter()
         if self._cluster:
             self._cluster.collect(training, self._report)

@@ -21,7 +21,7 @@ PAUSE = 0.2
 Tell = Callable[..., None]
 
 
-def call(function: Callable, *arguments: object) -> None:
+def directly(function: Callable, *arguments: object) -> None:
     """What `tell` is where one thread does everything."""
     function(*arguments)
 
